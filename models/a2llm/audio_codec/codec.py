@@ -1,0 +1,97 @@
+"""Audio codec: voice frames <-> latents [B, T, 192] <-> codes [B, 8, T] at 20 Hz.
+
+The transform is linear (metric, PCA) and the quantizer is residual k-means, so encoding is exact,
+stateless and the same for a stream and for a whole file. The waveform side is vocoder.py.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from a2llm.audio_codec.frames import VoiceFrames, head_metric, stack_frames, unstack_frames
+from a2llm.layers.quantize import fit_residual_kmeans, residual_decode, residual_encode
+
+
+@dataclass(frozen=True)
+class AudioCodecConfig:
+    """Sizes of the codec. Raises ValueError when they do not fit together."""
+
+    levels: int = 8
+    size: int = 512
+    latent: int = 192
+    stack: int = 4
+    width: int = 256
+    bins: int = 601
+    sample_rate_hz: int = 24_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.latent <= self.vector:
+            raise ValueError("latent must be between 1 and the width of a stacked frame")
+
+    @property
+    def vector(self) -> int:
+        return self.stack * (self.width + 2)
+
+
+class AudioCodec(nn.Module):
+    """Fixed after fitting; every tensor is a buffer."""
+
+    def __init__(self, config: AudioCodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        c = config
+        self.register_buffer("metric", torch.eye(c.width))
+        self.register_buffer("inverse_metric", torch.eye(c.width))
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("mean", torch.zeros(c.vector))
+        self.register_buffer("basis", torch.zeros(c.vector, c.latent))
+        self.register_buffer("latent_scale", torch.ones(()))
+        self.register_buffer("codebooks", torch.zeros(c.levels, c.size, c.latent))
+        self.register_buffer("head_weight", torch.zeros(c.width, 5 * c.bins))
+        self.register_buffer("head_bias", torch.zeros(5 * c.bins))
+
+    def analyse(self, frames: VoiceFrames) -> Tensor:
+        """Voice frames -> latents [B, T, 192], unit variance over all dimensions together."""
+        vectors = stack_frames(frames, self.metric, float(self.scale), self.config.stack)
+        return (vectors - self.mean) @ self.basis / self.latent_scale
+
+    def synthesise(self, latents: Tensor) -> VoiceFrames:
+        """Latents [B, T, 192] -> voice frames."""
+        vectors = (latents * self.latent_scale) @ self.basis.t() + self.mean
+        return unstack_frames(vectors, self.inverse_metric, float(self.scale), self.config.stack)
+
+    def quantize(self, latents: Tensor) -> Tensor:
+        """Latents [B, T, 192] -> codes [B, K, T]."""
+        return residual_encode(latents, self.codebooks)
+
+    def dequantize(self, codes: Tensor) -> Tensor:
+        """Codes [B, k, T], any number of leading levels, -> latents [B, T, 192]."""
+        return residual_decode(codes, self.codebooks)
+
+    def describe(self) -> dict[str, object]:
+        return asdict(self.config)
+
+
+@torch.no_grad()
+def fit_audio_codec(frames: VoiceFrames, head_weight: Tensor, head_bias: Tensor, config: AudioCodecConfig,
+                    iters: int = 14, seed: int = 0) -> AudioCodec:
+    """Fit metric, PCA and codebooks on voice frames [1, N, D]. Source of the recipe: docs/talker.md."""
+    codec = AudioCodec(config)
+    root = head_metric(head_weight, config.bins, config.sample_rate_hz)
+    codec.metric.copy_(root.float())
+    codec.inverse_metric.copy_(torch.linalg.inv(root).float())
+    codec.head_weight.copy_(head_weight)
+    codec.head_bias.copy_(head_bias)
+    codec.scale.copy_((frames.hidden.float() @ codec.metric).std())
+    vectors = stack_frames(frames, codec.metric, float(codec.scale), config.stack)[0]
+    codec.mean.copy_(vectors.mean(0))
+    centred = (vectors - codec.mean).double()
+    _, basis = torch.linalg.eigh(centred.t() @ centred)
+    codec.basis.copy_(basis.flip(-1)[:, : config.latent].float())
+    latents = (vectors - codec.mean) @ codec.basis
+    codec.latent_scale.copy_(latents.std())
+    generator = torch.Generator(latents.device).manual_seed(seed)
+    codec.codebooks.copy_(fit_residual_kmeans(latents / codec.latent_scale, config.levels, config.size,
+                                              iters, generator))
+    return codec

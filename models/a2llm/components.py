@@ -1,0 +1,89 @@
+"""The trained parts on disk and in memory: one load and one save function each.
+
+Default files lie beside the package in models/weights/default; A2_MODEL names another folder.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig
+from a2llm.checkpoint import check_requires, load_component, save_component
+from a2llm.language.affect_head import AffectHead
+from a2llm.motion_codec.codec import MotionCodec, MotionCodecConfig
+from a2llm.talker.config import TalkerConfig
+from a2llm.talker.model import Talker
+
+FILES = {"audio_codec": "audio_codec.safetensors", "motion_codec": "motion_codec.safetensors",
+         "talker": "talker.safetensors", "backbone_lora": "backbone_lora.safetensors"}
+
+
+def model_folder() -> Path:
+    """Where the trained components are."""
+    own = os.environ.get("A2_MODEL")
+    return Path(own) if own else Path(__file__).parents[1] / "weights" / "default"
+
+
+def _half(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """float32 as float16: half the size, far below the codecs' own error."""
+    return {k: v.half() if v.dtype == torch.float32 else v for k, v in tensors.items()}
+
+
+def _fill(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    module.load_state_dict({k: v.float() if v.dtype == torch.float16 else v for k, v in tensors.items()})
+    module.eval().requires_grad_(False)
+
+
+def _tuples(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+
+
+def save_audio_codec(codec: AudioCodec, file: Path, facts: Mapping[str, Any]) -> str:
+    return save_component(file, "audio_codec", asdict(codec.config), _half(codec.state_dict()), facts)
+
+
+def load_audio_codec(file: Path) -> AudioCodec:
+    part = load_component(file, "audio_codec")
+    codec = AudioCodec(AudioCodecConfig(**part.config))
+    _fill(codec, part.tensors)
+    return codec
+
+
+def save_motion_codec(codec: MotionCodec, file: Path, facts: Mapping[str, Any]) -> str:
+    return save_component(file, "motion_codec", asdict(codec.config), codec.state_dict(), facts)
+
+
+def load_motion_codec(file: Path) -> MotionCodec:
+    part = load_component(file, "motion_codec")
+    codec = MotionCodec(MotionCodecConfig(**_tuples(part.config)))
+    _fill(codec, part.tensors)
+    return codec
+
+
+def save_talker(talker: Talker, file: Path, facts: Mapping[str, Any]) -> str:
+    return save_component(file, "talker", asdict(talker.config), _half(talker.state_dict()), facts)
+
+
+def load_talker(file: Path, codecs: Mapping[str, str] | None = None) -> Talker:
+    """`codecs` names the revisions loaded beside it; a talker of other codecs is refused."""
+    part = load_component(file, "talker")
+    if codecs is not None:
+        check_requires(part.metadata, codecs)
+    talker = Talker(TalkerConfig(**part.config))
+    _fill(talker, part.tensors)
+    return talker
+
+
+def load_adapter(file: Path) -> tuple[dict[str, Tensor], float, AffectHead]:
+    """The backbone's LoRA tensors, their alpha, and the affect head."""
+    part = load_component(file, "backbone_lora")
+    lora = {k: v for k, v in part.tensors.items() if not k.startswith("head.")}
+    head_state = {k[5:]: v for k, v in part.tensors.items() if k.startswith("head.")}
+    head = AffectHead(head_state["inner.weight"].shape[1], head_state["inner.weight"].shape[0])
+    _fill(head, head_state)
+    return lora, float(part.config["alpha"]), head

@@ -1,0 +1,167 @@
+"""The synthetic FLAME-QA builder: texts -> teacher speech -> codec latents and teacher motion, in shards.
+
+Deterministic by seed, resumable (a finished shard is not made again), parallel by shard.
+"""
+
+import json
+import random
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from a2llm import weights
+from a2llm.affect import AFFECTS, Affect
+from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig, fit_audio_codec
+from a2llm.audio_codec.frames import VoiceFrames
+from a2llm.data.motion_teacher import teach_motion
+from a2llm.data.shards import Utterance, write_shard
+from a2llm.data.speech_teacher import SpeechTeacher, TeacherSpeech, spectral_head
+from a2llm.talker.phones import PhoneTable, align_words, load_g2p, split_sentences
+
+DB_PER_ENERGY = 3.4  # measured on the voice: one step of its energy scale
+SHARD = 128
+
+
+@dataclass(frozen=True)
+class Line:
+    """One text to be spoken: its line number, words and the affects it is spoken with."""
+
+    sample: int
+    text: str
+    affects: tuple[tuple[str, float], ...]
+    split: str
+
+
+def split_of(text: str) -> str:
+    """Every text belongs to one split for ever: about 4% are held out."""
+    return "held_out" if sha256(text.lower().encode()).digest()[2] < 10 else "train"
+
+
+def plan(samples: list[dict[str, object]], variants: int, seed: int) -> list[Line]:
+    """Each text with its own affect and `variants` - 1 drawn ones, so that every affect meets every text."""
+    rng = random.Random(seed)
+    lines = []
+    for index, sample in enumerate(samples):
+        affects = [(str(sample["affect"]), float(str(sample["intensity"])))]
+        for _ in range(variants - 1):
+            category = rng.choice(AFFECTS)
+            affects.append((category, round(rng.uniform(0.3, 1.0), 2) if category != "neutral" else 0.0))
+        text = str(sample["answer"])
+        lines.append(Line(index, text, tuple(affects), split_of(text)))
+    return lines
+
+
+class Speaker:
+    """Says whole texts, sentence by sentence, with the teacher voice. One per process."""
+
+    def __init__(self) -> None:
+        assets = weights.resolve("g2p")
+        self.table = PhoneTable.load(assets)
+        self.g2p = load_g2p(assets)
+        self.teacher = SpeechTeacher(weights.resolve("voice"), assets / "vocab.json")
+
+    def say(self, text: str, affect: Affect, seed: int) -> tuple[TeacherSpeech, np.ndarray]:
+        """The joined speech of all sentences and each phone's word index [P]."""
+        parts, owners, first = [], [], 0
+        for number, words in enumerate(split_sentences(text)):
+            symbols = "".join(s for s in self.g2p(" ".join(words)).strip() if s in self.table.ids)
+            if not symbols:
+                raise ValueError(f"nothing to pronounce in {text!r}")
+            part = self.teacher.speak(symbols, affect, seed + number)
+            owner = np.asarray(align_words(symbols, len(words))) + first
+            if parts:  # the space between sentences lasts no time of its own
+                part = TeacherSpeech(" " + part.phones, np.concatenate(([0], part.durations)),
+                                     part.f0_hz, part.energy, part.hidden)
+                owner = np.concatenate(([first], owner))
+            parts.append(part)
+            owners.append(owner)
+            first += len(words)
+        return join(parts), np.concatenate(owners)
+
+
+def join(parts: list[TeacherSpeech]) -> TeacherSpeech:
+    return TeacherSpeech("".join(p.phones for p in parts), *(
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("durations", "f0_hz", "energy", "hidden")))
+
+
+def voice_frames(speech: TeacherSpeech) -> VoiceFrames:
+    return VoiceFrames(torch.from_numpy(speech.hidden.astype(np.float32))[None],
+                       torch.from_numpy(speech.f0_hz.astype(np.float32))[None])
+
+
+def move(speech: TeacherSpeech, affect: Affect, seed: int) -> np.ndarray:
+    """Teacher motion [U, 61] for teacher speech."""
+    return teach_motion(speech.phones, speech.durations, speech.f0_hz, speech.energy * DB_PER_ENERGY, affect, seed)
+
+
+def fit_codec(lines: list[Line], count: int, config: AudioCodecConfig, iters: int = 14) -> AudioCodec:
+    """Fit the audio codec on `count` utterances spread over all texts and affects."""
+    speaker = Speaker()
+    stride = max(1, len(lines) // count)
+    speeches = [speaker.say(line.text, Affect(*line.affects[-1]), line.sample)[0]
+                for line in lines[::stride] if line.split == "train"]
+    frames = voice_frames(join(speeches))
+    weight, bias = spectral_head(weights.resolve("voice"))
+    return fit_audio_codec(frames, torch.from_numpy(weight), torch.from_numpy(bias), config, iters)
+
+
+def _utterances(speaker: Speaker, codec: AudioCodec, line: Line, seed: int) -> list[Utterance]:
+    made = []
+    for number, (category, intensity) in enumerate(line.affects):
+        affect = Affect(category, intensity)
+        key = seed * 1_000_003 + line.sample * 16 + number
+        speech, owners = speaker.say(line.text, affect, key)
+        latents = codec.analyse(voice_frames(speech))[0].numpy().astype(np.float16)
+        motion = move(speech, affect, key).astype(np.float16)
+        ids = np.array([speaker.table.ids[p] for p in speech.phones], np.uint8)
+        made.append(Utterance(line.sample, line.text, category, intensity, line.split, ids,
+                              owners.astype(np.uint16), speech.durations.astype(np.uint8), latents, motion,
+                              speech.f0_hz.astype(np.float16)))
+    return made
+
+
+def _build_shard(job: tuple[Path, Path, list[Line], int]) -> int:
+    """Worker: one shard from its lines."""
+    file, codec_file, lines, seed = job
+    torch.set_num_threads(1)
+    speaker, codec = _worker(codec_file)
+    utterances = [u for line in lines for u in _utterances(speaker, codec, line, seed)]
+    write_shard(file, utterances)
+    return len(utterances)
+
+
+_loaded: dict[Path, tuple[Speaker, AudioCodec]] = {}
+
+
+def _worker(codec_file: Path) -> tuple[Speaker, AudioCodec]:
+    """The worker's own speaker and codec, loaded once per process."""
+    if codec_file not in _loaded:
+        from a2llm.components import load_audio_codec
+
+        _loaded[codec_file] = (Speaker(), load_audio_codec(codec_file))
+    return _loaded[codec_file]
+
+
+def build_speech(lines: list[Line], codec_file: Path, out: Path, seed: int, workers: int,
+                 on_progress: Callable[[int, int], None] | None = None) -> int:
+    """Make every missing shard in `out`; returns how many shards there are."""
+    out.mkdir(parents=True, exist_ok=True)
+    chunks = [lines[i:i + SHARD] for i in range(0, len(lines), SHARD)]
+    files = [out / f"speech-{index:04d}.npz" for index in range(len(chunks))]
+    jobs = [(f, codec_file, c, seed) for f, c in zip(files, chunks, strict=True) if not f.exists()]
+    done = len(files) - len(jobs)
+    with ProcessPoolExecutor(workers) as pool:
+        for _ in pool.map(_build_shard, jobs):
+            done += 1
+            if on_progress:
+                on_progress(done, len(files))
+    return len(files)
+
+
+def read_samples(file: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]

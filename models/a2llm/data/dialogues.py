@@ -1,0 +1,47 @@
+"""The hand-written dialogues (Apache-2.0, written for this project): what people say, how it sounds,
+what the avatar answers and with which affect."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+
+from a2llm.affect import Affect
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One turn of the user and the reply to it."""
+
+    user: str
+    voice: Affect
+    reply: str
+    affect: Affect
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """One to three exchanges that belong together."""
+
+    exchanges: tuple[Exchange, ...]
+
+    @property
+    def held_out(self) -> bool:
+        """A fixed tenth, chosen by the first user line so that contrast sets stay on one side."""
+        return sha256(self.exchanges[0].user.lower().encode()).digest()[0] < 26
+
+
+def _exchange(raw: dict[str, str | float]) -> Exchange:
+    voice = Affect(str(raw["voice"]), 0.0 if raw["voice"] == "neutral" else 0.7)
+    level = float(raw["intensity"]) if raw["affect"] != "neutral" else 0.0
+    return Exchange(str(raw["user"]), voice, str(raw["reply"]), Affect(str(raw["affect"]), level))
+
+
+def load_dialogues() -> Iterator[Dialogue]:
+    """Every dialogue that ships, in file order."""
+    folder = files("a2llm.data").joinpath("dialogues")
+    for file in sorted(folder.iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".jsonl"):
+            for line in file.read_text().splitlines():
+                yield Dialogue(tuple(_exchange(turn) for turn in json.loads(line)["turns"]))

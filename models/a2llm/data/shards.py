@@ -1,0 +1,63 @@
+"""Utterances on disk: a folder of numbered .npz shards, each written whole or not at all.
+
+P phones, W words, T audio frames, U = 2T motion frames. Ragged arrays are joined along their first
+axis; `lengths` cut them apart again.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+ARRAYS = ("phones", "words", "durations", "latents", "motion", "f0_hz")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One spoken text with one affect.
+
+    phones [P] ids, words [P] word index, durations [P] units, latents [T, 192], motion [U, 61], f0_hz [2U].
+    """
+
+    sample: int  # line of the text file
+    text: str
+    category: str
+    intensity: float
+    split: str
+    phones: np.ndarray
+    words: np.ndarray
+    durations: np.ndarray
+    latents: np.ndarray
+    motion: np.ndarray
+    f0_hz: np.ndarray
+
+
+def write_shard(file: Path, utterances: list[Utterance]) -> None:
+    """Write one shard atomically."""
+    arrays = {name: np.concatenate([getattr(u, name) for u in utterances]) for name in ARRAYS}
+    lengths = np.array([[len(getattr(u, name)) for name in ARRAYS] for u in utterances], np.int32)
+    facts = [{"sample": u.sample, "text": u.text, "category": u.category, "intensity": u.intensity,
+              "split": u.split} for u in utterances]
+    temporary = file.with_suffix(".tmp.npz")
+    np.savez(temporary, lengths=lengths, facts=np.array(json.dumps(facts)), **arrays)
+    temporary.replace(file)
+
+
+def read_shard(file: Path) -> Iterator[Utterance]:
+    with np.load(file) as data:
+        facts = json.loads(str(data["facts"]))
+        cuts = np.cumsum(data["lengths"], axis=0)
+        columns = {name: np.split(data[name], cuts[:-1, i]) for i, name in enumerate(ARRAYS)}
+    for index, fact in enumerate(facts):
+        yield Utterance(**fact, **{name: columns[name][index] for name in ARRAYS})
+
+
+def read_shards(folder: Path) -> Iterator[Utterance]:
+    """Every utterance of a data folder, in order. Raises ValueError when there is none."""
+    files = sorted(folder.glob("speech-*.npz"))
+    if not files:
+        raise ValueError(f"{folder} holds no speech shards: run `a2 data build` first")
+    for file in files:
+        yield from read_shard(file)

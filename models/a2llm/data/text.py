@@ -1,0 +1,130 @@
+"""Question and answer text for the synthetic FLAME-QA set, sampled from the product's own backbone
+and filtered: the model first invents what a user says, then answers it.
+
+A share of the questions asks about a random dictionary word, so that the voice learns the whole
+language and not only small talk.
+"""
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from a2llm.affect import AFFECTS, Affect
+from a2llm.data.dialogues import load_dialogues
+from a2llm.language.affect_head import AffectHead
+from a2llm.language.chat import ChatTemplate, Persona, personas
+from a2llm.language.generate import generate, pad_right
+from a2llm.language.llama import Llama
+from a2llm.language.tokenizer import TextTokenizer
+
+WORD_QUESTIONS = ("What does {} mean?", "Tell me about {}.", "What can you say about {}?", "Do you know {}?",
+                  "What do you think of {}?", "Can you explain {} to me?", "Is {} important?",
+                  "Tell me a short story about {}.", "My friend keeps talking about {}.", "I dreamed about {} last night.")
+_VOICE = re.compile(r"\s*\(voice: (\w+)\)\s*$")
+_SPOKEN = re.compile(r"[A-Za-z][A-Za-z ,.'!?-]*[.!?]")
+MIN_WORDS, MAX_WORDS = 4, 45
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question with its answer. `affect` is the avatar's."""
+
+    question: str
+    voice: str
+    answer: str
+    affect: str
+    intensity: float
+    source: str
+
+
+def fits_speech(text: str) -> bool:
+    """Whether an answer can be spoken as it stands and is not stuck in a loop."""
+    words = text.lower().split()
+    if not MIN_WORDS <= len(words) <= MAX_WORDS or not _SPOKEN.fullmatch(text):
+        return False
+    trigrams = [tuple(words[i:i + 3]) for i in range(len(words) - 2)]
+    return len(set(trigrams)) > 0.9 * len(trigrams) and max(len(w) for w in words) <= 16
+
+
+class TextBuilder:
+    """Samples questions and answers in large batches."""
+
+    def __init__(self, model: Llama, head: AffectHead, tokenizer: TextTokenizer, seed: int) -> None:
+        self.model, self.head, self.tokenizer = model, head, tokenizer
+        self.template = ChatTemplate(tokenizer)
+        self.device = model.embed_tokens.weight.device
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.rng = random.Random(seed)
+
+    def invent_questions(self, count: int) -> list[tuple[str, str]]:
+        """What users say, with how they sound, sampled from the model itself."""
+        known = list(personas().values())
+        opening = [self.tokenizer.turn_start, *self.tokenizer.encode("user\n")]
+        prompts = [self.template.system(self.rng.choice(known)) + opening for _ in range(count)]
+        rows = generate(self.model, prompts, self.tokenizer.turn_end, 32, 1.0, 0.97, self.generator)
+        return [q for q in map(self._question, rows) if q is not None]
+
+    def _question(self, row: list[int]) -> tuple[str, str] | None:
+        text = self.tokenizer.decode(row).strip()
+        match = _VOICE.search(text)
+        voice = match.group(1) if match and match.group(1) in AFFECTS else "neutral"
+        text = _VOICE.sub("", text)
+        return (text, voice) if 2 <= len(text) <= 160 and "\n" not in text and "(" not in text else None
+
+    def word_questions(self, words: list[str], count: int) -> list[tuple[str, str]]:
+        voices = ["neutral"] * 6 + list(AFFECTS[1:])
+        return [(self.rng.choice(WORD_QUESTIONS).format(self.rng.choice(words)), self.rng.choice(voices))
+                for _ in range(count)]
+
+    def answer(self, questions: list[tuple[str, str]], source: str) -> list[Sample]:
+        """Answers that pass the filter, each with the affect the model chose for it."""
+        known = list(personas().values())
+        prompts = [self._prompt(known[0] if self.rng.random() < 0.6 else self.rng.choice(known), q)
+                   for q in questions]
+        affects = self._affects(prompts)
+        rows = generate(self.model, prompts, self.tokenizer.turn_end, 56, 0.8, 0.92, self.generator)
+        texts = [self.tokenizer.decode(row).strip() for row in rows]
+        return [Sample(q[0], q[1], t, a.category, round(a.intensity, 3), source)
+                for q, t, a in zip(questions, texts, affects, strict=True) if fits_speech(t)]
+
+    def _prompt(self, persona: Persona, question: tuple[str, str]) -> list[int]:
+        voice = Affect(question[1], 0.7 if question[1] != "neutral" else 0.0)
+        return self.template.prompt(persona, question[0], voice)
+
+    @torch.inference_mode()
+    def _affects(self, prompts: list[list[int]]) -> list[Affect]:
+        ids, lengths = pad_right(prompts, self.device)
+        hidden = self.model(ids)[torch.arange(len(prompts), device=self.device), lengths - 1]
+        return [self.head.choose(row) for row in hidden]
+
+
+def written_samples() -> Iterator[Sample]:
+    """The hand-written exchanges themselves."""
+    for dialogue in load_dialogues():
+        for e in dialogue.exchanges:
+            yield Sample(e.user, e.voice.category, e.reply, e.affect.category, e.affect.intensity, "written")
+
+
+def build_text(builder: TextBuilder, words: list[str], count: int, out: Path, batch: int = 512,
+               on_progress: object = None) -> list[Sample]:
+    """Collect `count` distinct samples and write them as JSON lines, in a fixed order per seed."""
+    samples = list(written_samples())
+    seen = {s.answer.lower() for s in samples}
+    rounds = 0
+    while len(samples) < count and rounds < 40 * (1 + count // batch):
+        questions = builder.invent_questions(batch) if rounds % 3 else builder.word_questions(words, batch)
+        for sample in builder.answer(questions, "sampled" if rounds % 3 else "word"):
+            if sample.answer.lower() not in seen:
+                seen.add(sample.answer.lower())
+                samples.append(sample)
+        rounds += 1
+        if callable(on_progress):
+            on_progress(min(len(samples), count), count, {})
+    samples = samples[:count]
+    out.write_text("".join(json.dumps(asdict(s)) + "\n" for s in samples))
+    return samples

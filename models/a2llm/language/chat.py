@@ -1,0 +1,71 @@
+"""The conversation as the backbone reads it: personas and the ChatML template, cut so that the KV
+cache of earlier turns is never recomputed.
+
+How the user sounds goes in as words behind what the user said; neutral voices add nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from a2llm.affect import Affect
+from a2llm.language.tokenizer import TextTokenizer
+
+
+@dataclass(frozen=True)
+class Persona:
+    """Who answers: instructions for the backbone, the affect it rests in, and the head it wears."""
+
+    name: str
+    instructions: str
+    baseline: Affect = Affect()
+    avatar: str = "woman"
+    voice: str = "heart"
+
+
+@cache
+def personas() -> dict[str, Persona]:
+    """The personas that ship, by name."""
+    raw = json.loads(files("a2llm.language").joinpath("personas.json").read_text())
+    return {name: Persona(name, item["instructions"], Affect.parse(item["baseline"]), item["avatar"])
+            for name, item in raw.items()}
+
+
+def find_persona(name: str) -> Persona:
+    """Look a persona up by name. Raises ValueError that lists the known ones."""
+    try:
+        return personas()[name.lower()]
+    except KeyError:
+        raise ValueError(f"unknown persona {name!r}: choose one of {', '.join(personas())}") from None
+
+
+class ChatTemplate:
+    """Token ids of each part of a conversation."""
+
+    def __init__(self, tokenizer: TextTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._start, self._end = tokenizer.turn_start, tokenizer.turn_end
+        self._newline = tokenizer.encode("\n")
+
+    def _turn(self, role: str, text: str) -> list[int]:
+        return [self._start, *self._tokenizer.encode(f"{role}\n{text}"), self._end, *self._newline]
+
+    def system(self, persona: Persona) -> list[int]:
+        return self._turn("system", persona.instructions)
+
+    def user(self, text: str, voice: Affect) -> list[int]:
+        """One user turn; `voice` is how the user sounded."""
+        heard = f" (voice: {voice.category})" if voice.index else ""
+        return self._turn("user", text.strip() + heard)
+
+    def reply_start(self) -> list[int]:
+        return [self._start, *self._tokenizer.encode("assistant\n")]
+
+    def reply_end(self) -> list[int]:
+        """What closes a reply before the next user turn."""
+        return [self._end, *self._newline]
+
+    def prompt(self, persona: Persona, text: str, voice: Affect) -> list[int]:
+        """A whole first turn."""
+        return self.system(persona) + self.user(text, voice) + self.reply_start()

@@ -1,0 +1,140 @@
+"""The backbone in plain torch: a Llama-type decoder that hands out its hidden states.
+
+The reference for every faster runtime, the GPU path, and what training adapts. Not a server: it
+computes one batched step; who steps whom is the engine's business.
+Shapes: B rows, T new tokens, D hidden, V vocabulary.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from a2llm.language.config import LlamaConfig
+from a2llm.layers.kv_cache import KVCache
+from a2llm.layers.norm import RMSNorm
+from a2llm.layers.rope import rope_angles, rotate
+
+
+class Attention(nn.Module):
+    """Grouped-query self-attention over the cache, or causal over the input when there is none."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, head = config.hidden_size, config.head_dim
+        self.q_proj = nn.Linear(width, config.num_heads * head, bias=False)
+        self.k_proj = nn.Linear(width, config.num_kv_heads * head, bias=False)
+        self.v_proj = nn.Linear(width, config.num_kv_heads * head, bias=False)
+        self.o_proj = nn.Linear(config.num_heads * head, width, bias=False)
+
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], layer: int,
+                cache: KVCache | None, positions: Tensor, mask: Tensor | None) -> Tensor:
+        batch, tokens, _ = x.shape
+        split = (batch, tokens, -1, self.config.head_dim)
+        query = rotate(self.q_proj(x).view(split).transpose(1, 2), *angles)  # [B, H, T, d]
+        key = rotate(self.k_proj(x).view(split).transpose(1, 2), *angles)
+        value = self.v_proj(x).view(split).transpose(1, 2)
+        if cache is not None:
+            cache.write(layer, positions, key, value)
+            assert mask is not None
+            key = cache.keys[layer][:, :, : mask.shape[-1]].to(x.dtype)
+            value = cache.values[layer][:, :, : mask.shape[-1]].to(x.dtype)
+        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None,
+                                             enable_gqa=True)
+        return self.o_proj(out.transpose(1, 2).reshape(batch, tokens, -1))
+
+
+class MLP(nn.Module):
+    """SwiGLU feed-forward."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        width, inner = config.hidden_size, config.intermediate_size
+        self.gate_proj = nn.Linear(width, inner, bias=False)
+        self.up_proj = nn.Linear(width, inner, bias=False)
+        self.down_proj = nn.Linear(inner, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Block(nn.Module):
+    """Pre-norm attention and feed-forward, with the names of the Hugging Face checkpoints."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.input_layernorm = RMSNorm(config.hidden_size, config.norm_eps)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.norm_eps)
+        self.mlp = MLP(config)
+
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], layer: int,
+                cache: KVCache | None, positions: Tensor, mask: Tensor | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), angles, layer, cache, positions, mask)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Llama(nn.Module):
+    """Token ids [B, T] -> hidden states [B, T, D] after the final norm."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.norm = RMSNorm(config.hidden_size, config.norm_eps)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.embed_tokens.weight
+
+    @classmethod
+    def from_folder(cls, folder: Path, dtype: torch.dtype = torch.float32) -> "Llama":
+        """Load any Llama-type folder (config.json + *.safetensors)."""
+        with torch.device("meta"):
+            model = cls(LlamaConfig.from_folder(folder))
+        tensors: dict[str, Tensor] = {}
+        for file in sorted(folder.glob("*.safetensors")):
+            tensors.update(load_file(file))
+        if not tensors:
+            raise ValueError(f"{folder} holds no safetensors weights")
+        state = {k.removeprefix("model."): v.to(dtype) for k, v in tensors.items()}
+        if model.config.tie_embeddings:
+            state["lm_head.weight"] = state["embed_tokens.weight"]
+        model.load_state_dict(state, assign=True)
+        return model.eval()
+
+    def new_cache(self, rows: int, capacity: int) -> KVCache:
+        c, weight = self.config, self.embed_tokens.weight
+        return KVCache(c.num_layers, rows, c.num_kv_heads, capacity, c.head_dim, weight.device, weight.dtype)
+
+    def forward(self, ids: Tensor, cache: KVCache | None = None, counts: Tensor | None = None) -> Tensor:
+        """Run T new tokens per row; rows shorter than T are right-padded and say so in `counts` [B]."""
+        batch, tokens = ids.shape
+        if cache is None:
+            x = self.run_layers(self.embed_tokens(ids), 0, len(self.layers))
+            return self.norm(x)
+        cache.require(tokens)
+        positions = cache.positions(tokens)
+        reach = torch.arange(int(positions.max()) + 1, device=ids.device)
+        mask = (reach <= positions[..., None])[:, None]  # [B, 1, T, reach]
+        angles = rope_angles(positions, self.config.head_dim, self.config.rope_theta)
+        x = self.embed_tokens(ids)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, angles, index, cache, positions, mask)
+        cache.advance(torch.full((batch,), tokens) if counts is None else counts)
+        return self.norm(x)
+
+    def run_layers(self, x: Tensor, first: int, last: int) -> Tensor:
+        """Layers first..last-1 over whole sequences [B, T, D] that start at position 0, without a cache."""
+        positions = torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1)
+        angles = rope_angles(positions, self.config.head_dim, self.config.rope_theta)
+        for index in range(first, last):
+            x = self.layers[index](x, angles, index, None, positions, None)
+        return x
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits [..., V] of hidden states [..., D]."""
+        return self.lm_head(hidden)

@@ -1,0 +1,167 @@
+"""The backbone on CPU cores: `Llama`'s interface over the int8 OpenVINO graphs.
+
+Rows of a batch are packed before they run, so a row that takes no token in a call costs nothing and padding is never
+computed. Not a scheduler: who steps when is the engine's business. Shapes: B rows, T new tokens, D hidden, V vocabulary.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from a2llm.language.config import LlamaConfig
+from a2llm.language.int8_weights import Int8Weights
+from a2llm.language.openvino_graph import body_graph, head_graph
+
+BLOCK_TOKENS = 32  # positions per page: fixed by OpenVINO's CPU plugin
+Ints = NDArray[np.int64]
+
+
+class PagedKVCache:
+    """Keys and values in pages [L, 2, pages, G, 32, d]; row r owns the pages from r * pages_per_row on.
+
+    Same use as `layers.kv_cache.KVCache`. Pages are zeros that the system hands out when first written.
+    """
+
+    def __init__(self, config: LlamaConfig, rows: int, capacity: int) -> None:
+        self.pages_per_row = -(-capacity // BLOCK_TOKENS)
+        shape = (rows * self.pages_per_row, config.num_kv_heads, BLOCK_TOKENS, config.head_dim)
+        self.pages = np.zeros((config.num_layers, 2, *shape), np.float32)
+        self.lengths = torch.zeros(rows, dtype=torch.long)
+        self.capacity = capacity
+
+    @property
+    def rows(self) -> int:
+        return self.lengths.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        return self.pages.nbytes
+
+    def require(self, tokens: int) -> None:
+        """Raise ValueError when T more tokens do not fit in every row."""
+        self.require_counts(np.full(self.rows, tokens))
+
+    def require_counts(self, counts: Ints) -> None:
+        """The same for a different number of tokens in each row: counts [B]."""
+        reach = self.lengths.numpy() + counts
+        if self.rows and reach.max() > self.capacity:
+            raise ValueError(f"KV cache is full: {reach.max()} > {self.capacity} positions")
+
+    def advance(self, counts: Tensor) -> None:
+        self.lengths += counts
+
+    def truncate(self, row: int, length: int) -> None:
+        """Forget everything of a row beyond `length` positions."""
+        if not 0 <= length <= int(self.lengths[row]):
+            raise ValueError("a row can only be cut to a shorter length")
+        self.lengths[row] = length
+
+    def copy_row(self, row: int, source: "PagedKVCache", source_row: int) -> None:
+        """Take over another row's content (prefix reuse)."""
+        length = int(source.lengths[source_row])
+        if length > self.capacity:
+            raise ValueError(f"a row of {length} positions does not fit into {self.capacity}")
+        used, to, start = -(-length // BLOCK_TOKENS), row * self.pages_per_row, source_row * source.pages_per_row
+        self.pages[:, :, to : to + used] = source.pages[:, :, start : start + used]
+        self.lengths[row] = length
+
+    def tables(self, rows: Ints, counts: Ints) -> dict[str, NDArray[np.generic]]:
+        """What the graph needs to know about R rows that take counts [R] tokens each."""
+        past = self.lengths.numpy()[rows]
+        pages = -(-(past + counts) // BLOCK_TOKENS)
+        return {
+            "positions": np.concatenate([np.arange(p, p + c) for p, c in zip(past, counts, strict=True)]),
+            "past_lens": past.astype(np.int32),
+            "subsequence_begins": _begins(counts),
+            "block_indices": np.concatenate([np.arange(n) + r * self.pages_per_row for r, n in zip(rows, pages, strict=True)]).astype(
+                np.int32
+            ),
+            "block_indices_begins": _begins(pages),
+            "max_context_len": np.array((past + counts).max(), np.int32),
+        }
+
+
+class OpenVINOBackbone:
+    """Token ids [B, T] -> hidden states [B, T, D] after the final norm, on CPU."""
+
+    def __init__(self, weights: Int8Weights, threads: int = 2) -> None:
+        self.config = weights.config
+        core = ov.Core()
+        self._body = _compile(core, body_graph(weights), threads).create_infer_request()
+        self._head = _compile(core, head_graph(weights), threads).create_infer_request()
+        self._bound: PagedKVCache | None = None
+        self.logits(self.forward(torch.zeros(1, 2, dtype=torch.long))[:, -1])  # the first call packs the weights
+
+    @classmethod
+    def from_folder(cls, folder: Path, threads: int = 2) -> "OpenVINOBackbone":
+        """Open what `int8_weights.build` made."""
+        return cls(Int8Weights.from_folder(folder), threads)
+
+    def new_cache(self, rows: int, capacity: int) -> PagedKVCache:
+        return PagedKVCache(self.config, rows, capacity)
+
+    def forward(self, ids: Tensor, cache: PagedKVCache | None = None, counts: Tensor | None = None) -> Tensor:
+        """Run T new tokens per row; a row may take fewer (or none), as `counts` [B] says.
+
+        Hidden states [B, T, D] float32; zeros where a row takes no token. Raises ValueError when the cache is full or
+        an id is not in the vocabulary.
+        """
+        batch, tokens = ids.shape
+        cache = self.new_cache(batch, tokens) if cache is None else cache
+        taken = torch.full((batch,), tokens) if counts is None else counts.cpu()
+        cache.require_counts(taken.numpy())
+        valid = torch.arange(tokens) < taken[:, None]  # [B, T]
+        hidden = torch.zeros(batch, tokens, self.config.hidden_size)
+        if valid.any():
+            hidden[valid] = torch.from_numpy(self._run(ids.cpu()[valid].numpy(), cache, taken.numpy()))
+        cache.advance(taken)
+        return hidden
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits [..., V] of hidden states [..., D]."""
+        flat = np.ascontiguousarray(hidden.detach().reshape(-1, hidden.shape[-1]).float().numpy())
+        self._head.set_tensor("hidden", ov.Tensor(flat, shared_memory=True))
+        self._head.infer()
+        logits = torch.from_numpy(self._head.get_tensor("logits").data.copy())
+        return logits.view(*hidden.shape[:-1], -1)
+
+    def _run(self, ids: Ints, cache: PagedKVCache, counts: Ints) -> NDArray[np.float32]:
+        """Packed ids [N] -> hidden [N, D], a view that the next call overwrites."""
+        if ids.min() < 0 or ids.max() >= self.config.vocab_size:
+            raise ValueError(f"token ids must lie in [0, {self.config.vocab_size})")
+        self._bind(cache)
+        rows = np.flatnonzero(counts)
+        for name, value in {"ids": ids, **cache.tables(rows, counts[rows])}.items():
+            self._body.set_tensor(name, ov.Tensor(value))
+        self._body.infer()
+        return self._body.get_tensor("hidden").data
+
+    def _bind(self, cache: PagedKVCache) -> None:
+        """Point the graph at a cache's pages; it writes them in place."""
+        if self._bound is cache:
+            return
+        for layer, (keys, values) in enumerate(cache.pages):
+            self._body.set_tensor(f"key_cache.{layer}", ov.Tensor(keys, shared_memory=True))
+            self._body.set_tensor(f"value_cache.{layer}", ov.Tensor(values, shared_memory=True))
+        self._bound = cache
+
+
+def _compile(core: ov.Core, model: ov.Model, threads: int) -> ov.CompiledModel:
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "KV_CACHE_PRECISION": "f32",
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # activations stay float: faster per token here, and closer to fp32
+    }
+    return core.compile_model(model, "CPU", settings)
+
+
+def _begins(counts: Ints) -> NDArray[np.int32]:
+    """Lengths [R] -> offsets [R + 1]."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)

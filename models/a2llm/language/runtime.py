@@ -1,0 +1,146 @@
+"""Which runtime carries the backbone: torch on a GPU, OpenVINO on CPU. One interface, chosen by device.
+
+Not a model: `llama` is the reference, `openvino_backbone` the fast CPU path.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from a2llm.cache import build_once
+from a2llm.language.config import LlamaConfig
+from a2llm.language.int8_weights import FORMAT, build
+from a2llm.language.llama import Llama
+from a2llm.layers.kv_cache import KVCache
+from a2llm.layers.lora import merge_lora
+
+
+class BackboneCache(Protocol):
+    """KV cache of `rows` independent streams, each at its own length."""
+
+    lengths: Tensor  # [B]
+    capacity: int
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def require(self, tokens: int) -> None: ...
+
+    def truncate(self, row: int, length: int) -> None: ...
+
+    def copy_row(self, row: int, source: Any, source_row: int) -> None: ...
+
+
+class Backbone(Protocol):
+    """A decoder that hands out hidden states. `forward`: ids [B, T] -> [B, T, D]; `logits`: [..., D] -> [..., V]."""
+
+    @property
+    def config(self) -> LlamaConfig: ...
+
+    def new_cache(self, rows: int, capacity: int) -> Any: ...
+
+    def forward(self, ids: Tensor, cache: Any = None, counts: Tensor | None = None) -> Tensor: ...
+
+    def logits(self, hidden: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A trained LoRA adapter: `layers.lora.lora_state` and the alpha it was trained with."""
+
+    state: dict[str, Tensor]
+    alpha: float
+
+
+class TorchBackbone:
+    """The reference model behind the common interface: float32 results whatever the weights are, no gradients."""
+
+    def __init__(self, model: Llama) -> None:
+        self.model = model.requires_grad_(False).eval()
+        self.config = model.config
+
+    def new_cache(self, rows: int, capacity: int) -> KVCache:
+        return self.model.new_cache(rows, capacity)
+
+    @torch.inference_mode()
+    def forward(self, ids: Tensor, cache: KVCache | None = None, counts: Tensor | None = None) -> Tensor:
+        return self.model.forward(ids.to(self._weight.device), cache, counts).float()
+
+    @torch.inference_mode()
+    def logits(self, hidden: Tensor) -> Tensor:
+        return self.model.logits(hidden.to(self._weight.device, self._weight.dtype)).float()
+
+    @property
+    def _weight(self) -> Tensor:
+        return self.model.embed_tokens.weight
+
+
+def load_backbone(
+    folder: Path,
+    adapter: Adapter | None = None,
+    device: str = "auto",
+    runtime: str = "auto",
+    threads: int = 2,
+    dtype: torch.dtype | None = None,
+) -> Backbone:
+    """Open a Llama folder on the best runtime of `device` ("auto", "cpu", "cuda[:n]").
+
+    GPU: torch in bfloat16. CPU: OpenVINO int8 with `threads` threads, quantized on first use (seconds) into the cache
+    folder and then opened from there. runtime="torch" forces torch (float32 on CPU); `dtype` overrides torch's precision.
+    Raises ValueError for an unknown runtime or OpenVINO on a GPU.
+    """
+    device = _device(device)
+    runtime = ("openvino" if device == "cpu" else "torch") if runtime == "auto" else runtime
+    if runtime == "torch":
+        return _load_torch(folder, adapter, device, dtype)
+    if runtime != "openvino" or device != "cpu":
+        raise ValueError(f"no runtime {runtime!r} on device {device!r}; there is torch, and openvino on cpu")
+    return _load_openvino(folder, adapter, threads)
+
+
+def step(backbone: Backbone, ids: Tensor, cache: Any, counts: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Hidden states [B, T, D] and the logits [B, V] of each row's last token (meaningless for a row without one)."""
+    hidden = backbone.forward(ids, cache, counts)
+    if counts is None:
+        return hidden, backbone.logits(hidden[:, -1])
+    last = (counts - 1).clamp(min=0).to(hidden.device)
+    return hidden, backbone.logits(hidden[torch.arange(len(last), device=hidden.device), last])
+
+
+def fingerprint(folder: Path, adapter: Adapter | None) -> str:
+    """Key of what is built from a folder and an adapter. Large weight files count by name, size and time of change."""
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    for file in sorted(folder.glob("*.safetensors")):
+        digest.update(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
+    for name, tensor in sorted(adapter.state.items()) if adapter else ():
+        digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
+    digest.update(repr(adapter.alpha if adapter else None).encode())
+    return digest.hexdigest()[:16]
+
+
+def _device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def _load_torch(folder: Path, adapter: Adapter | None, device: str, dtype: torch.dtype | None) -> TorchBackbone:
+    model = Llama.from_folder(folder)  # float32 first: an adapter folded into half precision loses its last bits
+    if adapter:
+        merge_lora(model, adapter.state, adapter.alpha)
+    return TorchBackbone(model.to(device, dtype or (torch.float32 if device == "cpu" else torch.bfloat16)))
+
+
+def _load_openvino(folder: Path, adapter: Adapter | None, threads: int) -> Backbone:
+    from a2llm.language.openvino_backbone import OpenVINOBackbone
+
+    state, alpha = (adapter.state, adapter.alpha) if adapter else (None, 1.0)
+    key = f"backbone-int8-{fingerprint(folder, adapter)}-v{FORMAT}"
+    return OpenVINOBackbone.from_folder(build_once(key, lambda out: build(folder, state, alpha, out)), threads)

@@ -1,0 +1,20 @@
+"""Sampling from logits with one uniform number per row, so that a stream's output depends on its own
+seed alone and not on who shares its batch."""
+
+import torch
+from torch import Tensor
+
+
+def sample_top_p(logits: Tensor, uniforms: Tensor, temperature: float = 0.7, top_p: float = 0.9,
+                 top_k: int = 50) -> Tensor:
+    """Token ids [B] from logits [B, V] and uniforms [B] in 0..1. Temperature 0 takes the best token."""
+    if temperature <= 0.0:
+        return logits.argmax(-1)
+    values, ids = logits.float().topk(min(top_k, logits.shape[-1]), dim=-1)
+    probabilities = torch.softmax(values / temperature, dim=-1)
+    before = probabilities.cumsum(-1) - probabilities
+    probabilities = torch.where(before < top_p, probabilities, torch.zeros_like(probabilities))
+    reach = probabilities.cumsum(-1)
+    targets = uniforms.to(reach)[:, None] * reach[:, -1:]
+    choice = (reach <= targets).sum(-1, keepdim=True).clamp(max=ids.shape[-1] - 1)
+    return ids.gather(-1, choice)[:, 0]

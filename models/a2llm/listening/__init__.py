@@ -1,0 +1,1 @@
+"""Listening: the user's sound -> words, voice activity and how it was said. Start with `listener.Listener`."""

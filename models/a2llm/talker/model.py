@@ -1,0 +1,99 @@
+"""The talker: one causal model that speaks and moves from the backbone's hidden states.
+
+Per frame it reads the phones around the frame, the gated hidden state of the word, the affect and its
+own last frame; it writes audio codes level by level, then the motion codes of the same frame, which
+see the audio just sampled. The Motion Connector is its motion half (arXiv 2602.04913, section 3).
+Shapes: B rows, T frames, K levels, D latent.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from a2llm.talker.config import COUNT_CLIP, COUNT_SLOTS, PHONE_SLOTS, SamplingConfig, TalkerConfig
+from a2llm.talker.depth import DepthHead
+from a2llm.talker.durations import DurationHead
+from a2llm.talker.trunk import Trunk, TrunkState
+
+
+@dataclass
+class TalkerState:
+    """What rows carry between frames: the trunk's ring and the last frame's latents."""
+
+    trunk: TrunkState
+    audio: Tensor  # [B, 192]
+    motion: Tensor  # [B, 64]
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Conditioning of one frame per row, or of whole sequences with a T dimension after B."""
+
+    phones: Tensor  # [B, 14] int64
+    counts: Tensor  # [B, 4] int64
+    hidden: Tensor  # [B, 576], zeros where there is none
+    affect: Tensor  # [B, 5]
+
+
+@dataclass(frozen=True)
+class TalkerFrame:
+    """One sampled frame per row."""
+
+    audio_codes: Tensor  # [B, K]
+    audio_latent: Tensor  # [B, 192]
+    motion_codes: Tensor  # [B, 6]
+
+
+class Talker(nn.Module):
+    """Holds the codebooks of both codecs as buffers: a talker only fits the codecs it was trained with."""
+
+    def __init__(self, config: TalkerConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.phone = nn.Embedding(c.phones, c.phone_width)
+        self.count = nn.Embedding(COUNT_SLOTS * (COUNT_CLIP + 1), c.count_width)
+        self.register_buffer("count_offset", torch.arange(COUNT_SLOTS) * (COUNT_CLIP + 1), persistent=False)
+        self.text = nn.Linear(PHONE_SLOTS * c.phone_width + COUNT_SLOTS * c.count_width, c.width)
+        self.last_audio = nn.Linear(c.audio_latent, c.width)
+        self.last_motion = nn.Linear(c.motion_latent, c.width)
+        self.affect = nn.Linear(c.affects, c.width)
+        self.hidden_norm = nn.LayerNorm(c.hidden_size)
+        self.hidden = nn.Linear(c.hidden_size, c.width, bias=False)
+        self.gate = nn.Linear(c.width, c.width)
+        self.trunk = Trunk(c)
+        self.audio_head = DepthHead(c.width, c.width, c.audio_levels, c.audio_size, c.audio_latent, residual=True)
+        self.motion_head = DepthHead(c.width + c.audio_latent, c.motion_width, c.motion_levels, c.motion_size,
+                                     c.motion_latent, residual=False)
+        self.durations = DurationHead(c)
+        self.register_buffer("audio_codebooks", torch.zeros(c.audio_levels, c.audio_size, c.audio_latent))
+        self.register_buffer("motion_codebooks", torch.zeros(c.motion_levels, c.motion_size, c.motion_latent))
+
+    def condition(self, frames: FrameBatch, audio: Tensor, motion: Tensor) -> Tensor:
+        """Trunk input [..., width] from conditioning and the previous frame's latents [..., D]."""
+        phones = self.phone(frames.phones).flatten(-2)
+        counts = self.count(frames.counts + self.count_offset).flatten(-2)
+        x = self.text(torch.cat((phones, counts), dim=-1)) + self.affect(frames.affect)
+        spoken = frames.hidden.abs().sum(-1, keepdim=True) > 0
+        meaning = self.hidden(self.hidden_norm(frames.hidden)) * spoken
+        x = x + torch.sigmoid(self.gate(x)) * meaning
+        return x + self.last_audio(audio) + self.last_motion(motion)
+
+    def start(self, rows: int) -> TalkerState:
+        weight = self.last_audio.weight
+        return TalkerState(self.trunk.start(rows), weight.new_zeros(rows, self.config.audio_latent),
+                           weight.new_zeros(rows, self.config.motion_latent))
+
+    @torch.inference_mode()
+    def step(self, frames: FrameBatch, state: TalkerState, uniforms: Tensor, sampling: SamplingConfig) -> TalkerFrame:
+        """Sample one frame per row. uniforms [B, audio levels + motion levels] in 0..1."""
+        x = self.trunk.step(self.condition(frames, state.audio, state.motion), state.trunk)
+        split = self.config.audio_levels
+        audio_codes, audio = self.audio_head.sample(
+            x, self.audio_codebooks, uniforms[:, :split], list(sampling.audio_temperature), sampling.top_p,
+            sampling.audio_levels)
+        motion_codes, motion = self.motion_head.sample(
+            torch.cat((x, audio), dim=-1), self.motion_codebooks, uniforms[:, split:],
+            [sampling.motion_temperature] * self.config.motion_levels, sampling.top_p, self.config.motion_levels)
+        state.audio, state.motion = audio, motion
+        return TalkerFrame(audio_codes, audio, motion_codes)

@@ -1,0 +1,112 @@
+"""Words -> phones while the words are still arriving.
+
+The reading of a word can depend on the next one ("the apple", "I read it"), so a word's phones are
+released once its successor is known or the sentence has ended. Grapheme-to-phoneme conversion itself
+is hibari's (Apache-2.0).
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+SENTENCE_END = (".", "!", "?")
+
+
+class GraphemeToPhoneme(Protocol):
+    """Text of one sentence -> phone symbols, words apart by spaces."""
+
+    def __call__(self, text: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class PhoneTable:
+    """Phone symbols and their ids; 0 is silence."""
+
+    ids: dict[str, int]
+
+    @classmethod
+    def load(cls, assets: Path) -> "PhoneTable":
+        return cls(json.loads((assets / "vocab.json").read_text()))
+
+    @property
+    def size(self) -> int:
+        return max(self.ids.values()) + 1
+
+    def symbols(self) -> dict[int, str]:
+        return {v: k for k, v in self.ids.items()}
+
+
+def load_g2p(assets: Path) -> GraphemeToPhoneme:
+    """The converter of an installed hibari package; `assets` is checked to be that package's."""
+    from hibari.g2p import G2P
+
+    if not (assets / "vocab.json").exists():
+        raise ValueError(f"{assets} is not the voice's assets folder")
+    return G2P()
+
+
+def align_words(phones: str, words: int) -> list[int]:
+    """Word index of every phone of one sentence. Groups between spaces are words; where the converter
+    made more or fewer groups than words, groups are spread over the words in order."""
+    groups = max(1, phones.count(" ") + 1)
+    owner, group = [], 0
+    for phone in phones:
+        group += phone == " "
+        owner.append(min(words - 1, group if groups == words else group * words // groups))
+    return owner
+
+
+@dataclass
+class PhoneStream:
+    """Grows a phone sequence word by word. `phones[i]` belongs to word `words[i]` of the reply."""
+
+    g2p: GraphemeToPhoneme
+    table: PhoneTable
+    phones: list[int] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+    ended: bool = False
+    _sentence: list[str] = field(default_factory=list)
+    _first_word: int = 0
+    _released: int = 0
+
+    def push_word(self, word: str) -> None:
+        """Add one whole word with its punctuation."""
+        self._sentence.append(word)
+        if word.rstrip("\"')").endswith(SENTENCE_END):
+            self._release(whole=True)
+            self._first_word += len(self._sentence)
+            self._sentence, self._released = [], 0
+        else:
+            self._release(whole=False)
+
+    def end(self) -> None:
+        """No more words: release what is left."""
+        if self._sentence:
+            self._release(whole=True)
+        self.ended = True
+
+    def _release(self, whole: bool) -> None:
+        symbols = self.g2p(" ".join(self._sentence)).strip()
+        symbols = "".join(s for s in symbols if s in self.table.ids)
+        owner = align_words(symbols, len(self._sentence))
+        until = len(symbols) if whole else max(0, symbols.rfind(" "))
+        if self.phones and self._released == 0 and until:
+            self._append(" ", self._first_word)
+        for symbol, word in list(zip(symbols, owner, strict=True))[self._released:until]:
+            self._append(symbol, self._first_word + word)
+        self._released = max(self._released, until)
+
+    def _append(self, symbol: str, word: int) -> None:
+        self.phones.append(self.table.ids[symbol])
+        self.words.append(word)
+
+
+def split_sentences(text: str) -> list[list[str]]:
+    """Words of each sentence, cut exactly as PhoneStream cuts."""
+    sentences: list[list[str]] = [[]]
+    for word in text.split():
+        sentences[-1].append(word)
+        if word.rstrip("\"')").endswith(SENTENCE_END):
+            sentences.append([])
+    return [s for s in sentences if s]

@@ -1,0 +1,123 @@
+"""The training loop every recipe shares: schedule, clipping, progress, loss curve, resumable checkpoints.
+
+Ctrl-C saves and stops; a second start with the same folder goes on where it stopped.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+Step = Callable[[int], tuple[Tensor, dict[str, float]]]
+Progress = Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """One optimiser run. Times in seconds."""
+
+    steps: int = 1000
+    peak_lr: float = 1e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.02
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0
+    seed: int = 0
+    save_every_s: float = 120.0
+    log_every: int = 20
+    time_limit_s: float = math.inf
+
+    def __post_init__(self) -> None:
+        if self.steps <= 0 or self.peak_lr <= 0:
+            raise ValueError("steps and peak_lr must be positive")
+
+    def with_steps(self, steps: int) -> "LoopConfig":
+        return replace(self, steps=steps)
+
+    def rate(self, step: int, progress: float) -> float:
+        """Linear warm-up, then cosine to a hundredth of the peak; progress runs 0..1."""
+        warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        return self.peak_lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
+
+
+class TrainingRun:
+    """Drives `step(index) -> (loss, figures)` for a module and keeps its state in a folder."""
+
+    def __init__(self, name: str, module: nn.Module, config: LoopConfig, folder: Path,
+                 on_progress: Progress | None = None) -> None:
+        self.name, self.module, self.config, self.folder = name, module, config, folder
+        self.on_progress = on_progress
+        folder.mkdir(parents=True, exist_ok=True)
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        fused = bool(parameters) and parameters[0].is_cuda
+        self.optimizer = torch.optim.AdamW(parameters, lr=config.peak_lr, betas=config.betas,
+                                           weight_decay=config.weight_decay, fused=fused)
+        self._parameters = parameters
+        self.step_index, self.spent_s = 0, 0.0
+        self._restore()
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / f"{self.name}.run.pt"
+
+    def _restore(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        self.module.load_state_dict(saved["module"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.step_index, self.spent_s = saved["step"], saved["spent_s"]
+
+    def save(self) -> None:
+        """Write the checkpoint atomically."""
+        temporary = self.checkpoint.with_suffix(".tmp")
+        torch.save({"module": self.module.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "step": self.step_index, "spent_s": self.spent_s}, temporary)
+        temporary.replace(self.checkpoint)
+
+    def _log(self, figures: dict[str, float]) -> None:
+        record = {"step": self.step_index, "spent_s": round(self.spent_s, 2),
+                  **{k: round(float(v), 5) for k, v in figures.items()}}
+        with (self.folder / f"{self.name}.curve.jsonl").open("a") as file:
+            file.write(json.dumps(record) + "\n")
+        if self.on_progress:
+            self.on_progress(self.step_index, self.config.steps, figures)
+
+    def _progress(self) -> float:
+        by_time = self.spent_s / self.config.time_limit_s
+        return max(self.step_index / self.config.steps, by_time)
+
+    def _update(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._parameters, self.config.clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.rate(self.step_index, self._progress())
+        self.optimizer.step()
+
+    def run(self, step: Step) -> None:
+        """Train until the steps or the time are used up."""
+        last, saved = time.monotonic(), time.monotonic()
+        try:
+            while self.step_index < self.config.steps and self._progress() < 1.0:
+                loss, figures = step(self.step_index)
+                self._update(loss)
+                self.step_index += 1
+                now = time.monotonic()
+                self.spent_s, last = self.spent_s + now - last, now
+                if self.step_index % self.config.log_every == 0 or self.step_index == self.config.steps:
+                    self._log({"loss": float(loss.detach()), **figures})
+                if now - saved > self.config.save_every_s:
+                    self.save()
+                    saved = now
+        finally:
+            self.save()
+
+    def describe(self) -> dict[str, object]:
+        return {"name": self.name, "steps": self.step_index, "spent_s": round(self.spent_s, 1),
+                "config": asdict(self.config)}
