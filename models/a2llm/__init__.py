@@ -1,0 +1,22 @@
+"""A2-LLM: one fused model that answers with text, voice and face motion on one clock."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from a2llm.api import A2LLM
+    from a2llm.conversation import StepOutput
+
+__all__ = ["A2LLM", "StepOutput"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:  # torch loads only when the model is asked for
+    if name == "A2LLM":
+        from a2llm.api import A2LLM
+
+        return A2LLM
+    if name == "StepOutput":
+        from a2llm.conversation import StepOutput
+
+        return StepOutput
+    raise AttributeError(name)

@@ -43,12 +43,13 @@ def split_of(text: str) -> str:
 
 
 def plan(samples: list[dict[str, object]], variants: int, seed: int) -> list[Line]:
-    """Each text with its own affect and `variants` - 1 drawn ones, so that every affect meets every text."""
+    """Each text with its own affect and `variants` - 1 drawn ones, so that every affect meets every text;
+    drills only once."""
     rng = random.Random(seed)
     lines = []
     for index, sample in enumerate(samples):
         affects = [(str(sample["affect"]), float(str(sample["intensity"])))]
-        for _ in range(variants - 1):
+        for _ in range(variants - 1 if sample["source"] != "drill" else 0):
             category = rng.choice(AFFECTS)
             affects.append((category, round(rng.uniform(0.3, 1.0), 2) if category != "neutral" else 0.0))
         text = str(sample["answer"])

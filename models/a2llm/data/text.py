@@ -5,6 +5,7 @@ A share of the questions asks about a random dictionary word, so that the voice 
 language and not only small talk.
 """
 
+import gzip
 import json
 import random
 import re
@@ -25,6 +26,10 @@ from a2llm.language.tokenizer import TextTokenizer
 WORD_QUESTIONS = ("What does {} mean?", "Tell me about {}.", "What can you say about {}?", "Do you know {}?",
                   "What do you think of {}?", "Can you explain {} to me?", "Is {} important?",
                   "Tell me a short story about {}.", "My friend keeps talking about {}.", "I dreamed about {} last night.")
+DRILLS = ("The {} {} was near the {}.", "Is {} more {} than {}?", "A {} and a {} met at the {}.", "{}, {}, and {}!",
+          "They put the {} {} behind the {}.", "Say {} before you say {} or {}.", "Some {} will {} without any {}.",
+          "My {} saw your {} in a {}.")
+REPEAT = "Repeat after me."
 _VOICE = re.compile(r"\s*\(voice: (\w+)\)\s*$")
 _SPOKEN = re.compile(r"[A-Za-z][A-Za-z ,.'!?-]*[.!?]")
 MIN_WORDS, MAX_WORDS = 4, 45
@@ -108,6 +113,46 @@ def written_samples() -> Iterator[Sample]:
     for dialogue in load_dialogues():
         for e in dialogue.exchanges:
             yield Sample(e.user, e.voice.category, e.reply, e.affect.category, e.affect.intensity, "written")
+
+
+def _tidy(text: str) -> str:
+    text = re.sub(r"\bi\b", "I", text.strip())
+    text = text[0].upper() + text[1:]
+    return text if text[-1] in ".!?" else text + "."
+
+
+def repeat_samples(taken: set[str]) -> Iterator[Sample]:
+    """What users say, as lines the avatar repeats: more text for the voice, with the user's own affect."""
+    for dialogue in load_dialogues():
+        for e in dialogue.exchanges:
+            text = _tidy(e.user)
+            if text.lower() not in taken and re.fullmatch(r"[A-Za-z ,.'!?-]+", text):
+                taken.add(text.lower())
+                level = 0.6 if e.voice.index else 0.0
+                yield Sample(REPEAT, "neutral", text, e.voice.category, level, "repeat")
+
+
+def drill_samples(words: list[str], count: int, seed: int) -> Iterator[Sample]:
+    """Meaningless sentences of random dictionary words, so that the voice has met the whole language."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        category = rng.choice(AFFECTS)
+        level = round(rng.uniform(0.3, 1.0), 2) if category != "neutral" else 0.0
+        text = rng.choice(DRILLS).format(*rng.sample(words, 3))
+        yield Sample(REPEAT, "neutral", text[0].upper() + text[1:], category, level, "drill")
+
+
+def dictionary_words(assets: Path) -> list[str]:
+    """Plain words of the voice's dictionary, sorted."""
+    lexicon = json.loads(gzip.decompress((assets / "lexicon_us_gold.json.gz").read_bytes()))
+    return sorted(w for w in lexicon if re.fullmatch("[a-z]{3,11}", w))
+
+
+def offline_samples(assets: Path, drills: int, seed: int) -> list[Sample]:
+    """Everything that needs no sampling: written answers, repeated user lines, drills."""
+    written = list(written_samples())
+    repeats = list(repeat_samples({s.answer.lower() for s in written}))
+    return [*written, *repeats, *drill_samples(dictionary_words(assets), drills, seed)]
 
 
 def build_text(builder: TextBuilder, words: list[str], count: int, out: Path, batch: int = 512,

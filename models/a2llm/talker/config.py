@@ -44,10 +44,21 @@ class TalkerConfig:
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """Temperatures per residual level (coarse first) and the share of probability kept."""
+    """Temperatures per residual level (coarse first); a code less likely than `min_p` times the best one is cut.
+
+    Raises ValueError for a min_p outside (0, 1], a negative temperature or fewer temperatures than levels.
+    """
 
     audio_temperature: tuple[float, ...] = (0.8, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.3)
     motion_temperature: float = 0.8
     duration_temperature: float = 0.6
-    top_p: float = 0.95
+    min_p: float = 0.05
     audio_levels: int = 8  # fewer levels cost less and sound rougher; the predicted residual fills in
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.min_p <= 1.0:
+            raise ValueError("min_p must be above 0 and at most 1")
+        if min(*self.audio_temperature, self.motion_temperature, self.duration_temperature) < 0.0:
+            raise ValueError("a temperature cannot be negative")
+        if not 1 <= self.audio_levels <= len(self.audio_temperature):
+            raise ValueError("every audio level needs a temperature")

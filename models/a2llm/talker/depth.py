@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from a2llm.language.sampling import sample_top_p
+from a2llm.talker.sampling import sample_codes
 
 
 class DepthHead(nn.Module):
@@ -37,14 +37,14 @@ class DepthHead(nn.Module):
                 [self.remains[q](stages[q]) for q in range(len(self.remains))])
 
     def sample(self, context: Tensor, codebooks: Tensor, uniforms: Tensor, temperatures: list[float],
-               top_p: float, levels: int) -> tuple[Tensor, Tensor]:
+               min_p: float, levels: int) -> tuple[Tensor, Tensor]:
         """Codes [N, levels] and latents [N, D] with uniforms [N, K]; the residual head adds what is left."""
         contexts = self.from_context(context).chunk(len(self.inner), dim=-1)
         latent = context.new_zeros(context.shape[0], codebooks.shape[-1])
         codes: list[Tensor] = []
         for level in range(levels):
             logits = self.logits[level](self._stage(level, contexts[level], latent))
-            code = sample_top_p(logits, uniforms[:, level], temperatures[level], top_p, top_k=64)
+            code = sample_codes(logits, uniforms[:, level], temperatures[level], min_p)
             latent = latent + codebooks[level][code]
             codes.append(code)
         if self.residual:

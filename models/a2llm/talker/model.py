@@ -84,16 +84,22 @@ class Talker(nn.Module):
         return TalkerState(self.trunk.start(rows), weight.new_zeros(rows, self.config.audio_latent),
                            weight.new_zeros(rows, self.config.motion_latent))
 
+    def restart(self, state: TalkerState, row: int) -> None:
+        """Make a row fit for a new reply."""
+        state.trunk.position[row] = 0
+        state.audio[row], state.motion[row] = 0.0, 0.0
+
     @torch.inference_mode()
-    def step(self, frames: FrameBatch, state: TalkerState, uniforms: Tensor, sampling: SamplingConfig) -> TalkerFrame:
-        """Sample one frame per row. uniforms [B, audio levels + motion levels] in 0..1."""
-        x = self.trunk.step(self.condition(frames, state.audio, state.motion), state.trunk)
+    def step(self, frames: FrameBatch, state: TalkerState, rows: Tensor, uniforms: Tensor,
+             sampling: SamplingConfig) -> TalkerFrame:
+        """Sample one frame for the given rows [B] of the state; uniforms [B, audio + motion levels] in 0..1."""
+        x = self.trunk.step(self.condition(frames, state.audio[rows], state.motion[rows]), state.trunk, rows)
         split = self.config.audio_levels
         audio_codes, audio = self.audio_head.sample(
-            x, self.audio_codebooks, uniforms[:, :split], list(sampling.audio_temperature), sampling.top_p,
+            x, self.audio_codebooks, uniforms[:, :split], list(sampling.audio_temperature), sampling.min_p,
             sampling.audio_levels)
         motion_codes, motion = self.motion_head.sample(
             torch.cat((x, audio), dim=-1), self.motion_codebooks, uniforms[:, split:],
-            [sampling.motion_temperature] * self.config.motion_levels, sampling.top_p, self.config.motion_levels)
-        state.audio, state.motion = audio, motion
+            [sampling.motion_temperature] * self.config.motion_levels, sampling.min_p, self.config.motion_levels)
+        state.audio[rows], state.motion[rows] = audio, motion
         return TalkerFrame(audio_codes, audio, motion_codes)

@@ -18,6 +18,15 @@ from a2llm.talker.phones import PhoneStream
 from a2llm.language.sampling import sample_top_p
 
 
+@dataclass(frozen=True)
+class Timing:
+    """When something is spoken, in motion-frame units from the reply's start."""
+
+    symbol: str
+    start: int
+    end: int
+
+
 @dataclass
 class TalkerStream:
     """Text side of one reply: its phones, their durations and the hidden states of its words."""
@@ -70,6 +79,34 @@ class TalkerStream:
         if 0 <= word < len(self.hidden):
             return self.hidden[word]
         return np.zeros(self.config.hidden_size, np.float32)
+
+    def words_begun(self) -> int:
+        """How many words have begun by the end of the frames asked for so far."""
+        if self.finished:
+            return len(self.hidden)
+        begun, units = 0, 2 * self.frame
+        for word, start in zip(self.phones.words, np.cumsum([0, *self.durations])[:-1], strict=False):
+            if start >= units:
+                break
+            begun = word + 1
+        return begun
+
+    def phone_timings(self) -> list[Timing]:
+        """Every timed phone."""
+        symbols = self.phones.table.symbols()
+        ends = np.cumsum(self.durations)
+        return [Timing(symbols[p], int(e) - d, int(e))
+                for p, d, e in zip(self.phones.phones, self.durations, ends, strict=False)]
+
+    def word_timings(self, words: list[str]) -> list[Timing]:
+        """First to last sounding phone of each word."""
+        spans: dict[int, tuple[int, int]] = {}
+        silent = set(" .,!?;:")
+        for timing, word in zip(self.phone_timings(), self.phones.words, strict=False):
+            if timing.symbol not in silent and timing.end > timing.start:
+                first = spans.get(word, (timing.start, timing.end))[0]
+                spans[word] = (first, timing.end)
+        return [Timing(words[w], *span) for w, span in sorted(spans.items()) if w < len(words)]
 
     def next_inputs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Phones [14], counts [4] and hidden state [D] of the next frame."""

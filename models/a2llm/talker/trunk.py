@@ -76,18 +76,17 @@ class Trunk(nn.Module):
         ring = torch.zeros(c.layers, 2, rows, c.heads, c.window, c.head_dim, device=device)
         return TrunkState(ring, torch.zeros(rows, dtype=torch.long, device=device))
 
-    def step(self, x: Tensor, state: TrunkState) -> Tensor:
-        """One frame [B, D] per row, rows at their own positions; updates the state in place."""
-        rows = torch.arange(x.shape[0], device=x.device)
-        slot = state.position % self.config.window
-        seen = torch.arange(self.config.window, device=x.device) <= state.position[:, None]
+    def step(self, x: Tensor, state: TrunkState, rows: Tensor) -> Tensor:
+        """One frame [B, D] for the given rows [B] of the state, each at its own position."""
+        position = state.position[rows]
+        slot = position % self.config.window
+        seen = torch.arange(self.config.window, device=x.device) <= position[:, None]
         mask = seen[:, None, None]  # [B, 1, 1, window]
-        angles = rope_angles(state.position[:, None], self.config.head_dim, ROPE_THETA)
+        angles = rope_angles(position[:, None], self.config.head_dim, ROPE_THETA)
         x = x[:, None]
-        for index, layer in enumerate(self.layers):
+        for layer, ring in zip(self.layers, state.ring, strict=True):
             query, key, value = layer.project(x, angles)
-            keys, values = state.ring[index]
-            keys[rows, :, slot], values[rows, :, slot] = key[:, :, 0], value[:, :, 0]
-            x = layer.finish(x, F.scaled_dot_product_attention(query, keys, values, attn_mask=mask))
-        state.position += 1
+            ring[0, rows, :, slot], ring[1, rows, :, slot] = key[:, :, 0], value[:, :, 0]
+            x = layer.finish(x, F.scaled_dot_product_attention(query, ring[0, rows], ring[1, rows], attn_mask=mask))
+        state.position[rows] = position + 1
         return self.norm(x)[:, 0]

@@ -5,7 +5,6 @@ Only the upper layers are adapted, so the lower half runs once per dialogue and 
 three times fewer operations per epoch, which is what makes this a matter of minutes on two cores.
 """
 
-import json
 import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -14,9 +13,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from a2llm.checkpoint import save_component
+from a2llm.components import FILES
 from a2llm.data.dialogues import Dialogue, load_dialogues
 from a2llm.language.affect_head import AffectHead
 from a2llm.language.chat import ChatTemplate, Persona, personas
@@ -205,12 +205,13 @@ def train_backbone(folder: Path, out: Path, config: BackboneTraining, device: st
     run = TrainingRun("backbone", stage, config.loop.with_steps(steps), out, on_progress)
     run.run(step)
     figures = evaluate(stage, held_out)
-    save_adapter(stage, out / "backbone_lora.safetensors", config, figures)
+    save_adapter(stage, out / FILES["backbone_lora"], config, figures, run.describe())
     return figures
 
 
-def save_adapter(stage: StageZero, file: Path, config: BackboneTraining, figures: dict[str, float]) -> None:
+def save_adapter(stage: StageZero, file: Path, config: BackboneTraining, figures: dict[str, float],
+                 facts: dict[str, object]) -> None:
     """Adapters and head as float16, with how they were made."""
-    tensors = {k: v.detach().half().cpu().contiguous() for k, v in stage.state_dict().items()}
-    save_file(tensors, file, {"alpha": str(config.alpha), "rank": str(config.rank),
-                              "figures": json.dumps(figures), "config": json.dumps(asdict(config), default=str)})
+    tensors = {k: v.detach().half() for k, v in stage.state_dict().items()}
+    save_component(file, "backbone_lora", {"rank": config.rank, "alpha": config.alpha}, tensors,
+                   {"figures": figures, "recipe": asdict(config), "training": facts})

@@ -30,7 +30,7 @@ class LoopConfig:
     seed: int = 0
     save_every_s: float = 120.0
     log_every: int = 20
-    time_limit_s: float = math.inf
+    time_limit_s: float = 1e9
 
     def __post_init__(self) -> None:
         if self.steps <= 0 or self.peak_lr <= 0:
@@ -52,6 +52,7 @@ class TrainingRun:
                  on_progress: Progress | None = None) -> None:
         self.name, self.module, self.config, self.folder = name, module, config, folder
         self.on_progress = on_progress
+        self.on_save: Callable[[], object] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         parameters = [p for p in module.parameters() if p.requires_grad]
         fused = bool(parameters) and parameters[0].is_cuda
@@ -79,6 +80,8 @@ class TrainingRun:
         torch.save({"module": self.module.state_dict(), "optimizer": self.optimizer.state_dict(),
                     "step": self.step_index, "spent_s": self.spent_s}, temporary)
         temporary.replace(self.checkpoint)
+        if self.on_save:
+            self.on_save()
 
     def _log(self, figures: dict[str, float]) -> None:
         record = {"step": self.step_index, "spent_s": round(self.spent_s, 2),
@@ -88,7 +91,9 @@ class TrainingRun:
         if self.on_progress:
             self.on_progress(self.step_index, self.config.steps, figures)
 
-    def _progress(self) -> float:
+    @property
+    def progress(self) -> float:
+        """Share done, 0..1, by steps or by time, whichever is further."""
         by_time = self.spent_s / self.config.time_limit_s
         return max(self.step_index / self.config.steps, by_time)
 
@@ -97,14 +102,14 @@ class TrainingRun:
         loss.backward()
         nn.utils.clip_grad_norm_(self._parameters, self.config.clip)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.rate(self.step_index, self._progress())
+            group["lr"] = self.config.rate(self.step_index, self.progress)
         self.optimizer.step()
 
     def run(self, step: Step) -> None:
         """Train until the steps or the time are used up."""
         last, saved = time.monotonic(), time.monotonic()
         try:
-            while self.step_index < self.config.steps and self._progress() < 1.0:
+            while self.step_index < self.config.steps and self.progress < 1.0:
                 loss, figures = step(self.step_index)
                 self._update(loss)
                 self.step_index += 1

@@ -1,0 +1,212 @@
+"""Stage 1: talker and Motion Connector on the frozen backbone.
+
+Cross-entropy over every level of audio and motion codes, plus the predicted residual; history frames
+are truncated, noised, dropped and, later on, replaced by what the model itself would have sampled, so
+that it is robust to its own output (docs/talker.md has the measured recipe this grew from).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from a2llm.checkpoint import load_component
+from a2llm.components import load_audio_codec, load_motion_codec, save_talker
+from a2llm.layers.quantize import residual_encode
+from a2llm.talker.config import SamplingConfig, TalkerConfig
+from a2llm.talker.model import FrameBatch, Talker
+from a2llm.training.loop import LoopConfig, Progress, TrainingRun
+from a2llm.training.talker_data import TalkerBatch, TalkerData
+
+
+@dataclass(frozen=True)
+class TalkerTraining:
+    """Complete configuration of stage 1. Shares are per row, per frame or per batch as said."""
+
+    model: TalkerConfig = field(default_factory=TalkerConfig)
+    rows: int = 8
+    frames: int = 192
+    audio_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 0.8, 0.8, 0.6, 0.6, 0.6)
+    motion_weight: float = 0.35
+    duration_weight: float = 0.5
+    residual_l1: float = 4.0
+    coarse_l1: float = 2.0
+    coarse_l2: float = 0.5
+    hidden_dropout: float = 0.15  # of rows: the talker must also read text that no backbone wrote
+    truncated: float = 0.2  # of history frames: fewer levels
+    noisy_rows: float = 0.6
+    noise: float = 0.7  # upper bound, in standard deviations
+    dropped: float = 0.05  # of audio history frames
+    motion_dropped: float = 0.15
+    motion_noise: float = 0.2
+    own_history_from: float = 0.4  # share of training after which own samples are mixed in
+    own_history: float = 0.35  # of batches
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=6000, peak_lr=1.2e-3, warmup_steps=150))
+
+
+class TalkerLoss(nn.Module):
+    """The talker with its losses; `progress` 0..1 drives the schedule of the own history."""
+
+    def __init__(self, talker: Talker, config: TalkerTraining, generator: torch.Generator) -> None:
+        super().__init__()
+        self.talker, self.config, self.generator = talker, config, generator
+
+    def _draw(self, *shape: int) -> Tensor:
+        device = self.talker.audio_codebooks.device
+        return torch.rand(*shape, generator=self.generator, device=device)
+
+    def forward(self, batch: TalkerBatch, progress: float) -> dict[str, Tensor]:
+        """Losses of one batch."""
+        talker, c = self.talker, self.config
+        books = talker.audio_codebooks
+        with torch.no_grad():
+            codes = residual_encode(batch.audio, books).transpose(1, 2)  # [B, T, K]
+            partial = partial_sums(codes, books)
+            motion = partial_sums(batch.motion_codes, talker.motion_codebooks)
+            past_audio = shift(self._worn_audio(partial))
+            past_motion = shift(self._worn_motion(motion[-1]))
+            if progress > c.own_history_from and float(self._draw(1)) < c.own_history:
+                past_audio, past_motion = self._own(batch, past_audio, past_motion)
+        frames = FrameBatch(batch.phones, batch.counts, batch.hidden, batch.affect)
+        x = talker.trunk(talker.condition(frames, past_audio, past_motion))
+        keep = batch.mask.bool()
+        losses = self._audio(x[keep], partial[:, keep], codes[keep], batch.audio[keep])
+        context = torch.cat((x[keep], self._worn(partial[-1][keep], 0.1)), dim=-1)
+        logits, _ = talker.motion_head(context, motion[:, keep])
+        losses["motion"] = sum_cross_entropy(logits, batch.motion_codes[keep]) / len(logits)
+        timing = talker.durations(batch.duration_phones, batch.duration_past, batch.duration_affect,
+                                  batch.duration_hidden)
+        losses["duration"] = F.cross_entropy(timing, batch.durations)
+        losses["duration_accuracy"] = (timing.argmax(-1) == batch.durations).float().mean().detach()
+        losses["total"] = (losses["audio"] + losses["residual"] + c.motion_weight * len(logits) * losses["motion"]
+                           + c.duration_weight * losses["duration"])
+        return losses
+
+    def _audio(self, x: Tensor, partial: Tensor, codes: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        c = self.config
+        logits, remains = self.talker.audio_head(x, partial)
+        audio = sum_cross_entropy(logits, codes, c.audio_weights)
+        errors = [truth - p - r for p, r in zip(partial, remains, strict=True)]
+        l1 = torch.stack([e.abs().mean() for e in errors])
+        residual = c.residual_l1 * l1.mean() + c.coarse_l1 * l1[0] + c.coarse_l2 * errors[0].square().mean()
+        return {"audio": audio, "residual": residual, "coarse_l1": l1[0].detach()}
+
+    def _worn_audio(self, partial: Tensor) -> Tensor:
+        """History as it may look at run time: partial [K + 1, B, T, D] -> [B, T, D]."""
+        c = self.config
+        batch, frames = partial.shape[1:3]
+        levels = torch.where(self._draw(batch, frames) < c.truncated,
+                             1 + (self._draw(batch, frames) * (len(partial) - 2)).long(), len(partial) - 1)
+        audio = partial.gather(0, levels[None, ..., None].expand(1, *partial.shape[1:]))[0]
+        noisy = (self._draw(batch, 1, 1) < c.noisy_rows) * self._draw(batch, 1, 1) * c.noise
+        audio = self._worn(audio, noisy)
+        return audio * (self._draw(batch, frames, 1) >= c.dropped)
+
+    def _worn(self, x: Tensor, level: Tensor | float) -> Tensor:
+        noise = torch.randn(x.shape, generator=self.generator, device=x.device)
+        return x + noise * level * x.std()
+
+    def _worn_motion(self, motion: Tensor) -> Tensor:
+        keep = self._draw(*motion.shape[:2], 1) >= self.config.motion_dropped
+        return self._worn(motion, self.config.motion_noise) * keep
+
+    def _own(self, batch: TalkerBatch, audio: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+        """Half of the history replaced by what the model samples at each place."""
+        talker = self.talker
+        frames = FrameBatch(batch.phones, batch.counts, batch.hidden, batch.affect)
+        x = talker.trunk(talker.condition(frames, audio, motion)).flatten(0, 1)
+        draws = self._draw(x.shape[0], talker.config.audio_levels + talker.config.motion_levels)
+        split, sampling = talker.config.audio_levels, SamplingConfig()
+        warmth = [max(sampling.audio_temperature)] * split
+        _, own_audio = talker.audio_head.sample(x, talker.audio_codebooks, draws[:, :split], warmth, sampling.min_p, split)
+        _, own_motion = talker.motion_head.sample(
+            torch.cat((x, own_audio), -1), talker.motion_codebooks, draws[:, split:],
+            [sampling.motion_temperature] * talker.config.motion_levels, sampling.min_p, talker.config.motion_levels)
+        swap = self._draw(*audio.shape[:2], 1) < 0.5
+        return (torch.where(swap, shift(own_audio.view_as(audio)), audio),
+                torch.where(swap, shift(own_motion.view_as(motion)), motion))
+
+
+def partial_sums(codes: Tensor, codebooks: Tensor) -> Tensor:
+    """Sums of the first 0..K levels: codes [B, T, K], codebooks [K, V, D] -> [K + 1, B, T, D]."""
+    vectors = torch.stack([book[codes[..., k]] for k, book in enumerate(codebooks)])
+    return torch.cat((torch.zeros_like(vectors[:1]), vectors.cumsum(0)))
+
+
+def shift(x: Tensor) -> Tensor:
+    """Each frame sees the frame before it; the first sees silence. [B, T, D]"""
+    return F.pad(x, (0, 0, 1, 0))[:, :-1]
+
+
+def sum_cross_entropy(logits: list[Tensor], codes: Tensor, weights: tuple[float, ...] | None = None) -> Tensor:
+    """Weighted sum over levels: logits K x [N, V], codes [N, K]."""
+    each = [F.cross_entropy(level, codes[:, k]) * (weights[k] if weights else 1.0) for k, level in enumerate(logits)]
+    return torch.stack(each).sum()
+
+
+
+def fit_to_codecs(config: TalkerConfig, audio_codebooks: Tensor, motion_codebooks: Tensor) -> TalkerConfig:
+    """The configuration with the codecs' own sizes."""
+    levels, size, latent = audio_codebooks.shape
+    motion_levels, motion_size, motion_latent = motion_codebooks.shape
+    return replace(config, audio_levels=levels, audio_size=size, audio_latent=latent, motion_levels=motion_levels,
+                   motion_size=motion_size, motion_latent=motion_latent)
+
+
+def new_talker(config: TalkerConfig, audio_codebooks: Tensor, motion_codebooks: Tensor, seed: int) -> Talker:
+    """An untrained talker that holds the codecs' codebooks."""
+    torch.manual_seed(seed)
+    talker = Talker(fit_to_codecs(config, audio_codebooks, motion_codebooks))
+    talker.audio_codebooks.copy_(audio_codebooks)
+    talker.motion_codebooks.copy_(motion_codebooks)
+    return talker
+
+
+@torch.no_grad()
+def evaluate_talker(loss: TalkerLoss, data: TalkerData, batches: int) -> dict[str, float]:
+    """Mean losses over a few held-out batches."""
+    loss.eval()
+    stream = data.batches(loss.config.rows, 7, 0.0)
+    found = [{k: float(v) for k, v in loss(next(stream), 0.0).items()} for _ in range(batches)]
+    loss.train()
+    return {f"held_out_{k}": sum(f[k] for f in found) / len(found) for k in found[0]}
+
+
+def train_talker(data: Path, codecs: Path, out: Path, config: TalkerTraining, device: str = "cpu",
+                 on_progress: Progress | None = None) -> dict[str, float]:
+    """Train on the shards in `data` with the codecs in `codecs`; writes `out`/talker.safetensors at every
+    checkpoint and at the end, and returns held-out losses."""
+    audio = load_audio_codec(codecs / "audio_codec.safetensors")
+    motion = load_motion_codec(codecs / "motion_codec.safetensors")
+    talker = new_talker(config.model, audio.codebooks, motion.quantizer.codebooks, config.loop.seed).to(device)
+    size = talker.config.hidden_size
+    train = TalkerData.load(data, motion, "train", config.frames, size)
+    held_out = TalkerData.load(data, motion, "held_out", config.frames, size)
+    loss = TalkerLoss(talker, config, torch.Generator(device).manual_seed(config.loop.seed))
+    requires = {name: load_component(codecs / f"{name}.safetensors", name).metadata["revision"]
+                for name in ("audio_codec", "motion_codec")}
+    run = TrainingRun("talker", loss, config.loop, out, on_progress)
+    run.on_save = lambda: save_talker(talker, out / "talker.safetensors", _facts(run, config, requires, {}))
+    stream = train.batches(config.rows, config.loop.seed + run.step_index, config.hidden_dropout)
+
+    def step(index: int) -> tuple[Tensor, dict[str, float]]:
+        losses = loss(move_to(next(stream), device), run.progress)
+        return losses["total"], {k: float(v.detach()) for k, v in losses.items()}
+
+    run.run(step)
+    figures = evaluate_talker(loss, held_out, 12)
+    save_talker(talker, out / "talker.safetensors", _facts(run, config, requires, figures))
+    return figures
+
+
+def _facts(run: TrainingRun, config: TalkerTraining, requires: Mapping[str, str],
+           figures: Mapping[str, float]) -> dict[str, Any]:
+    return {"requires": dict(requires), "training": run.describe(), "recipe": asdict(config), "figures": dict(figures)}
+
+
+def move_to(batch: TalkerBatch, device: str) -> TalkerBatch:
+    return TalkerBatch(**{k: v.to(device, non_blocking=True) for k, v in vars(batch).items()})
