@@ -24,6 +24,7 @@ from a2llm.language.tokenizer import TextTokenizer
 from a2llm.listening.listener import Heard, Listener
 from a2llm.listening.user_affect import STRANGER, Usual
 from a2llm.talker.phones import PhoneTable, load_g2p
+from a2llm.talker.runtime import fast_talker
 
 
 def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 2) -> Parts:
@@ -40,7 +41,8 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
     assets = weights.resolve("g2p")
     return Parts(
         load_backbone(backbone_folder, Adapter(lora, alpha), device, threads=threads), TextTokenizer(backbone_folder),
-        head, load_talker(folder / FILES["talker"], codecs), audio, load_motion_codec(folder / FILES["motion_codec"]),
+        head, fast_talker(load_talker(folder / FILES["talker"], codecs), device, threads), audio,
+        load_motion_codec(folder / FILES["motion_codec"]),
         Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy()), load_g2p(assets), PhoneTable.load(assets))
 
 
@@ -97,7 +99,7 @@ class A2LLM:
 
     def _steps(self, reply: Reply) -> Iterator[StepOutput]:
         try:
-            while not reply.done:
+            while not reply.over:
                 for owner, output in self.engine.step():
                     if owner is reply:
                         yield output

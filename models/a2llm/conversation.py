@@ -4,7 +4,7 @@ A reply is driven by the engine, which batches the model's work over streams; no
 Order within a reply: prompt -> tokens -> whole words with their hidden states -> phones -> frames.
 """
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,13 +12,12 @@ import numpy as np
 from a2llm.affect import Affect
 from a2llm.audio_codec.vocoder import VocoderState
 from a2llm.language.chat import ChatTemplate, Persona
-from a2llm.language.spoken_text import SpokenStream
-from a2llm.language.tokenizer import TextTokenizer
-from a2llm.layers.state import StreamState
+from a2llm.language.word_stream import Word, WordStream
 from a2llm.talker.stream import TalkerStream
 
 MAX_REPLY_TOKENS = 90
 NO_REPEAT = 4  # tokens: a run of this length never comes twice in a reply
+SPEECHLESS = "Hm."  # where the backbone wrote nothing that can be said
 
 
 @dataclass(frozen=True)
@@ -42,67 +41,25 @@ class Conversation:
 
     persona: Persona
     template: ChatTemplate
-    row: int | None = None
+    row: int
+    closed: bool = False
     cached: list[int] = field(default_factory=list)  # ids whose keys and values the row holds
+    instructions: list[int] = field(init=False)
 
-    def prompt(self, text: str, voice: Affect) -> list[int]:
-        """All ids of the conversation up to the point where the next reply begins."""
-        past = self.cached + self.template.reply_end() if self.cached else self.template.system(self.persona)
-        return past + self.template.user(text, voice) + self.template.reply_start()
+    def __post_init__(self) -> None:
+        self.instructions = self.template.system(self.persona)
 
+    def unread(self, text: str, voice: Affect) -> list[int]:
+        """Ids that must still be read before the next reply begins."""
+        turn = self.template.user(text, voice) + self.template.reply_start()
+        if not self.cached:
+            return self.instructions + turn
+        return turn if self.cached == self.instructions else self.template.reply_end() + turn
 
-class WordStream:
-    """Tokens -> whole spoken words, each with the hidden state at its last token."""
-
-    def __init__(self, tokenizer: TextTokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._spoken = SpokenStream()
-        self._ids: list[int] = []
-        self._read = 0  # characters of the decoded text already taken
-        self._hidden: np.ndarray | None = None
-        self._states: deque[np.ndarray] = deque()
-        self._partial = ""
-
-    def push(self, token: int, hidden: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        """One more token and the hidden state [D] after reading it."""
-        self._ids.append(token)
-        text = self._tokenizer.decode(self._ids)
-        piece, ready = text[self._read:], []
-        if piece[:1].isspace() and self._hidden is not None:
-            ready = self._word_ended()
-        if not piece.endswith("\ufffd"):  # half of a character: wait for the rest
-            self._partial += self._spoken.feed(piece)
-            self._read = len(text)
-        self._hidden = hidden
-        return ready
-
-    def finish(self) -> list[tuple[str, np.ndarray]]:
-        """No more tokens."""
-        if self._hidden is None:
-            return []
-        self._states.append(self._hidden)
-        self._partial += self._spoken.finish()
-        return self._take(self._partial.split())
-
-    def _word_ended(self) -> list[tuple[str, np.ndarray]]:
-        assert self._hidden is not None
-        self._states.append(self._hidden)
-        self._partial += self._spoken.feed(" ")
-        *whole, self._partial = self._partial.split(" ") if self._partial else [""]
-        if self._partial and not self._partial.isspace() and whole == []:
-            whole, self._partial = [self._partial], ""
-        return self._take([w for w in whole if w])
-
-    def _take(self, words: list[str]) -> list[tuple[str, np.ndarray]]:
-        """Give each word its state. Normalisation may withhold a word or make several of one, so states
-        wait in order, the last one serves what is left, and old ones are let go."""
-        out = []
-        for word in words:
-            state = self._states.popleft() if len(self._states) > 1 else self._states[0]
-            out.append((word, state))
-        while len(self._states) > 3:
-            self._states.popleft()
-        return out
+    def shortened(self, ids: list[int], room: int) -> list[int]:
+        """A prompt of at most `room` ids: the user's words lose their end, the marks around them stay."""
+        tail = len(self.template.reply_end() + self.template.reply_start())
+        return ids if len(ids) <= room else ids[: room - tail] + ids[-tail:]
 
 
 @dataclass
@@ -115,16 +72,16 @@ class Reply:
     words: WordStream
     vocoder: VocoderState
     rng: np.random.Generator
-    motion_state: StreamState
     forced: Affect | None = None
     voice: Affect = field(default_factory=Affect)
     affect: Affect | None = None
     tokens: list[int] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
     text_ended: bool = False
+    cancelled: bool = False
     emitted_words: int = 0
     emitted_samples: int = 0
-    held_motion: list[np.ndarray] = field(default_factory=list)
+    held_motion: list[np.ndarray] = field(default_factory=list)  # frames [F, 61] whose sound is not out yet
 
     @property
     def wants_text(self) -> bool:
@@ -136,22 +93,33 @@ class Reply:
 
     @property
     def done(self) -> bool:
+        """Said to its end."""
         return self.text_ended and self.talker.finished
 
-    def banned(self) -> set[int]:
-        """Tokens that would repeat a run of NO_REPEAT tokens."""
-        if len(self.tokens) < NO_REPEAT:
-            return set()
-        tail, n = tuple(self.tokens[-(NO_REPEAT - 1):]), NO_REPEAT
-        runs = (self.tokens[i:i + n] for i in range(len(self.tokens) - n + 1))
-        return {run[-1] for run in runs if tuple(run[:-1]) == tail}
+    @property
+    def over(self) -> bool:
+        """Nothing more will come: done or cancelled."""
+        return self.cancelled or self.done
 
-    def add_words(self, words: list[tuple[str, np.ndarray]]) -> None:
+    @property
+    def silent(self) -> bool:
+        """No word yet, so the text cannot end here."""
+        return not self.spoken and self.words.silent
+
+    def banned(self) -> list[int]:
+        """Tokens that would repeat a run of NO_REPEAT tokens."""
+        n = NO_REPEAT - 1
+        tail = self.tokens[-n:]
+        return [self.tokens[i + n] for i in range(len(self.tokens) - n) if self.tokens[i : i + n] == tail]
+
+    def add_words(self, words: Sequence[Word]) -> None:
         for word, hidden in words:
             self.spoken.append(word)
             self.talker.push_word(word, hidden)
 
     def end_text(self) -> None:
         self.add_words(self.words.finish())
+        if not self.spoken:
+            self.add_words([(SPEECHLESS, np.zeros(self.talker.config.hidden_size, np.float32))])
         self.talker.end_text()
         self.text_ended = True

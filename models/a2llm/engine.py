@@ -4,6 +4,7 @@ One step reads one token for every reply that needs text and speaks one frame of
 rows are independent, so a reply sounds the same alone and in company.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,20 +14,21 @@ from a2llm.affect import Affect
 from a2llm.audio_codec.codec import AudioCodec
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.clock import FrameClock
-from a2llm.conversation import MAX_REPLY_TOKENS, Conversation, Reply, StepOutput, WordStream
+from a2llm.conversation import MAX_REPLY_TOKENS, Conversation, Reply, StepOutput
 from a2llm.language.affect_head import AffectHead
 from a2llm.language.chat import ChatTemplate, Persona
 from a2llm.language.runtime import Backbone
 from a2llm.language.sampling import sample_top_p
 from a2llm.language.tokenizer import TextTokenizer
+from a2llm.language.word_stream import WordStream
 from a2llm.layers.state import StreamState
 from a2llm.motion_codec.codec import MotionCodec
 from a2llm.talker.config import SamplingConfig
-from a2llm.talker.model import Talker
 from a2llm.talker.phones import GraphemeToPhoneme, PhoneStream, PhoneTable
+from a2llm.talker.runtime import TalkerRuntime
 from a2llm.talker.stream import TalkerStream, gather_frames, time_phones
 
-PREFILL_CHUNK = 256
+PREFILL_CHUNK = 256  # tokens of a prompt read in one step, so that a long one does not hold up the others
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Parts:
     backbone: Backbone
     tokenizer: TextTokenizer
     affect_head: AffectHead
-    talker: Talker
+    talker: TalkerRuntime
     audio_codec: AudioCodec
     motion_codec: MotionCodec
     vocoder: Vocoder
@@ -51,6 +53,7 @@ class TextSampling:
 
     temperature: float = 0.6
     top_p: float = 0.9
+    max_tokens: int = MAX_REPLY_TOKENS
 
 
 class EngineFull(RuntimeError):
@@ -65,8 +68,10 @@ class Engine:
         self.parts, self.context = parts, context
         self.sampling, self.text_sampling = sampling or SamplingConfig(), text_sampling or TextSampling()
         self.template = ChatTemplate(parts.tokenizer)
-        self.cache = parts.backbone.new_cache(slots, context)
+        # A runtime may pad every row to the longest one of a step.
+        self.cache = parts.backbone.new_cache(slots, context + PREFILL_CHUNK)
         self.talker_state = parts.talker.start(slots)
+        self.motion_state = _motion_state(parts.motion_codec, slots)
         self._free = list(range(slots))
         self.replies: list[Reply] = []
 
@@ -75,81 +80,81 @@ class Engine:
         if not self._free:
             raise EngineFull("all slots are taken")
         conversation = Conversation(persona, self.template, self._free.pop(0))
-        assert conversation.row is not None
         self.cache.truncate(conversation.row, 0)
         return conversation
 
+    @torch.inference_mode()
     def warm_up(self, conversation: Conversation) -> None:
         """Read the persona's instructions before the first turn."""
-        if not conversation.cached:
-            ids = self.template.system(conversation.persona)
-            self._read_chunks(conversation, ids)
+        unread = [] if conversation.cached else conversation.instructions
+        for start in range(0, len(unread), PREFILL_CHUNK):
+            self._forward([(conversation, unread[start : start + PREFILL_CHUNK])])
 
     def close_conversation(self, conversation: Conversation) -> None:
-        """Give the slot back."""
-        self.replies = [r for r in self.replies if r.conversation is not conversation]
-        if conversation.row is not None:
+        """Give the slot back; a reply in progress is cancelled. Closing twice is harmless."""
+        self._stop_speaking(conversation)
+        if not conversation.closed:
             self._free.append(conversation.row)
-            conversation.row = None
+            conversation.closed = True
 
     def open_stream(self, conversation: Conversation, text: str, voice: Affect, seed: int,
                     affect: Affect | None = None) -> Reply:
-        """Begin a reply to one user turn. `affect` overrides what the model would choose."""
-        assert conversation.row is not None
-        if conversation.cached == self.template.system(conversation.persona):
-            feed = self.template.user(text, voice) + self.template.reply_start()
-        else:
-            feed = conversation.prompt(text, voice)[len(conversation.cached):]
-        if len(conversation.cached) + len(feed) + MAX_REPLY_TOKENS > self.context:
-            feed = self._forget(conversation) + self.template.user(text, voice) + self.template.reply_start()
-        reply = self._reply(conversation, feed, seed)
+        """Begin a reply to one user turn; one still in progress is cancelled. `affect` overrides what the model
+        would choose. Raises ValueError for a closed conversation."""
+        if conversation.closed:
+            raise ValueError("the conversation is closed")
+        self._stop_speaking(conversation)
+        reply = self._reply(conversation, self._prompt(conversation, text, voice), seed)
         reply.forced, reply.voice = affect, voice
         self.parts.talker.restart(self.talker_state, conversation.row)
+        self.motion_state.reset(torch.tensor([conversation.row]))
         self.replies.append(reply)
         return reply
 
-    def _forget(self, conversation: Conversation) -> list[int]:
-        """The context is used up: start it again from the instructions."""
-        assert conversation.row is not None
-        self.cache.truncate(conversation.row, 0)
-        conversation.cached = []
-        return self.template.system(conversation.persona)
+    def _stop_speaking(self, conversation: Conversation) -> None:
+        for reply in [r for r in self.replies if r.conversation is conversation]:
+            self.cancel(reply)
+
+    def _prompt(self, conversation: Conversation, text: str, voice: Affect) -> list[int]:
+        """What to read for this turn. Used-up context starts again from the instructions."""
+        room = self.context - self.text_sampling.max_tokens
+        if len(conversation.cached) + len(conversation.unread(text, voice)) > room:
+            self.cache.truncate(conversation.row, 0)
+            conversation.cached = []
+        return conversation.shortened(conversation.unread(text, voice), room - len(conversation.cached))
 
     def _reply(self, conversation: Conversation, feed: list[int], seed: int) -> Reply:
-        text, timing, _ = np.random.SeedSequence(seed).spawn(3)
-        talker = TalkerStream(PhoneStream(self.parts.g2p, self.parts.phones), Affect(), self.parts.talker.config,
-                              np.random.default_rng(timing))
-        return Reply(conversation, feed, talker, WordStream(self.parts.tokenizer), self.parts.vocoder.start(seed),
-                     np.random.default_rng(text), StreamState())
+        text, timing, frames = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
+        talker = TalkerStream(PhoneStream(self.parts.g2p, self.parts.phones), Affect(), self.parts.talker.config, timing, frames)
+        return Reply(conversation, feed, talker, WordStream(self.parts.tokenizer), self.parts.vocoder.start(seed), text)
 
     def cancel(self, reply: Reply) -> None:
         """Stop a reply; what it has said stays in the conversation."""
+        reply.cancelled = not reply.done
         self.replies = [r for r in self.replies if r is not reply]
 
+    @torch.inference_mode()
     def step(self) -> list[tuple[Reply, StepOutput]]:
         """Read, time, speak; returns what became ready."""
-        for reply in [r for r in self.replies if len(r.feed) > 1]:
-            self._read_chunks(reply.conversation, reply.feed[:-1])
-            del reply.feed[:-1]
-        self._read([r for r in self.replies if r.wants_text])
-        for reply in self.replies:
-            if reply.affect is not None:
-                time_phones(self.parts.talker, reply.talker, self.sampling)
+        self._read_prompts([r for r in self.replies if len(r.feed) > PREFILL_CHUNK])
+        self._read([r for r in self.replies if r.wants_text and len(r.feed) <= PREFILL_CHUNK])
+        time_phones(self.parts.talker, [r.talker for r in self.replies if r.affect is not None], self.sampling)
         out = self._speak([r for r in self.replies if r.can_speak])
         self.replies = [r for r in self.replies if not r.done]
         return out
 
-    def _read_chunks(self, conversation: Conversation, ids: list[int]) -> None:
-        """Prefill in bounded pieces."""
-        for start in range(0, len(ids), PREFILL_CHUNK):
-            self._forward([(conversation, ids[start:start + PREFILL_CHUNK])])
+    def _read_prompts(self, replies: Sequence[Reply]) -> None:
+        """One piece of every prompt that is too long for one step."""
+        if replies:
+            self._forward([(r.conversation, r.feed[:PREFILL_CHUNK]) for r in replies])
+        for reply in replies:
+            reply.feed = reply.feed[PREFILL_CHUNK:]
 
     def _forward(self, feeds: list[tuple[Conversation, list[int]]]) -> torch.Tensor:
         """Run the backbone; last hidden state [n, D] of every feed."""
         counts = torch.zeros(self.cache.rows, dtype=torch.long)
         ids = torch.zeros(self.cache.rows, max(len(f) for _, f in feeds), dtype=torch.long)
         for conversation, feed in feeds:
-            assert conversation.row is not None
             counts[conversation.row] = len(feed)
             ids[conversation.row, : len(feed)] = torch.tensor(feed)
             conversation.cached = conversation.cached + feed
@@ -157,36 +162,33 @@ class Engine:
         rows = torch.tensor([c.row for c, _ in feeds])
         return hidden[rows.to(hidden.device), (counts[rows] - 1).to(hidden.device)]
 
-    def _read(self, replies: list[Reply]) -> None:
-        """One token for each: feed the last one, sample the next."""
+    def _read(self, replies: Sequence[Reply]) -> None:
+        """One token for each: feed what is unread, sample the next."""
         if not replies:
             return
         hidden = self._forward([(r.conversation, r.feed) for r in replies])
         logits = self.parts.backbone.logits(hidden)
         stop = self.parts.tokenizer.turn_end
-        for index, reply in enumerate(replies):
+        for index, (reply, state) in enumerate(zip(replies, hidden.cpu(), strict=True)):
             if reply.affect is None:
-                self._choose_affect(reply, hidden[index])
+                self._choose_affect(reply, state)
             else:
-                reply.add_words(reply.words.push(reply.feed[0], hidden[index].cpu().numpy()))
-            if not reply.spoken:
-                logits[index, stop] = -torch.inf  # never silent
-            logits[index, list(reply.banned())] = -torch.inf
+                reply.add_words(reply.words.push(reply.feed[0], state.numpy()))
+            logits[index, reply.banned() + ([stop] if reply.silent else [])] = -torch.inf
         draws = torch.tensor([r.rng.random() for r in replies])
-        tokens = sample_top_p(logits, draws, self.text_sampling.temperature, self.text_sampling.top_p)
+        tokens = sample_top_p(logits, draws.to(logits.device), self.text_sampling.temperature, self.text_sampling.top_p)
         for reply, token in zip(replies, tokens.tolist(), strict=True):
             reply.feed = [token]
-            if token == stop or len(reply.tokens) >= MAX_REPLY_TOKENS:
-                reply.end_text()
             reply.tokens.append(token)
+            if token == stop or len(reply.tokens) >= self.text_sampling.max_tokens:
+                reply.end_text()
 
     def _choose_affect(self, reply: Reply, hidden: torch.Tensor) -> None:
         chosen = reply.forced or self.parts.affect_head.choose(hidden)
         resting = reply.conversation.persona.baseline
-        reply.affect = chosen if chosen.index or reply.forced else resting
-        reply.talker.affect = reply.affect
+        reply.affect = reply.talker.affect = chosen if chosen.index or reply.forced else resting
 
-    def _speak(self, replies: list[Reply]) -> list[tuple[Reply, StepOutput]]:
+    def _speak(self, replies: Sequence[Reply]) -> list[tuple[Reply, StepOutput]]:
         """One frame for each."""
         if not replies:
             return []
@@ -194,24 +196,37 @@ class Engine:
         rows = torch.tensor([r.conversation.row for r in replies])
         frame = self.parts.talker.step(batch, self.talker_state, rows, uniforms, self.sampling)
         voice = self.parts.audio_codec.synthesise(frame.audio_latent[:, None])
+        motion = self._move(frame.motion_codes, rows)
         out = []
         for index, reply in enumerate(replies):
-            motion = self.parts.motion_codec.decode_step(frame.motion_codes[index][None, :, None], reply.motion_state)
-            reply.held_motion.append(motion[0].numpy())
-            pcm = self.parts.vocoder.decode(reply.vocoder, voice.hidden[index].numpy(), voice.f0_hz[index].numpy(),
-                                            last=reply.done)
+            reply.held_motion.append(motion[index])
+            pcm = self.parts.vocoder.decode(reply.vocoder, voice.hidden[index].numpy(), voice.f0_hz[index].numpy(), last=reply.done)
             if len(pcm):
                 out.append((reply, self._emit(reply, pcm)))
         return out
 
+    def _move(self, codes: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
+        """Motion codes [B, K] of the given rows -> motion [B, 2, 61]."""
+        state = self.motion_state.take(rows)
+        motion = self.parts.motion_codec.decode_step(codes[..., None], state)
+        self.motion_state.put(rows, state)
+        return motion.numpy()
+
     def _emit(self, reply: Reply, pcm: np.ndarray) -> StepOutput:
         """Pair the samples with their motion frames and the words that begin in them."""
-        frames = len(pcm) // self.parts.clock.samples_per_motion_frame
+        unit = self.parts.clock.samples_per_motion_frame
+        pts, until = reply.emitted_samples, reply.emitted_samples + len(pcm)
         held = np.concatenate(reply.held_motion)
-        motion, rest = held[:frames], held[frames:]
-        reply.held_motion = [rest] if len(rest) else []
-        begun = len(reply.spoken) if reply.done else reply.talker.words_begun()
-        text = " ".join(reply.spoken[reply.emitted_words:begun])
-        pts, reply.emitted_words = reply.emitted_samples, begun
-        reply.emitted_samples += len(pcm)
+        motion, reply.held_motion = held[: len(pcm) // unit], [held[len(pcm) // unit :]]
+        begun = len(reply.spoken) if reply.done else reply.talker.words_begun(until // unit)
+        text = " ".join(reply.spoken[reply.emitted_words : begun])
+        reply.emitted_words, reply.emitted_samples = max(begun, reply.emitted_words), until
         return StepOutput(text, pcm, motion, pts, reply.done)
+
+
+def _motion_state(codec: MotionCodec, slots: int) -> StreamState:
+    """The motion decoder's state of rows that have not moved yet."""
+    state = StreamState()
+    codec.decode_step(torch.zeros(slots, codec.config.levels, 1, dtype=torch.long), state)
+    state.reset(torch.arange(slots))
+    return state

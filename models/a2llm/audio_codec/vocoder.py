@@ -19,6 +19,7 @@ WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.fl
 # A unit cosine peaks at sum(window) / 2 in the spectrum: with this the filter's gain is the harmonic's size.
 SOURCE_WINDOW = WINDOW * np.float32(4.0 / N_FFT)
 _SQUARES = (WINDOW * WINDOW).reshape(BLOCKS, HOP)
+_STEADY = _SQUARES.sum(0)
 _RAMP = ((np.arange(HOP, dtype=np.float32) + 0.5) / HOP - 0.5).astype(np.float32)
 
 
@@ -105,7 +106,7 @@ class Vocoder:
         count = until - state.spectra
         if count <= 0:
             return np.zeros((0, self._bins), np.complex64)
-        windows = np.lib.stride_tricks.sliding_window_view(state.pulses, N_FFT)[::HOP][:count]
+        windows = np.stack([state.pulses[i * HOP: i * HOP + N_FFT] for i in range(count)])
         source = np.fft.rfft(windows * SOURCE_WINDOW, axis=1)
         heads, state.heads = state.heads[:count], state.heads[count:]
         harmonic, turn, noise, free, phase = np.split(heads, 5, axis=1)
@@ -137,11 +138,16 @@ def _magnitude(log: np.ndarray) -> np.ndarray:
 
 
 def _polar(log: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    return _magnitude(log) * np.exp(1j * angle.astype(np.complex64))
+    """magnitude e^(i angle); float32 sine and cosine are several times faster than a complex exponential."""
+    size, out = _magnitude(log), np.empty(angle.shape, np.complex64)
+    out.real, out.imag = size * np.cos(angle), size * np.sin(angle)
+    return out
 
 
 def _window_sum(index: np.ndarray, total: int | None) -> np.ndarray:
-    """Summed squared windows [n, HOP] over the hops `index`; `total` frames exist when it is known."""
+    """Summed squared windows [n, HOP] (or [HOP] for all) over the hops `index`; `total` frames exist when it is known."""
+    if total is None and len(index) and index[0] >= BLOCKS - 1:
+        return _STEADY
     out = np.zeros((len(index), HOP), np.float32)
     for block in range(BLOCKS):
         frame = index - block

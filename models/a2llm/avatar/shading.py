@@ -252,7 +252,7 @@ def _hair(n: Vec, tangent: Vec, view: Vec, base: Vec, strand: Real, occlusion: R
     )
 
 
-@inlined
+@kernel
 def _mix3(rows: Floats, at: int, i: int, j: int, k: int, weights: Vec) -> Vec:
     a, b, c = weights
     return (

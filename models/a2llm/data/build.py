@@ -108,7 +108,7 @@ def fit_codec(lines: list[Line], count: int, config: AudioCodecConfig, iters: in
                 for line in lines[::stride] if line.split == "train"]
     frames = voice_frames(join(speeches))
     weight, bias = spectral_head(weights.resolve("voice"))
-    return fit_audio_codec(frames, torch.from_numpy(weight), torch.from_numpy(bias), config, iters)
+    return fit_audio_codec(frames, torch.tensor(weight), torch.tensor(bias), config, iters)  # copies: ONNX's are read-only
 
 
 def _utterances(speaker: Speaker, codec: AudioCodec, line: Line, seed: int) -> list[Utterance]:

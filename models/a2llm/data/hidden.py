@@ -87,7 +87,7 @@ def build_hidden(samples: list[dict[str, object]], reader: HiddenReader, out: Pa
         part = samples[start:start + SHARD]
         if not file.exists():
             states = reader.read(part)
-            temporary = file.with_suffix(".tmp.npz")
+            temporary = file.with_name(f".{file.name}")  # no pattern finds it
             np.savez(temporary, samples=np.arange(start, start + len(part)), hidden=np.concatenate(states),
                      counts=np.array([len(s) for s in states]))
             temporary.replace(file)

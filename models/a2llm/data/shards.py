@@ -40,7 +40,7 @@ def write_shard(file: Path, utterances: list[Utterance]) -> None:
     lengths = np.array([[len(getattr(u, name)) for name in ARRAYS] for u in utterances], np.int32)
     facts = [{"sample": u.sample, "text": u.text, "category": u.category, "intensity": u.intensity,
               "split": u.split} for u in utterances]
-    temporary = file.with_suffix(".tmp.npz")
+    temporary = file.with_name(f".{file.name}")  # no pattern finds it
     np.savez(temporary, lengths=lengths, facts=np.array(json.dumps(facts)), **arrays)
     temporary.replace(file)
 

@@ -66,6 +66,12 @@ class SpokenStream:
         self._reset()
         return written
 
+    @property
+    def settled(self) -> bool:
+        """Nothing can be added to the last word any more: a plain word begins behind it."""
+        plain_word = re.match(r"[^\S\n]+[A-Za-z]", self._tail)
+        return plain_word is not None and self._waiting is None and not self._out.pausing
+
     def _take(self, text: str) -> None:
         """`text` ends where a token ends; the whitespace before a token tells its line breaks."""
         for space, token in re.findall(r"(\s*)(\S+)", text):
@@ -121,6 +127,11 @@ class _Assembler:
     def take(self) -> str:
         fresh, self._fresh = "".join(self._fresh), []
         return fresh
+
+    @property
+    def pausing(self) -> bool:
+        """A pause is due before the next word."""
+        return bool(self._later)
 
     def _mark(self, mark: str) -> None:
         if mark and self._last and self._last not in ".,;:!?":

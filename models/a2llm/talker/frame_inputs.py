@@ -1,9 +1,10 @@
 """What the talker is told about each frame: the phones around it, how far into them it is, and the word.
 
-One function serves training (a whole utterance) and streaming (frames as their look-ahead becomes
-known). P phones, U units of 25 ms, T frames of two units.
+`frame_inputs` serves training (a whole utterance), `one_frame` streaming (frames as their look-ahead
+becomes known); a test proves them equal. P phones, U units of 25 ms, T frames of two units.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,25 @@ def frame_inputs(phones: np.ndarray, words: np.ndarray, durations: np.ndarray, f
                        words[owner[centre]].astype(np.int64))
 
 
-def frames_ready(durations: np.ndarray, ended: bool) -> int:
-    """How many frames have their whole look-ahead timed; all of them (rounded up) once the text ended."""
-    units = int(durations.sum())
+def one_frame(phones: Sequence[int], owners: Sequence[int], starts: Sequence[int], durations: Sequence[int],
+              frame: int) -> tuple[list[int], list[int], int]:
+    """`frame_inputs` for one frame of an utterance that still grows, without a pass over all of it.
+
+    owners [U] phone of each unit, starts [P] first unit of each timed phone -> phones [14], counts [4] and the
+    index of the phone in the frame's middle.
+    """
+    first, last = 2 * frame, len(owners) - 1
+    window = range(first - UNITS_BEFORE, first + UNITS_AFTER)
+    around = [phones[owners[unit]] if 0 <= unit <= last else 0 for unit in window]
+    halves = min(first, last), min(first + 1, last)
+    current = [owners[unit] for unit in halves]
+    ahead = list(phones[current[1] + 1: current[1] + 1 + NEXT_PHONES])
+    elapsed = [unit - starts[phone] for unit, phone in zip(halves, current, strict=True)]
+    remaining = [durations[phone] - 1 - past for past, phone in zip(elapsed, current, strict=True)]
+    counts = [min(count, COUNT_CLIP) for count in (*elapsed, *remaining)]
+    return around + ahead + [0] * (NEXT_PHONES - len(ahead)), counts, current[1]
+
+
+def frames_ready(units: int, ended: bool) -> int:
+    """How many frames have their whole look-ahead timed; all of them (rounded up) once every phone is timed."""
     return -(-units // 2) if ended else max(0, (units - UNITS_AFTER) // 2 + 1)

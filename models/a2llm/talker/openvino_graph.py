@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from openvino.op import _PagedAttentionExtension as PagedAttention
 from torch import Tensor, nn
 
-from a2llm.language.int8_weights import quantize_rows
 from a2llm.talker.config import COUNT_SLOTS, DURATION_AFTER, DURATION_BEFORE, DURATION_HISTORY, PHONE_SLOTS
 from a2llm.talker.depth import DepthHead
 from a2llm.talker.durations import DurationHead
@@ -53,10 +52,9 @@ class Sampler:
 
 @dataclass(frozen=True)
 class TalkerGraphs:
-    """Builds the graphs of one talker. `int8`: matrices as int8 rows, expanded while they are read."""
+    """Builds the graphs of one talker, in float32: with it every row's result is the same bits in any batch."""
 
     talker: Talker
-    int8: bool = True
 
     def step(self, audio_levels: int) -> ov.Model:
         """Inputs of FrameBatch, the last latents, uniforms and page tables -> codes and latents of the frame."""
@@ -93,33 +91,33 @@ class TalkerGraphs:
         phones, past = _input("phones", np.int32, [-1, context]), _input("past", np.int32, [-1, DURATION_HISTORY])
         hidden, affect = _input("hidden", np.float32, [-1, c.hidden_size]), _input("affect", np.float32, [-1, c.affects])
         near = ops.concat([_embed(head.phone, phones), _embed(head.past, past), affect], 1)
-        x = ops.add(self._linear(near, _beside(head.first, head.affect)), self._meaning(head, hidden))
+        x = ops.add(_linear(near, _beside(head.first, head.affect)), self._meaning(head, hidden))
         x = ops.gelu(x, "tanh")
-        x = ops.add(x, ops.gelu(self._linear(x, _affine(head.second)), "tanh"))
-        return _model("talker_durations", {"logits": self._linear(x, _affine(head.out))}, [phones, past, affect, hidden])
+        x = ops.add(x, ops.gelu(_linear(x, _affine(head.second)), "tanh"))
+        return _model("talker_durations", {"logits": _linear(x, _affine(head.out))}, [phones, past, affect, hidden])
 
     def _condition(self, phones: Node, counts: Node, hidden: Node, affect: Node, last: Node) -> Node:
         """`Talker.condition`: [N, width]."""
         t = self.talker
         counts = ops.add(counts, _const(t.count_offset.numpy().astype(np.int32)))
         near = ops.concat([_embed(t.phone, phones), _embed(t.count, counts), affect], 1)
-        x = self._linear(near, _beside(t.text, t.affect))
-        gated = ops.multiply(ops.sigmoid(self._linear(x, _affine(t.gate))), self._meaning(t, hidden))
-        return ops.add(ops.add(x, gated), self._linear(last, _beside(t.last_audio, t.last_motion)))
+        x = _linear(near, _beside(t.text, t.affect))
+        gated = ops.multiply(ops.sigmoid(_linear(x, _affine(t.gate))), self._meaning(t, hidden))
+        return ops.add(ops.add(x, gated), _linear(last, _beside(t.last_audio, t.last_motion)))
 
     def _meaning(self, module: Talker | DurationHead, hidden: Node) -> Node:
         """The projected hidden state, nothing where there is none."""
         spoken = ops.greater(ops.reduce_max(ops.abs(hidden), _const(np.int64(-1)), True), _const(np.float32(0)))
-        projected = self._linear(_normal(hidden, module.hidden_norm), _behind_norm(module.hidden_norm, module.hidden))
+        projected = _linear(_normal(hidden, module.hidden_norm), _behind_norm(module.hidden_norm, module.hidden))
         return ops.multiply(projected, ops.convert(spoken, np.float32))
 
     def _layer(self, layer: TrunkLayer, x: Node, angles: tuple[Node, Node], memory: list[ov.Node], longest: ov.Node) -> Node:
         """Pre-norm attention over the paged window, then the feed-forward."""
         inner = _normal(x, layer.norm_attention)
-        joined = self._linear(inner, _behind_norm(layer.norm_attention, layer.qkv))
-        x = ops.add(x, self._linear(self._attention(joined, angles, memory, longest), _affine(layer.out)))
-        inner = ops.gelu(self._linear(_normal(x, layer.norm_feed), _behind_norm(layer.norm_feed, layer.up)), "tanh")
-        return ops.add(x, self._linear(inner, _affine(layer.down)))
+        joined = _linear(inner, _behind_norm(layer.norm_attention, layer.qkv))
+        x = ops.add(x, _linear(self._attention(joined, angles, memory, longest), _affine(layer.out)))
+        inner = ops.gelu(_linear(_normal(x, layer.norm_feed), _behind_norm(layer.norm_feed, layer.up)), "tanh")
+        return ops.add(x, _linear(inner, _affine(layer.down)))
 
     def _attention(self, joined: Node, angles: tuple[Node, Node], memory: list[ov.Node], longest: ov.Node) -> Node:
         c = self.talker.config
@@ -136,36 +134,33 @@ class TalkerGraphs:
                levels: int) -> tuple[Node, Node]:
         """`DepthHead.sample`: codes [N, levels] and latent [N, D]. The context's leading columns are a bare norm."""
         stages = len(head.inner)
-        contexts = _columns(self._linear(context, _behind_norm(norm, head.from_context)), stages)
+        contexts = _columns(_linear(context, _behind_norm(norm, head.from_context)), stages)
         books = codebooks.numpy()
         latent: Node | None = None
         codes = []
         for level in range(levels):
-            code = sampler.draw(self._linear(self._stage(head, level, contexts[level], latent), _affine(head.logits[level])), first + level)
+            code = sampler.draw(_linear(self._stage(head, level, contexts[level], latent), _affine(head.logits[level])), first + level)
             vector = ops.gather(_const(books[level]), code, _const(np.int64(0)))
             latent = vector if latent is None else ops.add(latent, vector)
             codes.append(ops.unsqueeze(code, _const(np.int64(1))))
         assert latent is not None
         if head.residual:
-            rest = self._linear(self._stage(head, levels, contexts[levels], latent), _affine(head.remains[levels]))
+            rest = _linear(self._stage(head, levels, contexts[levels], latent), _affine(head.remains[levels]))
             latent = ops.add(latent, rest)
         return ops.concat(codes, 1), latent
 
     def _stage(self, head: DepthHead, level: int, context: Node, latent: Node | None) -> Node:
         if latent is not None:
-            context = ops.add(self._linear(latent, _affine(head.from_latent[level])), context)
+            context = ops.add(_linear(latent, _affine(head.from_latent[level])), context)
         hidden = ops.gelu(context, "tanh")
-        return ops.add(ops.gelu(self._linear(hidden, _affine(head.inner[level])), "tanh"), hidden)
+        return ops.add(ops.gelu(_linear(hidden, _affine(head.inner[level])), "tanh"), hidden)
 
-    def _linear(self, x: Node, layer: Affine) -> Node:
-        """x W^T + b. int8 takes the form that the CPU plugin keeps compressed: i8 -> f32 -> times scale -> matmul."""
-        weight, bias = layer
-        matrix: Node = _const(weight)
-        if self.int8:
-            quantized, scale = quantize_rows(weight)
-            matrix = ops.multiply(ops.convert(_const(quantized), np.float32), _const(scale))
-        product = ops.matmul(x, matrix, False, True)
-        return product if bias is None else ops.add(product, _const(bias[None]))
+
+def _linear(x: Node, layer: Affine) -> Node:
+    """x W^T + b."""
+    weight, bias = layer
+    product = ops.matmul(x, _const(weight), False, True)
+    return product if bias is None else ops.add(product, _const(bias[None]))
 
 
 def _affine(layer: nn.Module) -> Affine:

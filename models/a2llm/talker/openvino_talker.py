@@ -101,14 +101,15 @@ class Durations:
 
 
 class OpenVINOTalker:
-    """A torch Talker's weights behind its own interface; `int8` halves the time of a single stream for 0.5% of error."""
+    """A torch Talker's weights behind its own interface. A row's codes do not depend on who shares its batch."""
 
-    def __init__(self, talker: Talker, threads: int = 1, int8: bool = False) -> None:
+    def __init__(self, talker: Talker, threads: int = 1) -> None:
         self.config = talker.config
-        self._graphs, self._threads = TalkerGraphs(talker, int8), threads
-        self._steps: dict[int, Step] = {}
+        self._graphs, self._threads = TalkerGraphs(talker), threads
+        self._steps: dict[int, Step] = {}  # by audio levels
         self._bound: tuple[Step, PagedTalkerState] | None = None
         self.durations = Durations(self._graphs, threads)
+        self._graph(self.config.audio_levels, self.start(1))
 
     def start(self, rows: int) -> PagedTalkerState:
         return PagedTalkerState.zeros(self.config, rows)
@@ -133,8 +134,10 @@ class OpenVINOTalker:
         return TalkerFrame(codes["audio_codes"], torch.from_numpy(state.audio[index]), codes["motion_codes"])
 
     def _steering(self, sampling: SamplingConfig) -> dict[str, Floats]:
-        temperatures = [*sampling.audio_temperature[: self.config.audio_levels], *[sampling.motion_temperature] * self.config.motion_levels]
-        return {"sharpness": np.array([[sharpness(t) for t in temperatures]], np.float32), "cut": np.array(log_cut(sampling.min_p), np.float32)}
+        c = self.config
+        audio = [*sampling.audio_temperature, *[1.0] * c.audio_levels][: c.audio_levels]  # of unused levels: any
+        factors = [sharpness(t) for t in (*audio, *[sampling.motion_temperature] * c.motion_levels)]
+        return {"sharpness": np.array([factors], np.float32), "cut": np.array(log_cut(sampling.min_p), np.float32)}
 
     def _graph(self, audio_levels: int, state: PagedTalkerState) -> Step:
         """The graph for so many audio levels (compiled on first use), working on the state's pages."""

@@ -43,7 +43,9 @@ def load_g2p(assets: Path) -> GraphemeToPhoneme:
 
     if not (assets / "vocab.json").exists():
         raise ValueError(f"{assets} is not the voice's assets folder")
-    return G2P()
+    g2p = G2P()
+    g2p("Zorblax")  # opens the reader of unknown words now rather than in the middle of a reply
+    return g2p
 
 
 def align_words(phones: str, words: int) -> list[int]:
@@ -81,9 +83,11 @@ class PhoneStream:
             self._release(whole=False)
 
     def end(self) -> None:
-        """No more words: release what is left."""
+        """No more words: release what is left, a breath if nothing could be pronounced."""
         if self._sentence:
             self._release(whole=True)
+        if not self.phones:
+            self._append(" ", 0)
         self.ended = True
 
     def _release(self, whole: bool) -> None:

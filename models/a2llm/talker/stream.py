@@ -1,21 +1,25 @@
 """One reply on its way through the talker: words come in, frames go out as soon as they may.
 
-Holds everything that belongs to one stream and nothing that belongs to a batch; `Talker.step` runs many
-streams at once.
+`TalkerStream` holds everything that belongs to one stream and nothing that belongs to a batch; `time_phones` and
+`gather_frames` bring many streams together for one call of the model.
 """
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from a2llm.affect import Affect
-from a2llm.talker.config import (DURATION_AFTER, DURATION_BEFORE, DURATION_CLASSES, DURATION_HISTORY,
-                                 SamplingConfig, TalkerConfig)
-from a2llm.talker.frame_inputs import frame_inputs, frames_ready
-from a2llm.talker.model import FrameBatch, Talker
+from a2llm.talker.config import DURATION_AFTER, DURATION_BEFORE, DURATION_HISTORY, SamplingConfig, TalkerConfig
+from a2llm.talker.frame_inputs import frames_ready, one_frame
+from a2llm.talker.model import FrameBatch
 from a2llm.talker.phones import PhoneStream
-from a2llm.language.sampling import sample_top_p
+from a2llm.talker.runtime import TalkerRuntime
+from a2llm.talker.sampling import sample_codes
+
+SHORTEST_REPLY_UNITS = 2  # one frame, even if every duration came out as nothing
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,21 @@ class Timing:
 
 @dataclass
 class TalkerStream:
-    """Text side of one reply: its phones, their durations and the hidden states of its words."""
+    """Text side of one reply: its phones, their durations and the hidden states of its words.
+
+    Durations and frames draw from generators of their own, so that neither depends on how fast the words come.
+    """
 
     phones: PhoneStream
     affect: Affect
     config: TalkerConfig
-    rng: np.random.Generator
-    durations: list[int] = field(default_factory=list)
+    timing_rng: np.random.Generator
+    frame_rng: np.random.Generator
+    durations: list[int] = field(default_factory=list)  # units of each timed phone
     hidden: list[np.ndarray] = field(default_factory=list)
     frame: int = 0
+    _owners: list[int] = field(default_factory=list)  # phone of each unit
+    _starts: list[int] = field(default_factory=list)  # first unit of each timed phone
 
     def push_word(self, word: str, hidden: np.ndarray) -> None:
         """One whole word of the reply and the backbone's hidden state [D] at its end."""
@@ -49,16 +59,19 @@ class TalkerStream:
 
     @property
     def finished(self) -> bool:
-        return self.phones.ended and self.frame >= self._ready()
+        return self._all_timed and self.frame >= self._ready()
 
     @property
     def waiting(self) -> bool:
         """Needs more words before the next frame."""
         return not self.phones.ended and self.frame >= self._ready()
 
+    @property
+    def _all_timed(self) -> bool:
+        return self.phones.ended and len(self.durations) == len(self.phones.phones)
+
     def _ready(self) -> int:
-        timed_all = self.phones.ended and len(self.durations) == len(self.phones.phones)
-        return frames_ready(np.asarray(self.durations, np.int64), timed_all)
+        return frames_ready(len(self._owners), self._all_timed)
 
     def untimed(self) -> bool:
         """A phone's whole context is known and it has no duration yet."""
@@ -66,37 +79,39 @@ class TalkerStream:
         reach = have if self.phones.ended else have - DURATION_AFTER
         return len(self.durations) < reach
 
-    def duration_context(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Phones [11], past durations [4] and hidden state of the next phone to be timed."""
+    def duration_context(self) -> tuple[list[int], list[int], np.ndarray]:
+        """Phones [11], past durations [4] and hidden state [D] of the next phone to be timed."""
         index = len(self.durations)
         around = range(index - DURATION_BEFORE, index + DURATION_AFTER + 1)
         known = self.phones.phones
         phones = [known[i] if 0 <= i < len(known) else 0 for i in around]
-        past = ([0] * DURATION_HISTORY + self.durations)[-DURATION_HISTORY:]
-        return np.asarray(phones), np.asarray(past), self._hidden(self.phones.words[index])
+        past = ([0] * DURATION_HISTORY + self.durations[-DURATION_HISTORY:])[-DURATION_HISTORY:]
+        return phones, past, self._hidden(self.phones.words[index])
+
+    def time(self, units: int) -> None:
+        """Give the next untimed phone its duration."""
+        index = len(self.durations)
+        if self.phones.ended and index == len(self.phones.phones) - 1:
+            units = max(units, SHORTEST_REPLY_UNITS - len(self._owners))
+        self._starts.append(len(self._owners))
+        self._owners += [index] * units
+        self.durations.append(units)
 
     def _hidden(self, word: int) -> np.ndarray:
         if 0 <= word < len(self.hidden):
             return self.hidden[word]
         return np.zeros(self.config.hidden_size, np.float32)
 
-    def words_begun(self) -> int:
-        """How many words have begun by the end of the frames asked for so far."""
-        if self.finished:
-            return len(self.hidden)
-        begun, units = 0, 2 * self.frame
-        for word, start in zip(self.phones.words, np.cumsum([0, *self.durations])[:-1], strict=False):
-            if start >= units:
-                break
-            begun = word + 1
-        return begun
+    def words_begun(self, units: int) -> int:
+        """How many words have begun before the end of the first `units`."""
+        phones = bisect_left(self._starts, units)
+        return self.phones.words[phones - 1] + 1 if phones else 0
 
     def phone_timings(self) -> list[Timing]:
         """Every timed phone."""
         symbols = self.phones.table.symbols()
-        ends = np.cumsum(self.durations)
-        return [Timing(symbols[p], int(e) - d, int(e))
-                for p, d, e in zip(self.phones.phones, self.durations, ends, strict=False)]
+        return [Timing(symbols[p], start, start + units)
+                for p, start, units in zip(self.phones.phones, self._starts, self.durations, strict=False)]
 
     def word_timings(self, words: list[str]) -> list[Timing]:
         """First to last sounding phone of each word."""
@@ -108,36 +123,36 @@ class TalkerStream:
                 spans[word] = (first, timing.end)
         return [Timing(words[w], *span) for w, span in sorted(spans.items()) if w < len(words)]
 
-    def next_inputs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def next_inputs(self) -> tuple[list[int], list[int], np.ndarray]:
         """Phones [14], counts [4] and hidden state [D] of the next frame."""
-        inputs = frame_inputs(np.asarray(self.phones.phones), np.asarray(self.phones.words),
-                              np.asarray(self.durations, np.int64), self.frame, self.frame + 1)
-        return inputs.phones[0], inputs.counts[0], self._hidden(int(inputs.words[0]))
+        phones, counts, owner = one_frame(self.phones.phones, self._owners, self._starts, self.durations, self.frame)
+        return phones, counts, self._hidden(self.phones.words[owner])
 
 
 @torch.inference_mode()
-def time_phones(talker: Talker, stream: TalkerStream, sampling: SamplingConfig) -> None:
-    """Give durations to every phone whose context is known."""
-    affect = torch.from_numpy(stream.affect.vector())[None]
-    while stream.untimed():
-        phones, past, hidden = stream.duration_context()
-        logits = talker.durations(torch.from_numpy(phones)[None], torch.from_numpy(past)[None], affect,
-                                  torch.from_numpy(hidden)[None])
-        uniform = torch.tensor([stream.rng.random()])
-        units = int(sample_top_p(logits, uniform, sampling.duration_temperature, sampling.top_p,
-                                 DURATION_CLASSES)[0])
-        stream.durations.append(units)
+def time_phones(talker: TalkerRuntime, streams: Sequence[TalkerStream], sampling: SamplingConfig) -> None:
+    """Give durations to every phone whose context is known: one phone of every stream at a time."""
+    while open_streams := [stream for stream in streams if stream.untimed()]:
+        phones, past, hidden = zip(*(s.duration_context() for s in open_streams), strict=True)
+        logits = talker.durations(torch.tensor(phones), torch.tensor(past), _affects(open_streams),
+                                  torch.from_numpy(np.stack(hidden)))
+        uniforms = torch.tensor([s.timing_rng.random() for s in open_streams], dtype=torch.float32)
+        units = sample_codes(logits, uniforms, sampling.duration_temperature, sampling.min_p)
+        for stream, count in zip(open_streams, units.tolist(), strict=True):
+            stream.time(count)
 
 
-def gather_frames(streams: list[TalkerStream]) -> tuple[FrameBatch, torch.Tensor]:
-    """Conditioning and uniforms of the next frame of every stream; advances them."""
+def gather_frames(streams: Sequence[TalkerStream]) -> tuple[FrameBatch, torch.Tensor]:
+    """Conditioning and uniforms [B, audio + motion levels] of the next frame of every stream; advances them."""
     phones, counts, hidden = zip(*(s.next_inputs() for s in streams), strict=True)
     config = streams[0].config
     draws = config.audio_levels + config.motion_levels
-    uniforms = np.stack([s.rng.random(draws) for s in streams]).astype(np.float32)
+    uniforms = np.stack([s.frame_rng.random(draws, dtype=np.float32) for s in streams])
     for stream in streams:
         stream.frame += 1
-    batch = FrameBatch(torch.from_numpy(np.stack(phones)), torch.from_numpy(np.stack(counts)),
-                       torch.from_numpy(np.stack(hidden)),
-                       torch.from_numpy(np.stack([s.affect.vector() for s in streams])))
+    batch = FrameBatch(torch.tensor(phones), torch.tensor(counts), torch.from_numpy(np.stack(hidden)), _affects(streams))
     return batch, torch.from_numpy(uniforms)
+
+
+def _affects(streams: Sequence[TalkerStream]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([s.affect.vector() for s in streams]))

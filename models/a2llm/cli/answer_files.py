@@ -1,0 +1,87 @@
+"""The five files of an answer, all or none: answer.wav, .json, .motion.json, .livelink.csv and .png."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from a2llm.avatar.export import write_livelink_csv, write_motion_json, write_wav
+from a2llm.cli.interrupt import undisturbed
+from a2llm.cli.speaking import Answer
+from a2llm.rig import ARKIT61, FlameMapping, get_rig, retarget
+
+NAMES = ("answer.wav", "answer.json", "answer.motion.json", "answer.livelink.csv", "answer.png")
+
+
+def write_answer(answer: Answer, folder: Path, rig: str = ARKIT61.name, flame: FlameMapping | None = None) -> list[Path]:
+    """Write all files into `folder`, made if missing, and return their paths.
+
+    They replace those of an earlier answer together; an interruption leaves the earlier ones. The motion file is in
+    `rig`, Live Link and picture always in arkit61. Raises ValueError for flame58 without a mapping, OSError.
+    """
+    with appearing_together(folder) as aside:
+        write_wav(aside / NAMES[0], answer.pcm, answer.sample_rate_hz)
+        (aside / NAMES[1]).write_text(_laid_out(describe(answer, rig)), encoding="utf-8")
+        write_motion_json(aside / NAMES[2], retarget(answer.motion, rig, flame), answer.motion_fps, rig, get_rig(rig).names)
+        write_livelink_csv(aside / NAMES[3], answer.motion, answer.motion_fps)
+        _draw(answer, aside / NAMES[4])
+    return [folder / name for name in NAMES]
+
+
+@contextmanager
+def appearing_together(folder: Path) -> Iterator[Path]:
+    """A folder beside the goal whose files move into `folder` when the block ends well, and vanish when it does not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=".answer-", suffix=".partial", dir=folder))
+    try:
+        yield aside
+        with undisturbed():
+            for file in sorted(aside.iterdir()):
+                os.chmod(file, 0o644)
+                os.replace(file, folder / file.name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def describe(answer: Answer, rig: str) -> dict[str, object]:
+    """What answer.json says."""
+    heard = answer.question.heard
+    voice = {"affect": heard.voice.affect.category, "intensity": round(heard.voice.affect.intensity, 3),
+             "confidence": round(heard.voice.confidence, 3)} if heard else None  # fmt: skip
+    return {
+        "question": answer.question.text,
+        "transcript": heard.transcript.text if heard else None,
+        "audio": answer.question.source,
+        "user_voice": voice,
+        "text": answer.text,
+        "affect": {"category": answer.affect.category, "intensity": round(answer.affect.intensity, 3), "chosen_by_model": answer.chosen},
+        "persona": answer.persona.name,
+        "avatar": answer.persona.avatar,
+        "seed": answer.seed,
+        "rig": rig,
+        "sample_rate_hz": answer.sample_rate_hz,
+        "motion_fps": answer.motion_fps,
+        "timings": answer.timings,
+        "words": answer.words,
+        "phones": answer.phones,
+    }
+
+
+def _laid_out(document: dict[str, object]) -> str:
+    """JSON with one field, one word and one phone per line."""
+    fields = []
+    for name, value in document.items():
+        rows = [json.dumps(row, ensure_ascii=False) for row in value] if isinstance(value, list) else []
+        text = "[\n  " + ",\n  ".join(rows) + "\n ]" if rows else json.dumps(value, ensure_ascii=False)
+        fields.append(f" {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
+def _draw(answer: Answer, path: Path) -> None:
+    from a2llm.avatar.figure import answer_figure
+
+    answer_figure(path, answer.pcm, answer.sample_rate_hz, answer.phones, answer.words, answer.motion, answer.motion_fps,
+                  str(answer.affect), answer.question.text, answer.persona.avatar)  # fmt: skip

@@ -1,0 +1,77 @@
+"""Ctrl-C and SIGTERM: stop cleanly, whatever is running.
+
+`Stop` is for commands that end when interrupted, `Pause` for those that only stop what they are doing.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Stop:
+    """While entered, SIGINT raises KeyboardInterrupt and SIGTERM SystemExit, once; later ones are ignored, so that cleaning up ends.
+
+    `asked` also tells an interruption that a library swallowed or turned into another error.
+    """
+
+    def __init__(self) -> None:
+        self._signal = 0
+        self._before: dict[int, Any] = {}
+
+    @property
+    def asked(self) -> bool:
+        return bool(self._signal)
+
+    @property
+    def exit_code(self) -> int:
+        return 128 + (self._signal or signal.SIGINT)
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if not self._signal:
+            self._signal = number
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(self.exit_code)
+
+
+class Pause:
+    """While entered, the first Ctrl-C only sets `asked`; a second raises KeyboardInterrupt.
+
+    For loops that must stop between two steps and never inside one.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A few milliseconds in which Ctrl-C has to wait; it comes through at the end."""
+    held = (signal.SIGINT, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, held)

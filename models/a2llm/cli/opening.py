@@ -1,0 +1,23 @@
+"""Opens the model for a command and says what it is doing meanwhile. The first time ever, that includes converting weights."""
+
+from a2llm import weights
+from a2llm.api import A2LLM
+from a2llm.cli.progress import progress, working
+from a2llm.evaluation.timing import Stopwatch, timed_parts
+
+
+def open_model(persona: str) -> tuple[A2LLM, Stopwatch]:
+    """The model, ready to answer, and the watch on its parts. Raises WeightsError or CheckpointError."""
+    if not ready("backbone"):
+        with progress("converting the language model (once)") as told:
+            weights.convert("backbone", told)
+    with working("loading the language model, the voice and the face"):
+        a2, watch = A2LLM.load(persona=persona), Stopwatch()
+    a2.engine.parts = timed_parts(a2.engine.parts, watch)
+    return a2, watch
+
+
+def ready(name: str) -> bool:
+    """Whether these weights need no conversion, or have it behind them."""
+    own = weights.replaced_by(name)
+    return bool((own and own.is_dir()) or not weights.WEIGHTS[name].converter or weights.converted(name))

@@ -1,0 +1,138 @@
+"""The data set's stages, each resumable and each a function of the folder and the plan:
+text -> audio codec -> speech and motion -> hidden states.
+
+A folder holds plan.json, text.jsonl, audio_codec.safetensors and shards/{speech,hidden}-*.npz. It belongs to one plan
+for ever: another plan needs another folder, since shards refer to lines of the text.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from a2llm import weights
+from a2llm.audio_codec.codec import AudioCodecConfig
+from a2llm.components import FILES, load_adapter, model_folder, save_audio_codec
+from a2llm.data.build import Line, build_speech, fit_codec, plan, read_samples, split_of
+from a2llm.data.hidden import HiddenReader, build_hidden
+from a2llm.data.text import Sample, TextBuilder, build_text, dictionary_words, offline_samples, written_samples
+from a2llm.language.runtime import Adapter, load_backbone
+from a2llm.language.tokenizer import TextTokenizer
+
+Told = Callable[[int, int], None]
+PLAN, TEXT, SAMPLED, SHARDS = "plan.json", "text.jsonl", "sampled.jsonl", "shards"
+
+
+@dataclass(frozen=True)
+class DataPlan:
+    """What is built.
+
+    samples: question-answer pairs sampled from the backbone, on top of the written ones. drills: lines of random
+    dictionary words. variants: affects each text is spoken with. limit: keep only so many lines (for tests).
+    codec_utterances, codec_iters: how much speech the audio codec is fitted on, and how long.
+    """
+
+    samples: int = 0
+    drills: int = 1800
+    variants: int = 2
+    seed: int = 0
+    limit: int | None = None
+    codec_utterances: int = 450
+    codec_iters: int = 12
+    codec: AudioCodecConfig = field(default_factory=AudioCodecConfig)
+
+    def __post_init__(self) -> None:
+        if min(self.samples, self.drills, self.seed) < 0 or min(self.variants, self.codec_utterances, self.codec_iters) < 1:
+            raise ValueError("a data plan counts from 0, and has at least one variant")
+
+
+def settle_plan(folder: Path, wanted: DataPlan) -> None:
+    """Write the plan into a new folder. Raises ValueError when the folder was begun with another one."""
+    file, told = folder / PLAN, asdict(wanted)
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(file, json.dumps(told, indent=1) + "\n")
+        return
+    known = json.loads(file.read_text())
+    if other := [name for name in told if known.get(name) != told[name]]:
+        differences = ", ".join(f"{name} {known.get(name)} there, {told[name]} now" for name in other)
+        raise ValueError(f"{folder} was begun with other settings ({differences}): choose another folder")
+
+
+def make_text(folder: Path, wanted: DataPlan, told: Told | None = None) -> list[dict[str, object]]:
+    """Every question with its answer: written, repeated, drilled, then sampled from the backbone."""
+    file = folder / TEXT
+    if not file.exists():
+        samples = offline_samples(weights.resolve("g2p"), wanted.drills, wanted.seed)
+        if wanted.samples:
+            samples += _sample(folder, wanted, told)
+        if wanted.limit:
+            samples = _few(samples, wanted.limit)
+        _write(file, "".join(json.dumps(asdict(sample)) + "\n" for sample in samples))
+    return read_samples(file)
+
+
+def _few(samples: list[Sample], limit: int) -> list[Sample]:
+    """Lines spread over the whole text, an eighth of them held out."""
+    held_out = [s for s in samples if split_of(s.answer) == "held_out"]
+    train = [s for s in samples if split_of(s.answer) == "train"]
+    return [*train[:: max(1, len(train) // limit)][:limit], *held_out[: max(1, limit // 8)]]
+
+
+def _sample(folder: Path, wanted: DataPlan, told: Told | None) -> list[Sample]:
+    """Pairs that the backbone, with the adapter that ships, invents and answers."""
+    from a2llm.language.llama import Llama
+    from a2llm.layers.lora import merge_lora
+
+    backbone = weights.convert("backbone")
+    lora, alpha, head = load_adapter(model_folder() / FILES["backbone_lora"])
+    model = Llama.from_folder(backbone)
+    merge_lora(model, lora, alpha)
+    builder = TextBuilder(model, head, TextTokenizer(backbone), wanted.seed)
+    words = dictionary_words(weights.resolve("g2p"))
+    count = sum(1 for _ in written_samples()) + wanted.samples
+    progress = (lambda done, total, _: told(done, total)) if told else None
+    found = build_text(builder, words, count, folder / SAMPLED, batch=min(512, 4 * wanted.samples), on_progress=progress)
+    return [sample for sample in found if sample.source in ("sampled", "word")]
+
+
+def lines_of(folder: Path, wanted: DataPlan) -> list[Line]:
+    """What is to be spoken, in which affects. Raises ValueError when the text stage has not run."""
+    if not (folder / TEXT).exists():
+        raise ValueError(f"{folder} holds no text: run `a2 data build` first")
+    return plan(read_samples(folder / TEXT), wanted.variants, wanted.seed)
+
+
+def make_codec(folder: Path, wanted: DataPlan, out: Path | None = None) -> Path:
+    """Fit the audio codec on the teacher's speech of this text and write it to `out` (default: the folder's own)."""
+    file = out or folder / FILES["audio_codec"]
+    if not file.exists():
+        lines = lines_of(folder, wanted)
+        codec = fit_codec(lines, wanted.codec_utterances, wanted.codec, wanted.codec_iters)
+        save_audio_codec(codec, file, {"utterances": wanted.codec_utterances, "iters": wanted.codec_iters, "seed": wanted.seed})
+    return file
+
+
+def make_speech(folder: Path, wanted: DataPlan, workers: int, told: Told | None = None) -> int:
+    """Speech and motion of every line in every affect; returns the number of shards."""
+    return build_speech(lines_of(folder, wanted), folder / FILES["audio_codec"], folder / SHARDS, wanted.seed, workers, told)
+
+
+def make_hidden(folder: Path, threads: int, told: Told | None = None) -> None:
+    """The backbone's hidden states at every word of every answer, read as they are when serving."""
+    backbone = weights.convert("backbone")
+    lora, alpha, _ = load_adapter(model_folder() / FILES["backbone_lora"])
+    reader = HiddenReader(load_backbone(backbone, Adapter(lora, alpha), threads=threads), TextTokenizer(backbone))
+    build_hidden(read_samples(folder / TEXT), reader, folder / SHARDS, told)
+
+
+def shards_of(folder: Path) -> Path:
+    """Where a data folder keeps its shards."""
+    return folder / SHARDS if (folder / SHARDS).is_dir() else folder
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all."""
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)

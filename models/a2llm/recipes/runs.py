@@ -1,0 +1,151 @@
+"""One function per recipe: job in, weights in job.out, held-out figures back."""
+
+import itertools
+import json
+import shutil
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from a2llm import weights
+from a2llm.avatar.geometry import HeadGeometry
+from a2llm.components import FILES, load_audio_codec, model_folder, save_motion_codec
+from a2llm.data.shards import read_shards
+from a2llm.data.stages import DataPlan, make_codec, shards_of
+from a2llm.evaluation.affect_classifier import FILE as CLASSIFIER_FILE
+from a2llm.evaluation.affect_classifier import train_and_save_classifier
+from a2llm.evaluation.face_metrics import lve_mm, velocity_ratio
+from a2llm.motion_codec.codec import MotionCodec
+from a2llm.recipes import configs
+from a2llm.recipes.curves import Curve
+from a2llm.recipes.job import Job
+from a2llm.training.backbone import BackboneTraining, train_backbone
+from a2llm.training.motion_codec import train_motion_codec
+from a2llm.training.talker import TalkerTraining, train_talker
+from a2llm.training.user_affect import DEFAULT_WEIGHTS as USER_AFFECT
+from a2llm.training.user_affect import run as train_user_affect
+
+TRIAL_STEPS = 6
+JUDGED_CLIPS = 40
+
+
+def backbone(job: Job, config: BackboneTraining | None = None, folder: Path | None = None) -> dict[str, float]:
+    chosen = config or configs.backbone()
+    return train_backbone(folder or weights.convert("backbone"), job.out, replace(chosen, loop=job.timed(chosen.loop)), job.device,
+                          job.on_progress)  # fmt: skip
+
+
+def audio_codec(job: Job, plan: DataPlan | None = None) -> dict[str, float]:
+    """Fits again whatever is there; figures: what each number of levels leaves unexplained of held-out latents."""
+    file, aside = job.out / FILES["audio_codec"], job.out / "audio_codec.fitting"
+    aside.unlink(missing_ok=True)
+    started, curve = time.perf_counter(), Curve(job.out, "audio_codec", job.on_progress)
+    make_codec(job.data, plan or _plan_of(job.data), aside).replace(file)
+    codec = load_audio_codec(file)
+    figures = {"fit_s": round(time.perf_counter() - started, 1)}
+    latents = _held_out_latents(job.data, codec.config.latent)
+    if latents is not None:
+        codes = codec.quantize(latents)
+        for level in range(1, codec.config.levels + 1):
+            left = (latents - codec.dequantize(codes[:, :level])).square().mean() / latents.square().mean()
+            figures[f"unexplained_pct_{level}_levels"] = round(100 * float(left), 2)
+            curve(level, codec.config.levels, {"unexplained_pct": 100 * float(left)})
+    return figures
+
+
+def _plan_of(folder: Path) -> DataPlan:
+    """The plan a data set was built with, as far as the text goes; the codec's own fields are this recipe's."""
+    file = folder / "plan.json"
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return replace(configs.audio_codec(), **{name: known[name] for name in ("variants", "seed") if name in known})
+
+
+def _held_out_latents(data: Path, width: int) -> torch.Tensor | None:
+    """Latents [1, T, D] of held-out speech that exists already; None where there is none of this width."""
+    if not list(shards_of(data).glob("speech-*.npz")):
+        return None
+    held_out = (u.latents for u in read_shards(shards_of(data)) if u.split == "held_out")
+    found = list(itertools.islice(held_out, JUDGED_CLIPS))
+    if not found or found[0].shape[1] != width:
+        return None
+    return torch.from_numpy(np.concatenate(found).astype(np.float32))[None]
+
+
+def motion_codec(job: Job, recipe: configs.MotionCodecRecipe | None = None) -> dict[str, float]:
+    """Starts from nothing every time. With minutes, the steps are what a short trial says fits into them."""
+    recipe = recipe or configs.motion_codec()
+    utterances = list(read_shards(shards_of(job.data)))
+    motions = [u.motion.astype(np.float32) for u in utterances if u.split == "train"]
+    steps = _steps_within(job, recipe, motions)
+    started, curve = time.perf_counter(), Curve(job.out, "motion_codec", job.on_progress)
+    state = _train_motion(recipe, motions, steps, job.device, curve)
+    codec = MotionCodec(recipe.model)
+    codec.load_state_dict(state)
+    figures = _judge_motion(codec.eval(), [u.motion.astype(np.float32) for u in utterances if u.split == "held_out"][:JUDGED_CLIPS])
+    facts = {"recipe": asdict(recipe), "steps": steps, "seconds": round(time.perf_counter() - started, 1), "figures": figures}
+    save_motion_codec(codec, job.out / FILES["motion_codec"], facts)
+    return figures
+
+
+def _train_motion(recipe: configs.MotionCodecRecipe, motions: list[np.ndarray], steps: int, device: str,
+                  curve: Curve | None) -> dict[str, torch.Tensor]:  # fmt: skip
+    generator = torch.Generator(device).manual_seed(recipe.seed)
+    return train_motion_codec(motions, recipe.model, steps, device, generator, curve, recipe.training)
+
+
+def _steps_within(job: Job, recipe: configs.MotionCodecRecipe, motions: list[np.ndarray]) -> int:
+    if job.minutes is None:
+        return recipe.steps
+    started = time.perf_counter()
+    _train_motion(recipe, motions[:200], TRIAL_STEPS, job.device, None)
+    per_step_s = (time.perf_counter() - started) / TRIAL_STEPS
+    return max(1, min(recipe.steps, int(job.minutes * 60 / per_step_s)))
+
+
+@torch.no_grad()
+def _judge_motion(codec: MotionCodec, motions: list[np.ndarray]) -> dict[str, float]:
+    """Reconstruction of held-out motion through all levels."""
+    if not motions:
+        return {}
+    head = HeadGeometry.load()
+    made = [codec.decode(codec.encode(torch.from_numpy(m)[None]))[0, : len(m)].numpy() for m in motions]
+    return {
+        "held_out_lve_mm": round(float(np.mean([lve_mm(x, y, head) for x, y in zip(motions, made, strict=True)])), 3),
+        "held_out_velocity_ratio": round(float(np.mean([velocity_ratio(x, y) for x, y in zip(motions, made, strict=True)])), 3),
+    }
+
+
+def talker(job: Job, config: TalkerTraining | None = None, hidden: bool = True) -> dict[str, float]:
+    """Raises ValueError when the data set lacks hidden states, which the Motion Connector lives on."""
+    chosen = config or configs.talker()
+    shards = shards_of(job.data)
+    if hidden and not list(shards.glob("hidden-*.npz")):
+        raise ValueError(f"{shards} holds no hidden states: run `a2 data build` first")
+    _gather_codecs(job)
+    return train_talker(shards, job.out, job.out, replace(chosen, loop=job.timed(chosen.loop)), job.device, job.on_progress)
+
+
+def _gather_codecs(job: Job) -> None:
+    """Both codecs into job.out: the audio codec must be the one that made the data's latents."""
+    for name, folders in (("audio_codec", (job.data, job.out)), ("motion_codec", (job.out, job.data))):
+        places = [folder / FILES[name] for folder in (*folders, model_folder())]
+        source = next((file for file in places if file.is_file()), places[-1])
+        if source != job.out / FILES[name]:
+            if not source.is_file():
+                raise ValueError(f"there is no {name} in {job.out}: run `a2 train {name} --out {job.out}` first")
+            shutil.copyfile(source, job.out / FILES[name])
+
+
+def user_affect(job: Job) -> dict[str, float]:
+    report = train_user_affect(job.data, job.out / USER_AFFECT.name, configs.user_affect())
+    return {name: value for name, value in report.items() if isinstance(value, int | float)}
+
+
+def affect_classifier(job: Job, recipe: configs.ClassifierRecipe | None = None) -> dict[str, float]:
+    recipe = recipe or configs.affect_classifier()
+    curve = Curve(job.out, "affect_classifier", job.on_progress)
+    return train_and_save_classifier(shards_of(job.data), job.out / CLASSIFIER_FILE, recipe.steps, recipe.seed, curve)

@@ -1,0 +1,123 @@
+"""`a2 train` and `a2 data` in small: the debug recipes train every component on a data set made on the spot."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from a2llm.cli import main
+from a2llm.components import FILES, load_audio_codec, load_motion_codec, load_talker
+from a2llm.data.shards import read_shards
+from a2llm.data.stages import DataPlan, make_hidden, settle_plan
+from a2llm.recipes import RECIPES, find_recipe
+from a2llm.training.talker_data import load_hidden
+
+CURVES = ("affect_classifier", "audio_codec", "backbone", "motion_codec", "talker")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything trained for a few steps."""
+    out = tmp_path_factory.mktemp("debug")
+    started = time.process_time()
+    assert main(["train", "debug", "--out", str(out), "--device", "cpu"]) == 0
+    assert time.process_time() - started < 60
+    return out
+
+
+def test_every_recipe_has_a_debug_variant_and_a_line() -> None:
+    whole = [name for name in RECIPES if not find_recipe(name).small]
+    assert {"backbone", "audio_codec", "motion_codec", "talker", "user_affect", "affect_classifier"} == set(whole)
+    assert all(f"{name}_debug" in RECIPES for name in whole)
+    assert all(recipe.describe for recipe in RECIPES.values())
+
+
+def test_recipes_are_complete_configurations() -> None:
+    from a2llm.recipes import configs
+
+    assert configs.talker().loop.steps > 1000 and configs.motion_codec().steps > 1000
+    assert configs.backbone().rank > 0 and configs.audio_codec().codec.levels == 8
+    assert configs.user_affect().epochs > 0 and configs.affect_classifier().steps > 0
+
+
+def test_the_components_fit_together(trained: Path) -> None:
+    load_audio_codec(trained / FILES["audio_codec"])
+    load_motion_codec(trained / FILES["motion_codec"])
+    talker = load_talker(trained / FILES["talker"])
+    assert talker.config.width == 32
+    assert (trained / FILES["backbone_lora"]).is_file() and (trained / "user_affect.safetensors").is_file()
+
+
+def test_every_training_leaves_a_curve_and_its_picture(trained: Path) -> None:
+    for name in CURVES:
+        lines = (trained / f"{name}.curve.jsonl").read_text().splitlines()
+        steps = [json.loads(line)["step"] for line in lines]
+        assert steps and steps == sorted(steps)
+        assert (trained / f"{name}.curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_second_start_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "again"
+    shutil.copytree(trained, out)
+    before = (out / "talker.curve.jsonl").read_text()
+    assert main(["train", "talker_debug", "--out", str(out), "--device", "cpu"]) == 0
+    assert (out / "talker.curve.jsonl").read_text() == before  # all steps were done
+
+
+def test_the_data_report(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "report", str(trained / "data"), "--out", str(tmp_path)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    report = json.loads((tmp_path / "report.json").read_text())
+    utterances = list(read_shards(trained / "data" / "shards"))
+    assert report["utterances"] == len(utterances)
+    assert report["hours"] == pytest.approx(sum(len(u.motion) for u in utterances) / 40 / 3600, abs=1e-3)
+    assert set(report["splits"]) == {"train", "held_out"} and sum(report["sources"].values()) == report["texts"]
+    assert sum(affect["utterances"] for affect in report["affects"].values()) == len(utterances)
+    assert report["affects"]["surprise"]["f0_median_hz"] > report["affects"]["sadness"]["f0_median_hz"]
+    assert report["phones"] and "ˈ" not in report["phones"]
+    for name in ("overview.png", "motion.png"):
+        assert (tmp_path / name).stat().st_size > 10_000
+
+
+def test_hidden_states_are_read_once(trained: Path) -> None:
+    data, told = trained / "data", list[tuple[int, int]]()
+    make_hidden(data, 1, lambda done, total: told.append((done, total)))
+    states = load_hidden(data / "shards")
+    texts = [json.loads(line)["answer"] for line in (data / "text.jsonl").read_text().splitlines()]
+    assert told == [(len(texts), len(texts))]
+    assert {index: len(found) for index, found in states.items()} == {i: len(text.split()) for i, text in enumerate(texts)}
+    file = next((data / "shards").glob("hidden-*.npz"))
+    written = file.stat().st_mtime_ns
+    make_hidden(data, 1)
+    assert file.stat().st_mtime_ns == written
+
+
+def test_a_data_folder_keeps_to_its_plan(tmp_path: Path) -> None:
+    settle_plan(tmp_path, DataPlan(seed=1))
+    settle_plan(tmp_path, DataPlan(seed=1))
+    with pytest.raises(ValueError, match=r"begun with other settings.*seed 1 there, 2 now"):
+        settle_plan(tmp_path, DataPlan(seed=2))
+    with pytest.raises(ValueError, match="at least one variant"):
+        DataPlan(variants=0)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX")
+def test_an_interrupted_build_leaves_whole_shards_only(trained: Path, tmp_path: Path, start_a2: Callable[..., Popen[str]]) -> None:
+    shutil.copyfile(trained / "data" / FILES["audio_codec"], tmp_path / FILES["audio_codec"])  # skips minutes of fitting
+    process = start_a2("data", "build", "--out", str(tmp_path), "--workers", "2", "--drills", "0", start_new_session=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("3/4"):
+            break
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: parent and workers
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in told, told
+    shards = tmp_path / "shards"
+    assert [f for f in shards.glob("*") if not f.name.startswith("speech-") or ".tmp" in f.name] == []

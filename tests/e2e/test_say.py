@@ -1,0 +1,143 @@
+"""`a2` as a user starts it, with the weights that ship: a typed and a spoken question, every kind of sound file, a film."""
+
+import json
+import os
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+QUESTION = ROOT / "tests" / "data" / "questions" / "am_eric_02.flac"
+FILES = {"answer.wav", "answer.json", "answer.motion.json", "answer.livelink.csv", "answer.png"}
+
+
+def a2(*arguments: str | Path, typed: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `a2 arguments...` to its end; it must not take longer than two minutes."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "models")}
+    command = [sys.executable, "-m", "a2llm.cli", *map(str, arguments)]
+    return subprocess.run(command, env=environment, input=typed, capture_output=True, text=True, timeout=120)
+
+
+def said_in(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "answer.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of one typed question."""
+    out = tmp_path_factory.mktemp("answer")
+    done = a2("say", "Can you help me relax after work?", "--out", out, "--seed", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == said_in(out)["text"]
+    return out
+
+
+def words(text: str) -> set[str]:
+    return {"".join(c for c in word if c.isalpha()) for word in text.lower().split()} - {""}
+
+
+def test_a_typed_question_is_answered_in_words_that_can_be_heard(answer: Path) -> None:
+    from a2llm.listening.audio_input import read_audio
+    from a2llm.listening.transcriber import Transcriber
+
+    assert {file.name for file in answer.iterdir()} == FILES
+    text = str(said_in(answer)["text"])
+    assert 4 <= len(text.split()) <= 70 and text[0].isupper() and text.rstrip()[-1] in ".!?"
+    heard = Transcriber(threads=1).transcribe(read_audio(answer / "answer.wav").pcm).text
+    assert len(words(heard) & words(text)) >= 0.7 * len(words(text)), f"said {text!r}, heard {heard!r}"
+
+
+def test_it_speaks_and_moves(answer: Path) -> None:
+    from a2llm.avatar.export import read_motion_json
+    from a2llm.rig import ARKIT61
+
+    motion = read_motion_json(answer / "answer.motion.json").frames
+    with wave.open(str(answer / "answer.wav")) as sound:
+        pcm = np.frombuffer(sound.readframes(sound.getnframes()), np.int16) / 32767
+    assert len(pcm) == 600 * len(motion)
+    assert 0.01 < np.sqrt(np.mean(pcm**2)) < 0.5 and np.abs(pcm).max() > 0.05
+    assert motion[:, ARKIT61.index("jawOpen")].std() > 0.02
+    blendshapes = motion[:, ARKIT61.group("blendshapes")]
+    assert blendshapes.min() > -0.3 and blendshapes.max() < 1.3
+    timings = said_in(answer)["timings"]
+    assert isinstance(timings, dict) and timings["rtf"] < 1
+
+
+def test_the_same_seed_gives_the_same_answer(answer: Path, tmp_path: Path) -> None:
+    assert a2("say", "Can you help me relax after work?", "--out", tmp_path, "--seed", "1").returncode == 0
+    for name in ("answer.wav", "answer.motion.json"):
+        assert (tmp_path / name).read_bytes() == (answer / name).read_bytes()
+
+
+def test_a_spoken_question_is_understood_and_answered(tmp_path: Path) -> None:
+    done = a2("say", "--audio", QUESTION, "--out", tmp_path, "--persona", "max")
+    assert done.returncode == 0, done.stderr
+    said = said_in(tmp_path)
+    truth = json.loads((QUESTION.parent / "questions.json").read_text())
+    asked = next(entry["text"] for entry in truth if entry["file"] == QUESTION.name)
+    assert len(words(str(said["transcript"])) & words(asked)) >= 0.7 * len(words(asked))
+    assert said["persona"] == "max" and said["text"]
+
+
+def _encode(path: Path, rate_hz: int, layout: str, codec: str, sample_format: str) -> None:
+    """The question in another wrapping."""
+    import av
+
+    with av.open(str(QUESTION)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream(codec, rate=rate_hz, layout=layout, format=sample_format)
+        resampler = av.AudioResampler(format=sample_format, layout=layout, rate=rate_hz)
+        for frame in [*source.decode(audio=0), None]:
+            for part in resampler.resample(frame):
+                target.mux(stream.encode(part))
+        target.mux(stream.encode(None))
+
+
+SOUNDS: dict[str, Callable[[Path], None]] = {
+    "8 kHz stereo.wav": lambda path: _encode(path, 8_000, "stereo", "pcm_s16le", "s16"),
+    "44.1 kHz 24 bit.wav": lambda path: _encode(path, 44_100, "mono", "pcm_s24le", "s32"),
+    "mp3.mp3": lambda path: _encode(path, 44_100, "mono", "mp3", "s16p"),
+}
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_sound_files_of_every_kind(name: str, tmp_path: Path) -> None:
+    SOUNDS[name](tmp_path / name)
+    done = a2("say", "--audio", tmp_path / name, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert said_in(tmp_path / "out")["transcript"]
+
+
+def test_noise_is_not_taken_for_speech(tmp_path: Path) -> None:
+    from a2llm.avatar.export import write_wav
+
+    write_wav(tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32))
+    done = a2("say", "--audio", tmp_path / "noise.wav", "--out", tmp_path / "out")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("a2: no ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_truncated_recording_is_answered_or_refused_in_one_line(tmp_path: Path) -> None:
+    _encode(tmp_path / "whole.wav", 16_000, "mono", "pcm_s16le", "s16")
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "whole.wav").read_bytes()[:30])
+    done = a2("say", "--audio", tmp_path / "cut.wav", "--out", tmp_path / "out")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("a2: cut.wav")
+
+
+def test_a_film_of_the_answer(answer: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    files = (answer / "answer.motion.json", "--audio", answer / "answer.wav", "--out", clip)
+    done = a2("render", *files, "--size", "128", "--fps", "10")
+    assert done.returncode == 0, done.stderr
+    assert clip.stat().st_size > 10_000
+
+
+def test_a_conversation_remembers(tmp_path: Path) -> None:
+    done = a2("chat", "--no-voice", typed=f"Hi, my name is Anna.\nI just passed my exam!\n/save {tmp_path}\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("ada › ") == 2 and done.stdout.count("TTFA") == 2
+    assert {file.name for file in tmp_path.iterdir()} == FILES

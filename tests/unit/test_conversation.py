@@ -1,0 +1,148 @@
+"""What belongs to one stream: words out of tokens, the conversation's ids, and a reply's own rules."""
+
+import numpy as np
+import pytest
+import tiny
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from a2llm.affect import Affect
+from a2llm.conversation import Conversation, Reply
+from a2llm.data.dialogues import load_dialogues
+from a2llm.language.chat import ChatTemplate, find_persona
+from a2llm.language.spoken_text import to_spoken
+from a2llm.language.word_stream import WordStream
+from a2llm.talker.phones import PhoneStream
+from a2llm.talker.stream import TalkerStream
+
+PLAIN = "Hello there, my friend. How are you today?"
+TRICKY = [
+    "It costs $4 million (or so) - really! Dr. Who said 3.5. e.g. this\n\n- one\n- two\n1. Go",
+    "bad — very (quite) bad--really... ** bold ** `code` <b>tag</b> < 3 你好. naïve 🙂! ok",
+    "see Main St. near 5 kg. of J. Smith vs. x 4 :) ! ? end ' \" ...",
+]
+
+
+class Letters:
+    """A tokenizer whose tokens are the pieces it was given."""
+
+    def __init__(self, pieces: list[str]) -> None:
+        self.pieces = pieces
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(self.pieces[i] for i in ids)
+
+
+def stream(tokenizer, ids: list[int]) -> list[list[tuple[str, int]]]:
+    """Words as they are let go at each token and at the end, each with the index of the token its state is from."""
+    words = WordStream(tokenizer)
+    found = [words.push(token, np.array([place])) for place, token in enumerate(ids)]
+    return [[(word, int(state[0])) for word, state in ready] for ready in [*found, words.finish()]]
+
+
+def flat(found: list[list[tuple[str, int]]]) -> list[str]:
+    return [word for ready in found for word, _ in ready]
+
+
+@pytest.mark.parametrize("text", [PLAIN, *TRICKY, "", " ", "One", "🙂"])
+def test_words_are_those_of_the_whole_text(text: str):
+    tokenizer = tiny.tokenizer()
+    assert flat(stream(tokenizer, tokenizer.encode(text))) == to_spoken(text).split()
+    assert flat(stream(Letters(list(text)), list(range(len(text))))) == to_spoken(text).split()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.text(st.sampled_from("ab Z1.,!?-—()$*`<>\n\"'你é🙂)("), max_size=5), max_size=25))
+@example(["a", " (b", ") ", "c"])
+@example(["a", " -", " b"])
+@example(["a", "\n", "Z"])
+@example(["a", " ", "!", " b"])
+@example(["1", ". a"])
+def test_words_for_any_pieces(pieces: list[str]):
+    text = "".join(pieces)
+    assert flat(stream(Letters(pieces), list(range(len(pieces))))) == to_spoken(text).split()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, tiny.VOCABULARY - 1), max_size=40))
+def test_words_for_any_tokens(ids: list[int]):
+    tokenizer = tiny.tokenizer()
+    assert flat(stream(tokenizer, ids)) == to_spoken(tokenizer.decode(ids)).split()
+
+
+def test_a_plain_word_comes_with_its_last_token_and_without_delay():
+    tokenizer = tiny.tokenizer()
+    for text in [PLAIN, *[e.reply for d in list(load_dialogues())[::100] for e in d.exchanges]]:
+        ids = tokenizer.encode(text)
+        begins = [i for i, token in enumerate(ids) if i and tokenizer.decode([token])[:1] == " "]
+        found = stream(tokenizer, ids)
+        assert [at for ready in found for _, at in ready] == [i - 1 for i in [*begins, len(ids)]], text
+        with_letters = [i for i in begins if tokenizer.decode([ids[i]]) != " "]
+        assert all(len(found[i]) == 1 for i in with_letters), text
+
+
+def test_a_number_waits_for_its_unit():
+    pieces = ["It", " costs", " $", "4", " million", " now"]
+    assert stream(Letters(pieces), list(range(6))) == [
+        [], [("It", 0)], [], [], [], [("costs", 1), ("four", 4), ("million", 4), ("dollars", 4)], [("now", 5)],
+    ]  # fmt: skip
+
+
+def test_silent_until_something_can_be_said():
+    words = WordStream(Letters(["*", " 🙂", "...", "Hm"]))  # pyright: ignore[reportArgumentType]
+    seen = [words.silent]
+    for token in range(4):
+        words.push(token, np.zeros(1))
+        seen.append(words.silent)
+    assert seen == [True, True, True, True, False]
+
+
+def conversation() -> Conversation:
+    return Conversation(find_persona("ada"), ChatTemplate(tiny.tokenizer()), 0)
+
+
+def test_only_what_the_cache_lacks_is_read():
+    talk, template = conversation(), ChatTemplate(tiny.tokenizer())
+    first = template.prompt(talk.persona, "Hello", Affect())
+    assert talk.unread("Hello", Affect()) == first
+    talk.cached = list(talk.instructions)
+    assert talk.cached + talk.unread("Hello", Affect()) == first
+    talk.cached = first + tiny.tokenizer().encode("Hi you")
+    whole = talk.cached + template.reply_end() + template.user("Bye", Affect("joy", 0.7)) + template.reply_start()
+    assert talk.cached + talk.unread("Bye", Affect("joy", 0.7)) == whole
+
+
+def test_a_long_turn_loses_its_end_and_keeps_its_marks():
+    talk, template = conversation(), ChatTemplate(tiny.tokenizer())
+    ids = talk.unread("word " * 200, Affect())
+    cut = talk.shortened(ids, 150)
+    tail = template.reply_end() + template.reply_start()
+    assert (len(cut), cut[-len(tail) :]) == (150, tail)
+    assert cut[: 150 - len(tail)] == ids[: 150 - len(tail)]
+    assert talk.shortened(ids, len(ids)) == ids
+
+
+def reply() -> Reply:
+    rng = np.random.default_rng(0)
+    talker = TalkerStream(PhoneStream(tiny.g2p(), tiny.phones()), Affect(), tiny.TALKER, rng, rng)
+    return Reply(conversation(), [1], talker, WordStream(tiny.tokenizer()), tiny.vocoder().start(), rng)
+
+
+def test_no_run_of_tokens_comes_twice():
+    mine = reply()
+    mine.tokens = [1, 2, 3, 4, 1, 2, 3, 5, 9, 1, 2, 3]
+    assert sorted(mine.banned()) == [4, 5]
+    mine.tokens = [1, 2]
+    assert mine.banned() == []
+    mine.tokens = [7, 7, 7, 7]
+    assert mine.banned() == [7]
+
+
+def test_a_reply_without_words_still_says_something():
+    mine = reply()
+    mine.words.push(tiny.tokenizer().encode("*")[0], np.zeros(tiny.HIDDEN))
+    assert mine.silent
+    mine.end_text()
+    assert mine.spoken == ["Hm."]
+    assert mine.talker.phones.phones
+    assert not mine.done

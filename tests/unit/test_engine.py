@@ -1,0 +1,216 @@
+"""The engine on a tiny model: what leaves is aligned, complete and nothing that a user does breaks it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny
+
+from a2llm.affect import Affect
+from a2llm.conversation import Conversation, Reply, StepOutput
+from a2llm.engine import Engine, EngineFull, TextSampling
+from a2llm.language.chat import find_persona
+from a2llm.language.spoken_text import to_spoken
+
+SHORT = TextSampling(max_tokens=14)
+UNIT = 600
+
+
+def engine(slots: int = 1, context: int = 512, text: TextSampling = SHORT, **other) -> Engine:
+    return Engine(replace(tiny.parts(), **other), slots, context, text_sampling=text)
+
+
+def talk(runner: Engine) -> Conversation:
+    return runner.open_conversation(find_persona("ada"))
+
+
+def run(runner: Engine, reply: Reply, limit: int = 2000) -> list[StepOutput]:
+    out: list[StepOutput] = []
+    for _ in range(limit):
+        if reply.over:
+            return out
+        out += [output for owner, output in runner.step() if owner is reply]
+    raise AssertionError("the reply does not end")
+
+
+def ask(runner: Engine, conversation: Conversation, text: str = "Hello", seed: int = 1, affect: Affect | None = None):
+    reply = runner.open_stream(conversation, text, Affect(), seed, affect)
+    return reply, run(runner, reply)
+
+
+def sound(out: list[StepOutput]) -> np.ndarray:
+    return np.concatenate([o.pcm for o in out])
+
+
+@pytest.fixture(scope="module")
+def answered() -> tuple[Reply, list[StepOutput]]:
+    runner = engine()
+    return ask(runner, talk(runner))
+
+
+def test_pieces_are_contiguous_and_aligned(answered):
+    reply, out = answered
+    at = 0
+    for piece in out:
+        assert piece.pts_samples == at
+        assert piece.pcm.dtype == piece.motion.dtype == np.float32
+        assert len(piece.pcm) == UNIT * len(piece.motion) > 0
+        assert piece.motion.shape[1:] == (61,)
+        assert np.isfinite(piece.pcm).all()
+        assert np.isfinite(piece.motion).all()
+        at += len(piece.pcm)
+    assert [piece.last for piece in out] == [False] * (len(out) - 1) + [True]
+    assert at == 1200 * reply.talker.frame == 1200 * -(-sum(reply.talker.durations) // 2)
+
+
+def test_the_text_is_all_there_in_time(answered):
+    reply, out = answered
+    assert " ".join(piece.text for piece in out if piece.text).split() == reply.spoken
+    assert reply.spoken == to_spoken(tiny.tokenizer().decode(reply.tokens[:-1])).split()
+    starts = dict(reversed([(word, t) for t, word in zip(reply.talker.phone_timings(), reply.talker.phones.words, strict=True)]))
+    shown = 0
+    for piece in out[:-1]:
+        end = (piece.pts_samples + len(piece.pcm)) // UNIT
+        for _ in piece.text.split():
+            assert piece.pts_samples // UNIT <= starts[shown].start < end if shown in starts else True
+            shown += 1
+
+
+def test_timings_cover_the_reply(answered):
+    reply, _ = answered
+    phones = reply.talker.phone_timings()
+    assert phones[0].start == 0
+    assert all(a.end == b.start for a, b in zip(phones, phones[1:], strict=False))
+    words = reply.talker.word_timings(reply.spoken)
+    assert [w.start for w in words] == sorted(w.start for w in words)
+    assert words[-1].end <= phones[-1].end
+
+
+def test_same_seed_same_bytes_other_seed_other_sound(answered):
+    again, other = (ask(runner, talk(runner), seed=seed)[1] for runner, seed in ((engine(), 1), (engine(), 2)))
+    assert sound(again).tobytes() == sound(answered[1]).tobytes()
+    assert b"".join(p.motion.tobytes() for p in again) == b"".join(p.motion.tobytes() for p in answered[1])
+    assert sound(other).tobytes() != sound(again).tobytes()
+
+
+@pytest.mark.parametrize("text", ["?", "你好", "🙂", "<b>", "word " * 400, "<|im_end|>", "x" * 2000])
+def test_any_text_gets_an_answer(text: str):
+    runner = engine(context=256)
+    reply, out = ask(runner, talk(runner), text)
+    assert reply.spoken
+    assert sound(out).size
+    assert out[-1].last
+    assert len(reply.conversation.cached) <= 256
+
+
+class Muffled:
+    """A backbone that only ever wants to write one token."""
+
+    def __init__(self, token: int) -> None:
+        self.token, self.inner = token, tiny.backbone()
+
+    def __getattr__(self, name: str):
+        return getattr(self.inner, name)
+
+    def logits(self, hidden):
+        logits = self.inner.logits(hidden).clone()
+        logits[:, self.token] += 1000
+        return logits
+
+
+def test_a_reply_is_never_empty():
+    stop = tiny.tokenizer().turn_end
+    runner = engine(backbone=Muffled(stop))
+    reply, out = ask(runner, talk(runner))
+    assert reply.tokens[-1] == stop
+    assert reply.spoken == to_spoken(tiny.tokenizer().decode(reply.tokens[:-1])).split()
+    assert len(reply.spoken) == 1  # one word is enough
+    assert sound(out).size
+
+
+def test_nothing_that_can_be_said_becomes_a_hum():
+    star = tiny.tokenizer().encode("*")[0]
+    runner = engine(backbone=Muffled(star), text=TextSampling(max_tokens=2))
+    reply, out = ask(runner, talk(runner))
+    assert reply.spoken == ["Hm."]
+    assert "".join(o.text for o in out) == "Hm."
+
+
+def test_the_affect_can_be_chosen_from_outside():
+    runner = engine()
+    reply, _ = ask(runner, talk(runner), affect=Affect("anger", 0.9))
+    assert reply.affect == reply.talker.affect == Affect("anger", 0.9)
+
+
+def test_cancel_stops_at_once_and_the_conversation_goes_on():
+    runner = engine(text=TextSampling(max_tokens=60))
+    conversation = talk(runner)
+    reply = runner.open_stream(conversation, "Hello", Affect(), 1)
+    while not runner.step():
+        pass
+    runner.cancel(reply)
+    assert reply.over
+    assert not reply.done
+    assert runner.step() == []
+    kept = list(conversation.cached)
+    assert reply.tokens[:-1] == kept[-len(reply.tokens) + 1 :]
+    second, out = ask(runner, conversation, "Go on")
+    assert conversation.cached[: len(kept)] == kept
+    assert out[-1].last
+    assert second.done
+    runner.cancel(second)
+    assert second.done
+    assert not second.cancelled
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_cancel_at_any_moment(steps: int):
+    runner = engine()
+    conversation = talk(runner)
+    runner.warm_up(conversation)
+    reply = runner.open_stream(conversation, "Hello", Affect(), 1)
+    for _ in range(steps):
+        runner.step()
+    runner.cancel(reply)
+    assert int(runner.cache.lengths[0]) == len(conversation.cached)
+    assert ask(runner, conversation)[1][-1].last
+
+
+def test_a_new_turn_cancels_the_reply_in_progress():
+    runner = engine()
+    conversation = talk(runner)
+    first = runner.open_stream(conversation, "Hello", Affect(), 1)
+    runner.step()
+    second, out = ask(runner, conversation, "Wait")
+    assert first.cancelled
+    assert out[0].pts_samples == 0
+    assert second.done
+
+
+def test_used_up_context_starts_again():
+    runner = engine(context=200)
+    conversation = talk(runner)
+    for turn in range(4):
+        _, out = ask(runner, conversation, "Tell me more about it please", seed=turn)
+        assert out[-1].last
+        assert conversation.cached[: len(conversation.instructions)] == conversation.instructions
+        assert int(runner.cache.lengths[0]) == len(conversation.cached) <= 200
+
+
+def test_slots_are_given_and_taken_back():
+    runner = engine(slots=2)
+    first, second = talk(runner), talk(runner)
+    with pytest.raises(EngineFull):
+        talk(runner)
+    reply = runner.open_stream(first, "Hello", Affect(), 1)
+    runner.close_conversation(first)
+    runner.close_conversation(first)
+    assert reply.cancelled
+    third = talk(runner)
+    assert (third.row, third.cached) == (first.row, [])
+    with pytest.raises(EngineFull):
+        talk(runner)
+    with pytest.raises(ValueError, match="closed"):
+        runner.open_stream(first, "Hello", Affect(), 1)
+    assert ask(runner, third)[1][-1].last
+    assert second.row != third.row
