@@ -3,7 +3,10 @@
 Every builder is deterministic. Sizes are chosen so that a whole reply takes a fraction of a second.
 """
 
+from copy import deepcopy
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -50,9 +53,6 @@ def tokenizer() -> TextTokenizer:
 
 
 def _wrap(bpe: Tokenizer) -> TextTokenizer:
-    from tempfile import TemporaryDirectory
-    from pathlib import Path
-
     with TemporaryDirectory() as folder:
         bpe.save(f"{folder}/tokenizer.json")
         return TextTokenizer(Path(folder))
@@ -94,6 +94,7 @@ def talker(config: TalkerConfig = TALKER) -> Talker:
         for logits in (*made.audio_head.logits, *made.motion_head.logits):
             logits.weight.mul_(4)
         made.durations.out.bias.copy_(-(torch.arange(24.0) - 1.5).abs())
+        made.half().float()  # as a checkpoint keeps it
     return made
 
 
@@ -114,6 +115,7 @@ def audio_codec() -> AudioCodec:
         codec.codebooks.copy_(torch.randn(codec.codebooks.shape) * 0.5 ** torch.arange(CODEC.levels)[:, None, None])
         codec.head_weight.normal_(std=0.1)
         codec.head_bias.fill_(-4.0)
+        codec.half().float()  # as a checkpoint keeps it
     return codec
 
 
@@ -134,13 +136,17 @@ def vocoder() -> Vocoder:
 
 @cache
 def parts(runtime: str = "openvino") -> Parts:
-    """A whole tiny model; `runtime` is the talker's: openvino or torch."""
+    """A whole tiny model; `runtime`, of the talker and the codecs, is openvino or torch."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         head = AffectHead(HIDDEN)
         frozen(head)
-    speaker = fast_talker() if runtime == "openvino" else talker()
-    return Parts(backbone(), tokenizer(), head, speaker, audio_codec(), motion_codec(), vocoder(), g2p(), phones())
+    speaker, audio, motion = talker(), audio_codec(), motion_codec()
+    if runtime == "openvino":
+        speaker, audio, motion = fast_talker(), deepcopy(audio), deepcopy(motion)
+        audio.use_openvino()
+        motion.use_openvino()
+    return Parts(backbone(), tokenizer(), head, speaker, audio, motion, vocoder(), g2p(), phones())
 
 
 def draw_frames(rows: int, generator: torch.Generator, config: TalkerConfig = TALKER) -> FrameBatch:

@@ -14,7 +14,7 @@ from a2llm import weights
 from a2llm.affect import Affect
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.checkpoint import load_component
-from a2llm.components import (FILES, load_adapter, load_audio_codec, load_motion_codec, load_talker, model_folder)
+from a2llm.components import FILES, load_adapter, load_audio_codec, load_motion_codec, load_talker, model_folder
 from a2llm.conversation import Conversation, Reply, StepOutput
 from a2llm.engine import Engine, Parts
 from a2llm.language.chat import Persona, find_persona
@@ -37,13 +37,15 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
     lora, alpha, head = load_adapter(folder / FILES["backbone_lora"])
     codecs = {name: load_component(folder / FILES[name], name).metadata["revision"]
               for name in ("audio_codec", "motion_codec")}
-    audio = load_audio_codec(folder / FILES["audio_codec"])
+    audio, motion = load_audio_codec(folder / FILES["audio_codec"]), load_motion_codec(folder / FILES["motion_codec"])
+    audio.use_openvino()  # both codecs run on the CPU, whatever carries the rest
+    motion.use_openvino()
     assets = weights.resolve("g2p")
     return Parts(
         load_backbone(backbone_folder, Adapter(lora, alpha), device, threads=threads), TextTokenizer(backbone_folder),
-        head, fast_talker(load_talker(folder / FILES["talker"], codecs), device, threads), audio,
-        load_motion_codec(folder / FILES["motion_codec"]),
+        head, fast_talker(load_talker(folder / FILES["talker"], codecs), device, threads), audio, motion,
         Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy()), load_g2p(assets), PhoneTable.load(assets))
+
 
 
 @dataclass

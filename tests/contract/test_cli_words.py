@@ -157,3 +157,21 @@ def test_measurements_become_json_and_a_table(
     assert main([*command, "--json", str(tmp_path / "out.json")]) == 0
     assert json.loads((tmp_path / "out.json").read_text()) == {"wer_pct": 2.5, "n": 3}
     assert "wer_pct" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_shown_on_stderr_and_never_fails(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from a2llm.cli import progress as shown
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(shown, "QUIET_S", 0.0)
+    with shown.progress("work") as told:
+        told(0.5)
+        told(3, 4, {"loss": 1.25, "note": "text"})
+        told(9, 4)  # more than was foreseen
+    with shown.progress("silent work"), shown.working("more work"):
+        pass
+    printed = capsys.readouterr()
+    assert printed.out == "" and "work" in printed.err and "loss 1.25" in printed.err

@@ -1,5 +1,7 @@
 """The vocoder fed in any portions equals one call, sample for sample, with a fixed delay."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import tiny
@@ -19,9 +21,8 @@ def whole() -> np.ndarray:
 
 
 def stream(cuts: list[int], last_alone: bool = False) -> list[np.ndarray]:
-    state, bounds = tiny.vocoder().start(5), [0, *cuts, FRAMES]
-    made = [tiny.vocoder().decode(state, HIDDEN[a:b], F0[a:b], last=b == FRAMES and not last_alone)
-            for a, b in zip(bounds, bounds[1:], strict=False)]  # fmt: skip
+    state, spans = tiny.vocoder().start(5), pairwise([0, *cuts, FRAMES])
+    made = [tiny.vocoder().decode(state, HIDDEN[a:b], F0[a:b], last=b == FRAMES and not last_alone) for a, b in spans]
     return [*made, tiny.vocoder().decode(state, HIDDEN[:0], F0[:0], last=True)] if last_alone else made
 
 

@@ -10,7 +10,17 @@ import tiny
 
 from a2llm import weights
 from a2llm.affect import AFFECTS
-from a2llm.data.text import Sample, TextBuilder, build_text, dictionary_words, drill_samples, fits_speech, offline_samples, repeat_samples, written_samples
+from a2llm.data.text import (
+    Sample,
+    TextBuilder,
+    build_text,
+    dictionary_words,
+    drill_samples,
+    fits_speech,
+    offline_samples,
+    repeat_samples,
+    written_samples,
+)
 from a2llm.language.spoken_text import to_spoken
 
 WORDS = ["apple", "river", "stone", "cloud", "table"]

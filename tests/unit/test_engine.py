@@ -1,6 +1,7 @@
 """The engine on a tiny model: what leaves is aligned, complete and nothing that a user does breaks it."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_timings_cover_the_reply(answered):
     reply, _ = answered
     phones = reply.talker.phone_timings()
     assert phones[0].start == 0
-    assert all(a.end == b.start for a, b in zip(phones, phones[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(phones))
     words = reply.talker.word_timings(reply.spoken)
     assert [w.start for w in words] == sorted(w.start for w in words)
     assert words[-1].end <= phones[-1].end

@@ -46,7 +46,9 @@ def _bar(label: str) -> Iterator[Told]:
         task = bars.add_task(label, total=None, note="")
 
         def told(done: float, total: float = 1.0, figures: Mapping[str, Any] | None = None) -> None:
-            bars.update(task, completed=done, total=max(total, done), note=note(figures))
+            bars.update(task, completed=done, total=max(total, done))
+            if figures:
+                bars.update(task, note=note(figures))
 
         yield told
         bars.update(task, total=bars.tasks[task].total or 1.0, completed=bars.tasks[task].total or 1.0)

@@ -4,6 +4,7 @@ Two motion frames make one code frame, so its codes run at the rate of the audio
 past only: the decoder streams with no look-ahead, one code frame in, two motion frames out. Training lives elsewhere.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -74,6 +75,7 @@ class MotionCodec(nn.Module):
     def __init__(self, config: MotionCodecConfig) -> None:
         super().__init__()
         self.config = config
+        self._decode_one: Callable[[Tensor, StreamState], Tensor] | None = None
         c = config
         self.encoder = CausalStack(c.patch, c.latent, c.width, c.kernel, c.encoder_dilations)
         self.decoder = CausalStack(c.latent, c.patch, c.width, c.kernel, c.decoder_dilations)
@@ -115,10 +117,19 @@ class MotionCodec(nn.Module):
         """codes [B, k, T], k <= K -> motion [B, 2T, 61], blendshapes in 0..1."""
         return self.decode_step(codes, StreamState())
 
+    def use_openvino(self, threads: int = 1) -> None:
+        """Decode single code frames with OpenVINO from now on, several times faster on a CPU. The weights are final."""
+        from a2llm.motion_codec.openvino_decoder import MotionDecoder
+
+        self._decode_one = MotionDecoder(self, threads)
+
     @torch.no_grad()
     def decode_step(self, codes: Tensor, state: StreamState) -> Tensor:
         """Next code frames of a stream: codes [B, k, T] (T usually 1) -> motion [B, 2T, 61]; `state` moves on."""
-        motion = self.frames(self.embed(codes), state)
+        if self._decode_one is not None and codes.shape[1:] == (self.config.levels, 1):
+            motion = self._decode_one(codes[..., 0], state)
+        else:
+            motion = self.frames(self.embed(codes), state)
         shapes = len(ARKIT61.group("blendshapes"))  # they lead the layout, the rotations follow
         motion[..., :shapes] = motion[..., :shapes].clamp(0, 1)
         return motion

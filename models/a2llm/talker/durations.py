@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from a2llm.talker.config import (DURATION_AFTER, DURATION_BEFORE, DURATION_CLASSES, DURATION_HISTORY,
-                                 TalkerConfig)
+from a2llm.talker.config import DURATION_AFTER, DURATION_BEFORE, DURATION_CLASSES, DURATION_HISTORY, TalkerConfig
 
 CONTEXT = DURATION_BEFORE + 1 + DURATION_AFTER
 

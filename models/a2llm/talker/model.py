@@ -48,6 +48,10 @@ class TalkerFrame:
 class Talker(nn.Module):
     """Holds the codebooks of both codecs as buffers: a talker only fits the codecs it was trained with."""
 
+    count_offset: Tensor
+    audio_codebooks: Tensor  # [K, V, D]
+    motion_codebooks: Tensor
+
     def __init__(self, config: TalkerConfig) -> None:
         super().__init__()
         self.config = c = config

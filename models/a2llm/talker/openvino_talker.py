@@ -2,17 +2,15 @@
 
 Not a scheduler: who speaks when is the engine's business. Shapes: B rows of a call, D latent, K levels.
 """
-# OpenVINO's type stubs lack what its modules export:
-# pyright: reportAttributeAccessIssue=false
 
 from dataclasses import dataclass
 
 import numpy as np
-import openvino as ov
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from a2llm.layers.openvino_step import Step
 from a2llm.talker.config import SamplingConfig, TalkerConfig
 from a2llm.talker.model import FrameBatch, Talker, TalkerFrame
 from a2llm.talker.openvino_graph import PAGE_FRAMES, TalkerGraphs
@@ -55,34 +53,6 @@ def page_tables(position: Ints, rows: Ints, pages: int) -> dict[str, NDArray[np.
     every = np.arange(len(rows) + 1, dtype=np.int32)
     return {"past_lens": past.astype(np.int32), "subsequence_begins": every, "block_indices": blocks.reshape(-1).astype(np.int32),
             "block_indices_begins": every * pages, "max_context_len": np.array(past.max() + 1, np.int32)}
-
-
-class Step:
-    """A compiled graph that is fed numpy arrays by name; input memory is kept as long as the batch stays the same."""
-
-    def __init__(self, model: ov.Model, threads: int) -> None:
-        settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads,
-                    "INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-        self._request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
-        self._inputs: dict[str, NDArray[np.generic]] = {}
-
-    def share(self, name: str, array: NDArray[np.generic]) -> None:
-        """Let the graph work on `array` itself from now on."""
-        self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
-
-    def run(self, inputs: dict[str, NDArray[np.generic]]) -> None:
-        """Run once; the results stay readable until the next run."""
-        for name, value in inputs.items():
-            held = self._inputs.get(name)
-            if held is None or held.shape != value.shape:
-                held = self._inputs[name] = np.empty(value.shape, self._request.get_tensor(name).data.dtype)
-                self.share(name, held)
-            held[...] = value
-        self._request.infer()
-
-    def result(self, name: str) -> NDArray[np.generic]:
-        """A view of one output, overwritten by the next run."""
-        return self._request.get_tensor(name).data
 
 
 class Durations:

@@ -5,6 +5,7 @@ values in a ring, so that memory and step time stay bounded however long the rep
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -57,6 +58,9 @@ class Trunk(nn.Module):
         self.layers = nn.ModuleList(TrunkLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
 
+    def _layers(self) -> list[TrunkLayer]:
+        return cast(list[TrunkLayer], list(self.layers))
+
     def forward(self, x: Tensor) -> Tensor:
         """Whole sequences from position 0."""
         frames = x.shape[1]
@@ -65,7 +69,7 @@ class Trunk(nn.Module):
         mask = (distance >= 0) & (distance < self.config.window)
         angles = rope_angles(positions[None], self.config.head_dim, ROPE_THETA)
         banded = frames > self.config.window
-        for layer in self.layers:
+        for layer in self._layers():
             query, key, value = layer.project(x, angles)
             x = layer.finish(x, F.scaled_dot_product_attention(
                 query, key, value, attn_mask=mask if banded else None, is_causal=not banded))
@@ -84,7 +88,7 @@ class Trunk(nn.Module):
         mask = seen[:, None, None]  # [B, 1, 1, window]
         angles = rope_angles(position[:, None], self.config.head_dim, ROPE_THETA)
         x = x[:, None]
-        for layer, ring in zip(self.layers, state.ring, strict=True):
+        for layer, ring in zip(self._layers(), state.ring, strict=True):
             query, key, value = layer.project(x, angles)
             ring[0, rows, :, slot], ring[1, rows, :, slot] = key[:, :, 0], value[:, :, 0]
             x = layer.finish(x, F.scaled_dot_product_attention(query, ring[0, rows], ring[1, rows], attn_mask=mask))
