@@ -230,16 +230,25 @@ class Terminal:
         self.master, slave = pty.openpty()
         self.process = start_a2(*arguments, stdin=slave, stdout=slave, stderr=slave, text=False, start_new_session=True)
         os.close(slave)
-        self.seen, self._at = "", 0
+        self._bytes, self._at = b"", 0
 
     def until(self, text: str, timeout_s: float = 90.0) -> None:
         """Read until `text` was printed behind what was waited for before."""
-        end = time.monotonic() + timeout_s
-        while (found := self.seen.find(text, self._at)) < 0:
+        end, wanted = time.monotonic() + timeout_s, text.encode()
+        while (found := self._bytes.find(wanted, self._at)) < 0:
             assert time.monotonic() < end, f"{text!r} did not come: {self.seen[-600:]}"
             if select.select([self.master], [], [], 0.5)[0]:
-                self.seen += os.read(self.master, 4096).decode("utf-8", "replace")
-        self._at = found + len(text)
+                self._bytes += os.read(self.master, 4096)
+        self._at = found + len(wanted)
+
+    @property
+    def seen(self) -> str:
+        return self._bytes.decode("utf-8", "replace")
+
+    def interrupt(self) -> None:
+        """Ctrl-C, once the process waits for a line: before that, Python's readline would keep it for the next key."""
+        time.sleep(0.5)
+        self.process.send_signal(signal.SIGINT)
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
@@ -251,10 +260,10 @@ def test_a_conversation_at_a_terminal(start_a2: Callable[..., Popen[str]]) -> No
     terminal.type("Hello\n")
     terminal.until("TTFA")
     terminal.until("you ›")
-    terminal.process.send_signal(signal.SIGINT)
+    terminal.interrupt()
     terminal.until("Ctrl-C again leaves")
     terminal.until("you ›")
-    terminal.process.send_signal(signal.SIGINT)
+    terminal.interrupt()
     assert terminal.process.wait(30) == 0
     os.close(terminal.master)
     assert "sound device" not in terminal.seen and "Traceback" not in terminal.seen

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 import wave
 from collections.abc import Callable
@@ -177,6 +180,17 @@ def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
         (aside / "a").write_text("new")
         (aside / "b").write_text("new")
     assert names(tmp_path) == {"a", "b"} and (tmp_path / "a").read_text() == "new"
+
+
+def test_ctrl_c_is_harmless_after_models_were_closed(tmp_path: Path) -> None:
+    program = (
+        "import gc, signal, sys\nfrom a2llm.cli import main\n"
+        "for seed in '12': main(['say', 'Hi', '--seed', seed, '--out', sys.argv[1]]); gc.collect()\n"
+        "try: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: print('alive')"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "models")}
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.endswith("alive\n"), f"{done.returncode} {done.stderr}"
 
 
 @pytest.mark.parametrize("wait_s", [0.3, 1.5, 3.0])

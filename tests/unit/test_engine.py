@@ -8,6 +8,7 @@ import pytest
 import tiny
 
 from a2llm.affect import Affect
+from a2llm.api import A2LLM
 from a2llm.conversation import Conversation, Reply, StepOutput
 from a2llm.engine import Engine, EngineFull, TextSampling
 from a2llm.language.chat import find_persona
@@ -215,3 +216,24 @@ def test_slots_are_given_and_taken_back():
         runner.open_stream(first, "Hello", Affect(), 1)
     assert ask(runner, third)[1][-1].last
     assert second.row != third.row
+
+
+def test_the_five_lines():
+    a2 = A2LLM(engine(), find_persona("ada"))
+    out = list(a2.respond("Hello", seed=1))
+    assert a2.reply is not None
+    assert " ".join(o.text for o in out if o.text).split() == a2.reply.spoken
+    with pytest.raises(ValueError, match="empty"):
+        a2.respond("  ")
+
+
+def test_a_reply_that_was_left_ends_when_the_next_begins():
+    a2 = A2LLM(engine(text=TextSampling(max_tokens=40)), find_persona("ada"))
+    left = a2.respond("Hello", seed=1)
+    next(left)
+    second = a2.respond("Wait", seed=2)
+    assert next(second).pts_samples == 0
+    assert list(left) == []
+    assert list(second)[-1].last
+    a2.restart()
+    assert next(a2.respond("Hello", seed=1)).pts_samples == 0

@@ -15,6 +15,7 @@ from torch import Tensor
 from a2llm.language.config import LlamaConfig
 from a2llm.language.int8_weights import Int8Weights
 from a2llm.language.openvino_graph import body_graph, head_graph
+from a2llm.layers.openvino_step import shared_core
 
 BLOCK_TOKENS = 32  # positions per page: fixed by OpenVINO's CPU plugin
 Ints = NDArray[np.int64]
@@ -90,7 +91,7 @@ class OpenVINOBackbone:
 
     def __init__(self, weights: Int8Weights, threads: int = 2) -> None:
         self.config = weights.config
-        core = ov.Core()
+        core = shared_core()
         self._body = _compile(core, body_graph(weights), threads).create_infer_request()
         self._head = _compile(core, head_graph(weights), threads).create_infer_request()
         self._bound: PagedKVCache | None = None

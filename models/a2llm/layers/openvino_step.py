@@ -2,9 +2,21 @@
 # OpenVINO's type stubs lack what its modules export:
 # pyright: reportAttributeAccessIssue=false
 
+from functools import cache
+
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+
+
+@cache
+def shared_core() -> ov.Core:
+    """The one OpenVINO core of this process.
+
+    Every core's CPU plugin installs a signal stack of its own and unmaps it when it goes, even while it is in use: with
+    several cores, the first Ctrl-C after one is gone is a segmentation fault.
+    """
+    return ov.Core()
 
 
 class Step:
@@ -13,7 +25,7 @@ class Step:
     def __init__(self, model: ov.Model, threads: int) -> None:
         settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads,
                     "INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-        self._request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
+        self._request = shared_core().compile_model(model, "CPU", settings).create_infer_request()
         self._inputs: dict[str, NDArray[np.generic]] = {}
 
     def share(self, name: str, array: NDArray[np.generic]) -> None:
