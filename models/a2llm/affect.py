@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 AFFECTS = ("neutral", "joy", "sadness", "anger", "surprise")
+HEARD_INTENSITY = 0.7  # where only the category is known
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,15 @@ class Affect:
         """Read `joy` or `joy:0.7` (intensity defaults to 0.7)."""
         name, _, level = text.strip().lower().partition(":")
         try:
-            intensity = float(level) if level else 0.7
+            intensity = float(level) if level else HEARD_INTENSITY
         except ValueError:
             raise ValueError(f"affect intensity must be a number, not {level!r}") from None
         return cls(name, intensity)
+
+    @classmethod
+    def heard(cls, category: str) -> "Affect":
+        """A category without a measured strength, as labels give it: 0.7, or 0 when neutral."""
+        return cls(category, 0.0 if category == "neutral" else HEARD_INTENSITY)
 
     @property
     def index(self) -> int:

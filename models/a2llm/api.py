@@ -47,7 +47,6 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
         Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy()), load_g2p(assets), PhoneTable.load(assets))
 
 
-
 @dataclass
 class A2LLM:
     """One model and one conversation. For many users at once drive the Engine itself."""

@@ -33,9 +33,8 @@ class Dialogue:
 
 
 def _exchange(raw: dict[str, str | float]) -> Exchange:
-    voice = Affect(str(raw["voice"]), 0.0 if raw["voice"] == "neutral" else 0.7)
     level = float(raw["intensity"]) if raw["affect"] != "neutral" else 0.0
-    return Exchange(str(raw["user"]), voice, str(raw["reply"]), Affect(str(raw["affect"]), level))
+    return Exchange(str(raw["user"]), Affect.heard(str(raw["voice"])), str(raw["reply"]), Affect(str(raw["affect"]), level))
 
 
 def load_dialogues() -> Iterator[Dialogue]:

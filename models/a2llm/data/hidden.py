@@ -45,9 +45,7 @@ class HiddenReader:
         return out
 
     def _prompt(self, sample: dict[str, object]) -> list[int]:
-        voice = str(sample["voice"])
-        heard = Affect(voice, 0.7 if voice != "neutral" else 0.0)
-        return self.template.prompt(self.persona, str(sample["question"]), heard)
+        return self.template.prompt(self.persona, str(sample["question"]), Affect.heard(str(sample["voice"])))
 
     def _batch(self, samples: list[dict[str, object]]) -> list[np.ndarray]:
         prompts = [self._prompt(s) for s in samples]

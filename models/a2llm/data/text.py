@@ -98,8 +98,7 @@ class TextBuilder:
                 for q, t, a in zip(questions, texts, affects, strict=True) if fits_speech(t)]
 
     def _prompt(self, persona: Persona, question: tuple[str, str]) -> list[int]:
-        voice = Affect(question[1], 0.7 if question[1] != "neutral" else 0.0)
-        return self.template.prompt(persona, question[0], voice)
+        return self.template.prompt(persona, question[0], Affect.heard(question[1]))
 
     @torch.inference_mode()
     def _affects(self, prompts: list[list[int]]) -> list[Affect]:

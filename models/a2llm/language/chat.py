@@ -5,7 +5,7 @@ How the user sounds goes in as words behind what the user said; neutral voices a
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
@@ -19,7 +19,7 @@ class Persona:
 
     name: str
     instructions: str
-    baseline: Affect = Affect()
+    baseline: Affect = field(default_factory=Affect)
     avatar: str = "woman"
     voice: str = "heart"
 
