@@ -65,7 +65,7 @@ def test_openvino_draws_torchs_codes(config: TalkerConfig):
 
 
 def test_openvino_with_fewer_levels_and_other_temperatures():
-    sampling = SamplingConfig((0.0, 1.5), 0.0, min_p=0.2, audio_levels=2)
+    sampling = SamplingConfig((0.0, 1.5), 0.0, min_p=0.2, motion_min_p=0.01, audio_levels=2)
     states = tiny.talker().start(2), tiny.fast_talker().start(2)
     for frame in range(10):
         frames, uniforms = draw(frame, [0, 1], tiny.TALKER)

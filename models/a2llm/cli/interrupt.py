@@ -11,8 +11,13 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C. A class of its own, because Python kills itself by SIGINT at the end of a process in which a plain
+    KeyboardInterrupt ever left an `exec` of a string (dataclasses and named tuples are made so), caught or not."""
+
+
 class Stop:
-    """While entered, SIGINT raises KeyboardInterrupt and SIGTERM SystemExit, once; later ones are ignored, so that cleaning up ends.
+    """While entered, SIGINT raises Interrupted and SIGTERM SystemExit, once; later ones are ignored, so that cleaning up ends.
 
     `asked` also tells an interruption that a library swallowed or turned into another error.
     """
@@ -41,11 +46,11 @@ class Stop:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if not self._signal:
             self._signal = number
-            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(self.exit_code)
+            raise Interrupted if number == signal.SIGINT else SystemExit(self.exit_code)
 
 
 class Pause:
-    """While entered, the first Ctrl-C only sets `asked`; a second raises KeyboardInterrupt.
+    """While entered, the first Ctrl-C only sets `asked`; a second raises Interrupted.
 
     For loops that must stop between two steps and never inside one.
     """
@@ -62,7 +67,7 @@ class Pause:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
-            raise KeyboardInterrupt
+            raise Interrupted
         self.asked = True
 
 

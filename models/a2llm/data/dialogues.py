@@ -22,9 +22,10 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """One to three exchanges that belong together."""
+    """One to three exchanges that belong together; `persona` names who answers where the words depend on it."""
 
     exchanges: tuple[Exchange, ...]
+    persona: str | None = None
 
     @property
     def held_out(self) -> bool:
@@ -43,4 +44,5 @@ def load_dialogues() -> Iterator[Dialogue]:
     for file in sorted(folder.iterdir(), key=lambda f: f.name):
         if file.name.endswith(".jsonl"):
             for line in file.read_text().splitlines():
-                yield Dialogue(tuple(_exchange(turn) for turn in json.loads(line)["turns"]))
+                raw = json.loads(line)
+                yield Dialogue(tuple(_exchange(turn) for turn in raw["turns"]), raw.get("persona"))

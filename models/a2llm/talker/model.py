@@ -104,6 +104,6 @@ class Talker(nn.Module):
             sampling.audio_levels)
         motion_codes, motion = self.motion_head.sample(
             torch.cat((x, audio), dim=-1), self.motion_codebooks, uniforms[:, split:],
-            [sampling.motion_temperature] * self.config.motion_levels, sampling.min_p, self.config.motion_levels)
+            [sampling.motion_temperature] * self.config.motion_levels, sampling.motion_min_p, self.config.motion_levels)
         state.audio[rows], state.motion[rows] = audio, motion
         return TalkerFrame(audio_codes, audio, motion_codes)

@@ -48,17 +48,17 @@ Given = dict[str, ov.Node]
 
 @dataclass(frozen=True)
 class Sampler:
-    """Nodes that steer sampling: uniforms K x [N, 1], inverse temperatures K x [1, 1], log of min_p []."""
+    """Nodes that steer sampling: uniforms K x [N, 1], inverse temperatures and logs of min_p, each K x [1, 1]."""
 
     uniforms: list[ov.Output]
     sharpness: list[ov.Output]
-    cut: Node
+    cuts: list[ov.Output]
 
     def draw(self, logits: Node, level: int) -> Node:
         """Codes [N] int32 from logits [N, V]: what `talker.sampling.sample_codes` computes."""
         last = constant(np.int64(-1))
         scaled = ops.multiply(ops.subtract(logits, ops.reduce_max(logits, last, True)), self.sharpness[level])
-        kept = ops.convert(ops.greater_equal(scaled, self.cut), np.float32)
+        kept = ops.convert(ops.greater_equal(scaled, self.cuts[level]), np.float32)
         reach = ops.cum_sum(ops.multiply(ops.exp(scaled), kept), last)
         target = ops.multiply(last_column(reach), self.uniforms[level])
         passed = ops.convert(ops.less_equal(reach, target), np.float32)
@@ -108,14 +108,14 @@ class TalkerGraphs:
         given = self._parameters({"phones": PHONE_SLOTS, "counts": COUNT_SLOTS}, self._spoken_widths() | latents)
         given |= {name: parameter(name, np.int32, [-1]) for name in ("positions", *PAGE_TABLES)}
         given["max_context_len"] = parameter("max_context_len", np.int32, [])
-        given |= {"sharpness": parameter("sharpness", np.float32, [1, levels]), "cut": parameter("cut", np.float32, [])}
+        given |= {name: parameter(name, np.float32, [1, levels]) for name in ("sharpness", "cuts")}
         names = [f"{kind}.{layer}" for layer in range(c.layers) for kind in ("keys", "values")]
         return given | {name: parameter(name, np.float32, [-1, c.heads, PAGE_FRAMES, c.head_dim]) for name in names}
 
     def _sampler(self, given: Given) -> Sampler:
         levels = self.talker.config.audio_levels + self.talker.config.motion_levels
         draws = ops.multiply(given["uniforms"], constant(np.float32(BELOW_ONE)))
-        return Sampler(columns(draws, levels), columns(given["sharpness"], levels), given["cut"])
+        return Sampler(columns(draws, levels), columns(given["sharpness"], levels), columns(given["cuts"], levels))
 
     def _condition(self, given: Given) -> Node:
         """`Talker.condition`: [N, width]."""

@@ -107,7 +107,8 @@ class OpenVINOTalker:
         c = self.config
         audio = [*sampling.audio_temperature, *[1.0] * c.audio_levels][: c.audio_levels]  # of unused levels: any
         factors = [sharpness(t) for t in (*audio, *[sampling.motion_temperature] * c.motion_levels)]
-        return {"sharpness": np.array([factors], np.float32), "cut": np.array(log_cut(sampling.min_p), np.float32)}
+        cuts = [log_cut(sampling.min_p)] * c.audio_levels + [log_cut(sampling.motion_min_p)] * c.motion_levels
+        return {"sharpness": np.array([factors], np.float32), "cuts": np.array([cuts], np.float32)}
 
     def _graph(self, audio_levels: int, state: PagedTalkerState) -> Step:
         """The graph for so many audio levels (compiled on first use), working on the state's pages."""

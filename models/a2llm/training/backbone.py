@@ -19,7 +19,7 @@ from a2llm.checkpoint import save_component
 from a2llm.components import FILES
 from a2llm.data.dialogues import Dialogue, load_dialogues
 from a2llm.language.affect_head import AffectHead
-from a2llm.language.chat import ChatTemplate, Persona, personas
+from a2llm.language.chat import ChatTemplate, Persona, find_persona, personas
 from a2llm.language.llama import Llama
 from a2llm.language.tokenizer import TextTokenizer
 from a2llm.layers.lora import add_lora, lora_state
@@ -57,7 +57,9 @@ class Example:
 
 
 def pick_persona(dialogue: Dialogue) -> Persona:
-    """Two thirds speak to the default persona, the rest to the others; fixed per dialogue."""
+    """The dialogue's own; else two thirds speak to the default persona, the rest to the others; fixed per dialogue."""
+    if dialogue.persona:
+        return find_persona(dialogue.persona)
     known = list(personas().values())
     draw = sha256(dialogue.exchanges[0].reply.encode()).digest()[1]
     return known[0] if draw < 170 else known[draw % len(known)]

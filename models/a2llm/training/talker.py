@@ -125,7 +125,7 @@ class TalkerLoss(nn.Module):
         _, own_audio = talker.audio_head.sample(x, talker.audio_codebooks, draws[:, :split], warmth, sampling.min_p, split)
         _, own_motion = talker.motion_head.sample(
             torch.cat((x, own_audio), -1), talker.motion_codebooks, draws[:, split:],
-            [sampling.motion_temperature] * talker.config.motion_levels, sampling.min_p, talker.config.motion_levels)
+            [sampling.motion_temperature] * talker.config.motion_levels, sampling.motion_min_p, talker.config.motion_levels)
         swap = self._draw(*audio.shape[:2], 1) < 0.5
         return (torch.where(swap, shift(own_audio.view_as(audio)), audio),
                 torch.where(swap, shift(own_motion.view_as(motion)), motion))
