@@ -51,7 +51,7 @@ class SamplingConfig:
     """
 
     audio_temperature: tuple[float, ...] = (0.8, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.3)
-    motion_temperature: float = 0.9
+    motion_temperature: float = 1.0
     duration_temperature: float = 0.6
     min_p: float = 0.05
     motion_min_p: float = 0.002

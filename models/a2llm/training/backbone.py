@@ -26,23 +26,24 @@ from a2llm.layers.lora import add_lora, lora_state
 from a2llm.training.loop import LoopConfig, Progress, TrainingRun
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+PREPARED_AT_ONCE = 32  # dialogues whose lower half runs in one batch
 
 
 @dataclass(frozen=True)
 class BackboneTraining:
     """Complete configuration of stage 0. Layers from `first_layer` on are adapted."""
 
-    rank: int = 16
-    alpha: float = 32.0
+    rank: int = 32
+    alpha: float = 64.0
     first_layer: int = 15
     epochs: int = 2
-    batch: int = 16
+    batch: int = 8
     user_loss: float = 0.25
     affect_loss: float = 0.5
     hidden_dropout: float = 0.1
     max_tokens: int = 160
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(
-        peak_lr=1e-3, warmup_steps=20, betas=(0.9, 0.99), weight_decay=0.05, log_every=10))
+        peak_lr=6e-4, warmup_steps=40, betas=(0.9, 0.99), weight_decay=0.05, log_every=20))
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,12 @@ class StageZero(nn.Module):
                 own[key].copy_(value)
 
     @torch.no_grad()
-    def lower(self, ids: list[int]) -> Tensor:
-        """What enters the first adapted layer [T, D]; the same in every epoch."""
-        row = torch.tensor([ids], device=self.model.embed_tokens.weight.device)
-        return self.model.run_layers(self.model.embed_tokens(row), 0, self.config.first_layer)[0]
+    def lower(self, examples: list[Example]) -> list[Tensor]:
+        """What enters the first adapted layer, [T, D] each; the same in every epoch."""
+        device = self.model.embed_tokens.weight.device
+        ids = nn.utils.rnn.pad_sequence([torch.tensor(e.ids, device=device) for e in examples], batch_first=True)
+        rows = self.model.run_layers(self.model.embed_tokens(ids), 0, self.config.first_layer)
+        return [row[: len(e.ids)].half() for row, e in zip(rows, examples, strict=True)]
 
     def forward(self, examples: list[Example], lower: list[Tensor]) -> dict[str, Tensor]:
         """Losses over a batch of examples and their lower-half activations."""
@@ -151,12 +154,13 @@ class Corpus:
 
     @classmethod
     def build(cls, stage: StageZero, examples: list[Example], label: str, on_progress: Progress | None) -> "Corpus":
+        ordered = sorted(examples, key=lambda e: len(e.ids))  # rows of one length waste no padding
         kept: list[Tensor] = []
-        for index, example in enumerate(examples):
-            kept.append(stage.lower(example.ids).half())
-            if on_progress and index % 50 == 0:
-                on_progress(index, len(examples), {f"preparing {label}": 0.0})
-        return cls(examples, kept)
+        for start in range(0, len(ordered), PREPARED_AT_ONCE):
+            kept += stage.lower(ordered[start : start + PREPARED_AT_ONCE])
+            if on_progress:
+                on_progress(len(kept), len(ordered), {f"preparing {label}": 0.0})
+        return cls(ordered, kept)
 
     def batches(self, size: int, rng: random.Random) -> Iterator[list[int]]:
         """Batches of similar length, in random order, for ever."""
