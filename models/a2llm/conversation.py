@@ -12,20 +12,26 @@ import numpy as np
 from a2llm.affect import Affect
 from a2llm.audio_codec.vocoder import VocoderState
 from a2llm.language.chat import ChatTemplate, Persona
-from a2llm.language.word_stream import Word, WordStream
+from a2llm.language.constrained import CallStream, FunctionCall
+from a2llm.language.items import AssistantTurn, Item, ToolCall, UserTurn
+from a2llm.language.tools import Tool
+from a2llm.language.word_stream import PlainWords, Word, WordStream
+from a2llm.reply_options import Marks, ReplyOptions, Usage
 from a2llm.talker.stream import TalkerStream
 
 MAX_REPLY_TOKENS = 90
 NO_REPEAT = 4  # tokens: a run of this length never comes twice in a reply
 SPEECHLESS = "Hm."  # where the backbone wrote nothing that can be said
+LEAST_WORDS = 16  # tokens of the last turn that must find room beside the instructions
 
 
 @dataclass(frozen=True)
 class StepOutput:
     """What leaves at one moment, on one clock.
 
-    text: words whose speech begins here. pcm: float32 [S] at the clock's rate. motion: float32 [F, 61].
-    pts_samples: samples since the reply began.
+    text: words whose speech begins here, to be joined with spaces. pcm: float32 [S] at the clock's rate. motion: float32
+    [F, 61]. pts_samples: samples since the reply began. call: on the last output of a reply that calls a tool. A reply
+    that does not speak has S = F = 0.
     """
 
     text: str
@@ -33,33 +39,68 @@ class StepOutput:
     motion: np.ndarray
     pts_samples: int
     last: bool = False
+    call: FunctionCall | None = None
 
 
 @dataclass
 class Conversation:
-    """What a user and the avatar have said, as token ids, and where it lies in the KV cache."""
+    """A slot and what its KV cache holds; `persona` may be changed between replies.
+
+    `items` is for a caller that leaves the bookkeeping to `Engine.open_stream`.
+    """
 
     persona: Persona
     template: ChatTemplate
     row: int
     closed: bool = False
     cached: list[int] = field(default_factory=list)  # ids whose keys and values the row holds
-    instructions: list[int] = field(init=False)
+    items: list[Item] = field(default_factory=list)
+    last_reply: "Reply | None" = None
 
-    def __post_init__(self) -> None:
-        self.instructions = self.template.system(self.persona)
+    @property
+    def instructions(self) -> list[int]:
+        """Ids that every prompt without tools begins with."""
+        return self.template.system(self.persona)
 
-    def unread(self, text: str, voice: Affect) -> list[int]:
-        """Ids that must still be read before the next reply begins."""
-        turn = self.template.user(text, voice) + self.template.reply_start()
-        if not self.cached:
-            return self.instructions + turn
-        return turn if self.cached == self.instructions else self.template.reply_end() + turn
+    def prompt(self, items: Sequence[Item], tools: tuple[Tool, ...], room: int) -> list[int]:
+        """Ids of a whole conversation up to where the reply begins, at most `room`.
 
-    def shortened(self, ids: list[int], room: int) -> list[int]:
-        """A prompt of at most `room` ids: the user's words lose their end, the marks around them stay."""
-        tail = len(self.template.reply_end() + self.template.reply_start())
-        return ids if len(ids) <= room else ids[: room - tail] + ids[-tail:]
+        What does not fit goes by whole turns, the oldest first; a last turn that is too long loses its end. Raises
+        ValueError when the instructions leave no room.
+        """
+        start = self.template.instructions(self.persona.instructions, tools)
+        room -= len(start)
+        turns = [[i for item in turn for i in self.template.item(item)] for turn in split_turns(items)]
+        tail = self.template.reply_end() + self.template.reply_start()
+        if room < len(tail) + LEAST_WORDS:
+            raise ValueError("the instructions and tools are too long for the model's context")
+        kept = turns[dropped_turns([len(turn) for turn in turns], room - len(self.template.reply_start())) :]
+        ids = [i for turn in kept for i in turn] + self.template.reply_start()
+        return start + (ids if len(ids) <= room else ids[: room - len(tail)] + tail)
+
+
+def split_turns(items: Sequence[Item]) -> list[list[Item]]:
+    """Items by turns: each begins with the user's words, and a call stays with its result."""
+    turns: list[list[Item]] = []
+    for item in items:
+        if isinstance(item, UserTurn) or not turns:
+            turns.append([])
+        turns[-1].append(item)
+    return turns
+
+
+def dropped_turns(lengths: Sequence[int], room: int) -> int:
+    """How many of the oldest turns go so that the rest fits; never the last one.
+
+    A quarter of the room at a time, so that the prompt's beginning, and with it the KV cache, holds for several turns.
+    """
+    excess, piece = sum(lengths) - room, max(1, room // 4)
+    goal = -(-max(0, excess) // piece) * piece
+    gone = count = 0
+    while gone < goal and count < len(lengths) - 1:
+        gone += lengths[count]
+        count += 1
+    return count
 
 
 @dataclass
@@ -69,32 +110,50 @@ class Reply:
     conversation: Conversation
     feed: list[int]
     talker: TalkerStream
-    words: WordStream
+    words: WordStream | PlainWords
     vocoder: VocoderState
     rng: np.random.Generator
-    forced: Affect | None = None
-    voice: Affect = field(default_factory=Affect)
+    options: ReplyOptions = field(default_factory=ReplyOptions)
+    call: CallStream | None = None
+    input_tokens: int = 0
+    marks: Marks = field(default_factory=lambda: Marks(0.0))
     affect: Affect | None = None
     tokens: list[int] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
     text_ended: bool = False
     cancelled: bool = False
+    cut: bool = False  # ended by the limit of tokens
+    cached_tokens: int = 0
     emitted_words: int = 0
     emitted_samples: int = 0
     held_motion: list[np.ndarray] = field(default_factory=list)  # frames [F, 61] whose sound is not out yet
 
     @property
+    def speaks(self) -> bool:
+        """Has a voice and a face: neither a call nor text alone."""
+        return self.options.audio and self.call is None
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(self.input_tokens, self.cached_tokens, len(self.tokens))
+
+    @property
+    def finish_reason(self) -> str:
+        """completed, max_output_tokens or cancelled; for a reply that is over."""
+        return "cancelled" if self.cancelled else "max_output_tokens" if self.cut else "completed"
+
+    @property
     def wants_text(self) -> bool:
-        return not self.text_ended and (self.affect is None or self.talker.waiting)
+        return not self.text_ended and (self.affect is None or not self.speaks or self.talker.waiting)
 
     @property
     def can_speak(self) -> bool:
-        return self.affect is not None and not self.talker.waiting and not self.talker.finished
+        return self.speaks and self.affect is not None and not self.talker.waiting and not self.talker.finished
 
     @property
     def done(self) -> bool:
         """Said to its end."""
-        return self.text_ended and self.talker.finished
+        return self.text_ended and (self.talker.finished or not self.speaks)
 
     @property
     def over(self) -> bool:
@@ -115,11 +174,22 @@ class Reply:
     def add_words(self, words: Sequence[Word]) -> None:
         for word, hidden in words:
             self.spoken.append(word)
-            self.talker.push_word(word, hidden)
+            if self.speaks:
+                self.talker.push_word(word, hidden)
 
     def end_text(self) -> None:
+        self.text_ended = True
+        if self.call is not None:
+            return
         self.add_words(self.words.finish())
         if not self.spoken:
             self.add_words([(SPEECHLESS, np.zeros(self.talker.config.hidden_size, np.float32))])
         self.talker.end_text()
-        self.text_ended = True
+
+    @property
+    def said(self) -> Item:
+        """The finished or cancelled reply as an item. The last token was drawn and never read."""
+        called = self.call.call() if self.call and self.call.done else None
+        if called:
+            return ToolCall(called.name, called.arguments)
+        return AssistantTurn(" ".join(self.spoken), () if self.call else tuple(self.tokens[:-1]))

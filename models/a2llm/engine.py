@@ -1,11 +1,14 @@
 """The engine: many replies, one batch. Admit, step, emit.
 
 One step reads one token for every reply that needs text and speaks one frame of every reply that can;
-rows are independent, so a reply sounds the same alone and in company.
+rows are independent, so a reply sounds the same alone and in company. A reply is asked for with the whole conversation;
+what its slot's KV cache already holds is not read again.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -16,18 +19,26 @@ from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.clock import FrameClock
 from a2llm.conversation import MAX_REPLY_TOKENS, Conversation, Reply, StepOutput
 from a2llm.language.affect_head import AffectHead
-from a2llm.language.chat import ChatTemplate, Persona
+from a2llm.language.chat import ChatTemplate, Persona, personas
+from a2llm.language.constrained import CALL_TOKENS, CallStream
+from a2llm.language.items import Item, UserTurn
 from a2llm.language.runtime import Backbone
 from a2llm.language.sampling import sample_top_p
 from a2llm.language.tokenizer import TextTokenizer
-from a2llm.language.word_stream import WordStream
+from a2llm.language.tool_use import ToolUse
+from a2llm.language.tools import choose_tools
+from a2llm.language.turn_end import TurnEnd, common_prefix
+from a2llm.language.word_stream import PlainWords, WordStream
 from a2llm.layers.state import StreamState
 from a2llm.motion_codec.codec import MotionCodec
+from a2llm.reply_options import Marks, ReplyOptions
+from a2llm.rig import ARKIT61
 from a2llm.talker.config import SamplingConfig
 from a2llm.talker.phones import GraphemeToPhoneme, PhoneStream, PhoneTable
 from a2llm.talker.runtime import TalkerRuntime
 from a2llm.talker.stream import TalkerStream, gather_frames, time_phones
 
+_NO_SOUND, _NO_MOTION = np.zeros(0, np.float32), np.zeros((0, ARKIT61.size), np.float32)
 PREFILL_CHUNK = 256  # tokens of a prompt read in one step, so that a long one does not hold up the others
 
 
@@ -51,7 +62,7 @@ class Parts:
 class TextSampling:
     """How the reply's words are drawn."""
 
-    temperature: float = 0.6
+    temperature: float = 0.4
     top_p: float = 0.9
     max_tokens: int = MAX_REPLY_TOKENS
 
@@ -99,34 +110,70 @@ class Engine:
 
     def open_stream(self, conversation: Conversation, text: str, voice: Affect, seed: int,
                     affect: Affect | None = None) -> Reply:
-        """Begin a reply to one user turn; one still in progress is cancelled. `affect` overrides what the model
-        would choose. Raises ValueError for a closed conversation."""
+        """Begin a reply to one user turn; the conversation keeps what was said before. One still in progress is cancelled.
+        `affect` overrides what the model would choose. Raises ValueError for a closed conversation."""
+        self._stop_speaking(conversation)
+        before = [conversation.last_reply.said] if conversation.last_reply else []
+        conversation.items += [*before, UserTurn(text, voice)]
+        reply = self.respond(conversation, conversation.items, ReplyOptions(seed, affect=affect))
+        conversation.last_reply = reply
+        return reply
+
+    def respond(self, conversation: Conversation, items: Sequence[Item], options: ReplyOptions) -> Reply:
+        """Begin a reply to a whole conversation; one still in progress in the same slot is cancelled.
+
+        Raises ValueError for a closed conversation, for tools that cannot be kept to, and for instructions too long.
+        """
+        admitted_s = perf_counter()
         if conversation.closed:
             raise ValueError("the conversation is closed")
+        tools = choose_tools(options.tools, options.tool_choice)
+        call = self._tools.open_call(tools, options.tool_choice, conversation.persona.instructions, items) if tools else None
+        prompt = conversation.prompt(items, tools, self.context - self._most_tokens(call, options))
         self._stop_speaking(conversation)
-        reply = self._reply(conversation, self._prompt(conversation, text, voice), seed)
-        reply.forced, reply.voice = affect, voice
+        reply = self._reply(conversation, options, call)
+        self._feed(reply, prompt)
+        reply.marks = Marks(admitted_s)
         self.parts.talker.restart(self.talker_state, conversation.row)
         self.motion_state.reset(torch.tensor([conversation.row]))
         self.replies.append(reply)
         return reply
 
+    def turn_end_probability(self, text: str) -> float:
+        """P in 0..1 that the user's turn ends behind a running transcript. Touches no conversation; call it between steps."""
+        return self._turn_end.probability(text)
+
+    @cached_property
+    def _turn_end(self) -> TurnEnd:
+        return TurnEnd(self.parts.backbone, self.parts.tokenizer, next(iter(personas().values())))
+
+    @cached_property
+    def _tools(self) -> ToolUse:
+        return ToolUse(self.parts.backbone, self.parts.tokenizer, self.template)
+
+    def _most_tokens(self, call: CallStream | None, options: ReplyOptions) -> int:
+        """Of a call or of a reply's text; kept free behind the prompt."""
+        return CALL_TOKENS if call else min(options.max_tokens or self.text_sampling.max_tokens, self.context // 2)
+
     def _stop_speaking(self, conversation: Conversation) -> None:
         for reply in [r for r in self.replies if r.conversation is conversation]:
             self.cancel(reply)
 
-    def _prompt(self, conversation: Conversation, text: str, voice: Affect) -> list[int]:
-        """What to read for this turn. Used-up context starts again from the instructions."""
-        room = self.context - self.text_sampling.max_tokens
-        if len(conversation.cached) + len(conversation.unread(text, voice)) > room:
-            self.cache.truncate(conversation.row, 0)
-            conversation.cached = []
-        return conversation.shortened(conversation.unread(text, voice), room - len(conversation.cached))
+    def _feed(self, reply: Reply, prompt: list[int]) -> None:
+        """Leave of the cache what the prompt begins with; the rest, at least one token, is to be read."""
+        conversation = reply.conversation
+        if reply.call is not None:
+            prompt = prompt + self.template.call_start()
+        kept = min(common_prefix(conversation.cached, prompt), len(prompt) - 1)
+        self.cache.truncate(conversation.row, kept)
+        conversation.cached = prompt[:kept]
+        reply.feed, reply.input_tokens, reply.cached_tokens = prompt[kept:], len(prompt), kept
 
-    def _reply(self, conversation: Conversation, feed: list[int], seed: int) -> Reply:
-        text, timing, frames = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
+    def _reply(self, conversation: Conversation, options: ReplyOptions, call: CallStream | None) -> Reply:
+        text, timing, frames = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(3))
         talker = TalkerStream(PhoneStream(self.parts.g2p, self.parts.phones), Affect(), self.parts.talker.config, timing, frames)
-        return Reply(conversation, feed, talker, WordStream(self.parts.tokenizer), self.parts.vocoder.start(seed), text)
+        words = WordStream(self.parts.tokenizer) if options.audio else PlainWords(self.parts.tokenizer)
+        return Reply(conversation, [], talker, words, self.parts.vocoder.start(options.seed), text, options, call)
 
     def cancel(self, reply: Reply) -> None:
         """Stop a reply; what it has said stays in the conversation."""
@@ -135,11 +182,11 @@ class Engine:
 
     @torch.inference_mode()
     def step(self) -> list[tuple[Reply, StepOutput]]:
-        """Read, time, speak; returns what became ready."""
+        """Read, time, speak; returns what became ready. Who takes part is in `replies`, which a caller may change."""
         self._read_prompts([r for r in self.replies if len(r.feed) > PREFILL_CHUNK])
         self._read([r for r in self.replies if r.wants_text and len(r.feed) <= PREFILL_CHUNK])
-        time_phones(self.parts.talker, [r.talker for r in self.replies if r.affect is not None], self.sampling)
-        out = self._speak([r for r in self.replies if r.can_speak])
+        time_phones(self.parts.talker, [r.talker for r in self.replies if r.speaks and r.affect is not None], self.sampling)
+        out = self._speak([r for r in self.replies if r.can_speak]) + self._write([r for r in self.replies if not r.speaks])
         self.replies = [r for r in self.replies if not r.done]
         return out
 
@@ -168,25 +215,58 @@ class Engine:
             return
         hidden = self._forward([(r.conversation, r.feed) for r in replies])
         logits = self.parts.backbone.logits(hidden)
-        stop = self.parts.tokenizer.turn_end
-        for index, (reply, state) in enumerate(zip(replies, hidden.cpu(), strict=True)):
+        for row, reply, state in zip(logits, replies, hidden.cpu(), strict=True):
             if reply.affect is None:
-                self._choose_affect(reply, state)
-            else:
+                self._begin(reply, state)
+            elif reply.call is None:
                 reply.add_words(reply.words.push(reply.feed[0], state.numpy()))
-            logits[index, reply.banned() + ([stop] if reply.silent else [])] = -torch.inf
-        draws = torch.tensor([r.rng.random() for r in replies])
-        tokens = sample_top_p(logits, draws.to(logits.device), self.text_sampling.temperature, self.text_sampling.top_p)
-        for reply, token in zip(replies, tokens.tolist(), strict=True):
-            reply.feed = [token]
-            reply.tokens.append(token)
-            if token == stop or len(reply.tokens) >= self.text_sampling.max_tokens:
-                reply.end_text()
+            self._forbid(reply, row)
+        for reply, token in zip(replies, self._draw(replies, logits), strict=True):
+            self._take(reply, token)
 
-    def _choose_affect(self, reply: Reply, hidden: torch.Tensor) -> None:
-        chosen = reply.forced or self.parts.affect_head.choose(hidden)
+    def _forbid(self, reply: Reply, logits: torch.Tensor) -> None:
+        """Leave in the logits [V] what may come next."""
+        if reply.call is None:
+            logits[reply.banned() + ([self.parts.tokenizer.turn_end] if reply.silent else [])] = -torch.inf
+        else:
+            allowed = torch.from_numpy(reply.call.allowed()[: len(logits)])
+            logits[~allowed.to(logits.device)] = -torch.inf
+
+    def _draw(self, replies: Sequence[Reply], logits: torch.Tensor) -> list[int]:
+        """One token for each from logits [n, V]; a call's is always the likeliest."""
+        draws = torch.tensor([r.rng.random() for r in replies])
+        own = self.text_sampling.temperature
+        wishes = [0.0 if r.call else own if r.options.temperature is None else r.options.temperature for r in replies]
+        heat = torch.tensor(wishes, dtype=torch.float32, device=logits.device)
+        return sample_top_p(logits, draws.to(logits.device), heat, self.text_sampling.top_p).tolist()
+
+    def _take(self, reply: Reply, token: int) -> None:
+        """Add a drawn token to the reply."""
+        reply.marks.first_token_s = reply.marks.first_token_s or perf_counter()
+        reply.feed = [token, *(reply.call.push(token) if reply.call else ())]
+        reply.tokens += reply.feed
+        stopped = reply.call.done if reply.call else token == self.parts.tokenizer.turn_end
+        if stopped or len(reply.tokens) >= self._most_tokens(reply.call, reply.options):
+            reply.cut = not stopped
+            reply.end_text()
+
+    def _begin(self, reply: Reply, hidden: torch.Tensor) -> None:
+        """The prompt is read: choose how the reply is meant."""
+        reply.marks.prefill_done_s = perf_counter()
+        forced = reply.options.affect
+        chosen = forced or self.parts.affect_head.choose(hidden)
         resting = reply.conversation.persona.baseline
-        reply.affect = reply.talker.affect = chosen if chosen.index or reply.forced else resting
+        reply.affect = reply.talker.affect = chosen if chosen.index or forced else resting
+
+    def _write(self, replies: Sequence[Reply]) -> list[tuple[Reply, StepOutput]]:
+        """What replies without a voice have to say."""
+        out = []
+        for reply in replies:
+            words, reply.emitted_words = reply.spoken[reply.emitted_words :], len(reply.spoken)
+            if words or reply.done:
+                call = reply.call.call() if reply.call and reply.call.done else None
+                out.append((reply, StepOutput(" ".join(words), _NO_SOUND, _NO_MOTION, 0, reply.done, call)))
+        return out
 
     def _speak(self, replies: Sequence[Reply]) -> list[tuple[Reply, StepOutput]]:
         """One frame for each."""
@@ -220,6 +300,7 @@ class Engine:
         motion, reply.held_motion = held[: len(pcm) // unit], [held[len(pcm) // unit :]]
         begun = len(reply.spoken) if reply.done else reply.talker.words_begun(until // unit)
         text = " ".join(reply.spoken[reply.emitted_words : begun])
+        reply.marks.first_audio_s = reply.marks.first_audio_s or perf_counter()
         reply.emitted_words, reply.emitted_samples = max(begun, reply.emitted_words), until
         return StepOutput(text, pcm, motion, pts, reply.done)
 

@@ -7,6 +7,7 @@ It draws nothing and knows no meshes.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -144,21 +145,24 @@ _OCULUS_POSES: dict[str, dict[str, float]] = {
     "oh": {"jawOpen": 0.4, "mouthFunnel": 0.55, "mouthPucker": 0.15},
     "ou": {"jawOpen": 0.18, "mouthFunnel": 0.3, "mouthPucker": 0.7},
 }
-_NNLS_SWEEPS = 40  # coordinate descent on 14 unknowns has converged to 1e-3 by then
+_RIDGE = 1e-4  # some visemes are mixtures of others: this makes the answer one
 _SPARSITY = 0.01  # favours one viseme over a mix of look-alikes
+
+
+@cache
+def _visemes() -> tuple[np.ndarray, np.ndarray]:
+    """What the visemes but `sil` look like [14, M], and the Cholesky factor R [14, 14] of their products, R^T R."""
+    basis = np.stack([ARKIT61.pose(_OCULUS_POSES[name])[ARKIT61.group("mouth")] for name in OCULUS_VISEMES[1:]]).astype(np.float64)
+    return basis, np.linalg.cholesky(basis @ basis.T + _RIDGE * np.eye(len(basis))).T
 
 
 def _to_oculus(frames: np.ndarray) -> np.ndarray:
     """[F, 61] -> [F, 15]: non-negative least squares on the mouth's coefficients; `sil` takes what is left of 1."""
-    mouth = ARKIT61.group("mouth")
-    basis = np.stack([ARKIT61.pose(_OCULUS_POSES[name])[mouth] for name in OCULUS_VISEMES[1:]])  # [14, M]
-    gram = basis @ basis.T
-    goal = frames[:, mouth] @ basis.T - _SPARSITY  # [F, 14]
-    weights = np.zeros_like(goal)
-    for _ in range(_NNLS_SWEEPS):
-        for v in range(len(basis)):
-            step = (goal[:, v] - weights @ gram[:, v]) / gram[v, v]
-            weights[:, v] = np.maximum(weights[:, v] + step, 0)
+    from scipy.optimize import nnls
+
+    basis, factor = _visemes()
+    aims = np.linalg.solve(factor.T, basis @ frames[:, ARKIT61.group("mouth")].T - _SPARSITY)  # [14, F]
+    weights = np.array([nnls(factor, aim)[0] for aim in aims.T]).reshape(-1, len(basis))
     weights = weights / np.maximum(weights.sum(1, keepdims=True), 1)
     return np.concatenate([1 - weights.sum(1, keepdims=True), weights], axis=1).astype(np.float32)
 

@@ -1,5 +1,7 @@
 """What belongs to one stream: words out of tokens, the conversation's ids, and a reply's own rules."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tiny
@@ -7,11 +9,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from a2llm.affect import Affect
-from a2llm.conversation import Conversation, Reply
+from a2llm.conversation import Conversation, Reply, dropped_turns, split_turns
 from a2llm.data.dialogues import load_dialogues
 from a2llm.language.chat import ChatTemplate, find_persona
+from a2llm.language.items import AssistantTurn, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.spoken_text import to_spoken
-from a2llm.language.word_stream import WordStream
+from a2llm.language.tools import Tool
+from a2llm.language.word_stream import PlainWords, WordStream
 from a2llm.talker.phones import PhoneStream
 from a2llm.talker.stream import TalkerStream
 
@@ -88,6 +92,15 @@ def test_a_number_waits_for_its_unit():
     ]  # fmt: skip
 
 
+def test_plain_words_are_let_go_whole_and_as_written():
+    words = PlainWords(Letters(["It", " cost", "s", " $", "4 ", "\n", "m\ufffd"]))  # pyright: ignore[reportArgumentType]
+    assert words.silent
+    ready = [[word for word, _ in words.push(token, np.zeros(1))] for token in range(7)]
+    assert ready == [[], ["It"], [], ["costs"], ["$4"], [], []]
+    assert [word for word, _ in words.finish()] == ["m\ufffd"]
+    assert not words.silent
+
+
 def test_silent_until_something_can_be_said():
     words = WordStream(Letters(["*", " 🙂", "...", "Hm"]))  # pyright: ignore[reportArgumentType]
     seen = [words.silent]
@@ -101,25 +114,64 @@ def conversation() -> Conversation:
     return Conversation(find_persona("ada"), ChatTemplate(tiny.tokenizer()), 0)
 
 
-def test_only_what_the_cache_lacks_is_read():
+ITEMS = [UserTurn("Hello", Affect("joy", 0.7)), AssistantTurn("Hi there."), ToolCall("look", '{"up": true}'), ToolResult("nothing"),
+         SystemText("Be brief."), UserTurn("Bye")]  # fmt: skip
+
+
+def test_a_prompt_is_the_template_laid_out():
     talk, template = conversation(), ChatTemplate(tiny.tokenizer())
-    first = template.prompt(talk.persona, "Hello", Affect())
-    assert talk.unread("Hello", Affect()) == first
-    talk.cached = list(talk.instructions)
-    assert talk.cached + talk.unread("Hello", Affect()) == first
-    talk.cached = first + tiny.tokenizer().encode("Hi you")
-    whole = talk.cached + template.reply_end() + template.user("Bye", Affect("joy", 0.7)) + template.reply_start()
-    assert talk.cached + talk.unread("Bye", Affect("joy", 0.7)) == whole
+    assert talk.prompt([UserTurn("Hello")], (), 500) == template.prompt(talk.persona, "Hello", Affect())
+    text = tiny.tokenizer().decode(talk.prompt(ITEMS, (Tool("look", "Look around."),), 500))
+    assert text == (
+        f"system\n{talk.persona.instructions}\nTools:\nlook(): Look around.\nuser\nHello (voice: joy)\nassistant\nHi there.\n"
+        'assistant\n<tool_call>{"name": "look", "arguments": {"up": true}}\ntool\nnothing\nsystem\nBe brief.\nuser\nBye\nassistant\n'
+    )
+    talk.persona = replace(talk.persona, instructions="Be a cat.")
+    assert tiny.tokenizer().decode(talk.prompt([], (), 500)) == "system\nBe a cat.\nassistant\n"
+
+
+def test_the_tokens_that_were_said_stay_as_they_were():
+    template = ChatTemplate(tiny.tokenizer())
+    letters = tuple(i for c in "Hi you" for i in tiny.tokenizer().encode(c))
+    assert template.item(AssistantTurn("Hi you", letters)) == [*template.reply_start(), *letters, *template.reply_end()]
+    assert template.item(AssistantTurn("  ")) == []
 
 
 def test_a_long_turn_loses_its_end_and_keeps_its_marks():
     talk, template = conversation(), ChatTemplate(tiny.tokenizer())
-    ids = talk.unread("word " * 200, Affect())
-    cut = talk.shortened(ids, 150)
+    ids = talk.prompt([UserTurn("word " * 200)], (), 5000)
+    cut = talk.prompt([UserTurn("word " * 200)], (), 150)
     tail = template.reply_end() + template.reply_start()
     assert (len(cut), cut[-len(tail) :]) == (150, tail)
     assert cut[: 150 - len(tail)] == ids[: 150 - len(tail)]
-    assert talk.shortened(ids, len(ids)) == ids
+    with pytest.raises(ValueError, match="too long"):
+        talk.prompt([], (), len(talk.instructions) + 5)
+
+
+def test_turns_are_dropped_whole_and_the_oldest_first():
+    assert [len(turn) for turn in split_turns([AssistantTurn("Hi"), *ITEMS])] == [1, 5, 1]
+    talk = conversation()
+    many = [item for n in range(40) for item in (UserTurn(f"question {n}"), ToolCall("a", "{}"), ToolResult("b"), AssistantTurn("yes"))]
+    prompt = talk.prompt([*many, UserTurn("last")], (), 400)
+    text = tiny.tokenizer().decode(prompt)
+    assert len(prompt) <= 400
+    assert prompt[: len(talk.instructions)] == talk.instructions
+    assert text.endswith("user\nlast\nassistant\n")
+    assert text.split(".\n", 1)[1].startswith("user\nquestion ")
+    assert "question 39" in text
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 400))
+def test_what_is_kept_fits_and_begins_the_same_for_several_turns(lengths: list[int], room: int):
+    gone = dropped_turns(lengths, room)
+    assert gone < len(lengths)
+    assert sum(lengths[gone:]) <= room or gone == len(lengths) - 1
+    assert gone == 0 if sum(lengths) <= room else True
+    starts = [dropped_turns(lengths[: n + 1], room) for n in range(len(lengths))]
+    assert starts == sorted(starts)
+    if max(lengths) * 4 <= room:
+        assert len(set(starts)) <= 1 + max(0, sum(lengths) - room) // (room // 4) + 1
 
 
 def reply() -> Reply:

@@ -1,21 +1,27 @@
 """The engine on a tiny model: what leaves is aligned, complete and nothing that a user does breaks it."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import tiny
+from jsonschema import Draft202012Validator
 
 from a2llm.affect import Affect
 from a2llm.api import A2LLM
 from a2llm.conversation import Conversation, Reply, StepOutput
 from a2llm.engine import Engine, EngineFull, TextSampling
 from a2llm.language.chat import find_persona
+from a2llm.language.items import AssistantTurn, ToolCall, ToolResult, UserTurn
 from a2llm.language.spoken_text import to_spoken
+from a2llm.language.tools import Tool
+from a2llm.reply_options import ReplyOptions, Usage
 
 SHORT = TextSampling(max_tokens=14)
 UNIT = 600
+HELLO = [UserTurn("Hello")]
 
 
 def engine(slots: int = 1, context: int = 512, text: TextSampling = SHORT, **other) -> Engine:
@@ -37,6 +43,11 @@ def run(runner: Engine, reply: Reply, limit: int = 2000) -> list[StepOutput]:
 
 def ask(runner: Engine, conversation: Conversation, text: str = "Hello", seed: int = 1, affect: Affect | None = None):
     reply = runner.open_stream(conversation, text, Affect(), seed, affect)
+    return reply, run(runner, reply)
+
+
+def respond(runner: Engine, conversation: Conversation | None, items: list, seed: int = 1, **options):
+    reply = runner.respond(conversation or talk(runner), items, ReplyOptions(seed, **options))
     return reply, run(runner, reply)
 
 
@@ -237,3 +248,155 @@ def test_a_reply_that_was_left_ends_when_the_next_begins():
     assert list(second)[-1].last
     a2.restart()
     assert next(a2.respond("Hello", seed=1)).pts_samples == 0
+
+
+def test_what_the_cache_holds_is_not_read_again():
+    runner = engine()
+    conversation = talk(runner)
+    first, _ = respond(runner, conversation, HELLO)
+    again, _ = respond(runner, conversation, HELLO)
+    assert first.usage.cached_tokens == 0
+    assert again.usage.cached_tokens == again.usage.input_tokens - 1  # the last token is read again
+    assert again.tokens == first.tokens
+    more = [*HELLO, first.said, UserTurn("And you?")]
+    third, _ = respond(runner, conversation, more)
+    assert third.usage.cached_tokens >= first.usage.input_tokens
+    assert len(runner.replies) == 0
+    assert int(runner.cache.lengths[0]) == len(conversation.cached)
+
+
+@pytest.mark.parametrize("before", [[], [HELLO], [HELLO, [UserTurn("Goodbye")]]])
+def test_the_answer_does_not_depend_on_what_the_slot_held(before: list):
+    runner = engine()
+    conversation = talk(runner)
+    for items in before:
+        respond(runner, conversation, items)
+    longer = [UserTurn("Hello"), AssistantTurn("Good morning."), UserTurn("Go on", Affect("joy", 0.7))]
+    fresh, out = respond(engine(), None, longer)
+    reply, used = respond(runner, conversation, longer)
+    assert reply.tokens == fresh.tokens
+    assert np.allclose(sound(used), sound(out), atol=1e-4)
+
+
+def test_the_two_ways_of_asking_are_one():
+    by_items = engine()
+    conversation = talk(by_items)
+    first, out = respond(by_items, conversation, HELLO, seed=1)
+    _, more = respond(by_items, conversation, [*HELLO, first.said, UserTurn("And you?")], seed=2)
+    simple = engine()
+    slot = talk(simple)
+    assert sound(ask(simple, slot)[1]).tobytes() == sound(out).tobytes()
+    assert sound(ask(simple, slot, "And you?", seed=2)[1]).tobytes() == sound(more).tobytes()
+
+
+def test_text_alone():
+    runner = engine()
+    reply, out = respond(runner, None, HELLO, audio=False)
+    assert " ".join(o.text for o in out if o.text) == " ".join(tiny.tokenizer().decode(reply.tokens[:-1]).split())
+    assert all(len(o.pcm) == len(o.motion) == o.pts_samples == 0 for o in out)
+    assert [o.last for o in out] == [False] * (len(out) - 1) + [True]
+    assert reply.marks.first_audio_s is None
+
+
+def test_options_of_one_reply():
+    runner = engine()
+    short, _ = respond(runner, None, HELLO, max_tokens=3)
+    assert len(short.tokens) == 3
+    assert short.finish_reason == "max_output_tokens"
+    runner = engine(slots=2)
+    pair = [runner.respond(talk(runner), HELLO, ReplyOptions(seed, temperature=0.0)) for seed in (1, 2)]
+    while runner.step() or runner.replies:
+        pass
+    assert pair[0].tokens == pair[1].tokens
+    forced, _ = respond(engine(), None, HELLO, affect=Affect("anger", 0.9))
+    assert forced.affect == Affect("anger", 0.9)
+    for wrong in ({"max_tokens": 0}, {"temperature": 3.0}, {"seed": -1}):
+        with pytest.raises(ValueError, match="must"):
+            ReplyOptions(**wrong)
+
+
+def test_usage_and_marks():
+    reply, _ = respond(engine(), None, HELLO)
+    marks = reply.marks
+    assert marks.prefill_done_s and marks.first_token_s and marks.first_audio_s
+    assert marks.admitted_s < marks.prefill_done_s <= marks.first_token_s < marks.first_audio_s
+    assert reply.usage == Usage(len(reply.conversation.prompt(HELLO, (), 500)), 0, len(reply.tokens))
+
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city", "days"]}
+TOOLS = (Tool("get_weather", "Weather of a place.", SCHEMA), Tool("stop_music", "Stop the music."))
+
+
+@pytest.mark.parametrize(("choice", "audio"), [("required", True), ("get_weather", True), ("stop_music", False)])
+def test_a_call_is_valid_and_silent(choice: str, audio: bool):
+    runner = engine(slots=2, context=1024)
+    other = runner.open_stream(talk(runner), "Hello", Affect(), 1)
+    reply = runner.respond(talk(runner), HELLO, ReplyOptions(audio=audio, tools=TOOLS, tool_choice=choice))
+    heard: list[StepOutput] = []
+    while runner.replies:
+        heard += [output for owner, output in runner.step() if owner is reply]
+    [last] = heard
+    assert last.last
+    assert last.call is not None
+    assert choice in (last.call.name, "required")
+    assert [tool.name for tool in TOOLS].count(last.call.name) == 1
+    if last.call.name == "get_weather":
+        Draft202012Validator(SCHEMA).validate(json.loads(last.call.arguments))
+    assert (len(last.pcm), last.text) == (0, "")
+    assert reply.finish_reason == "completed"
+    assert other.done
+    items = [*HELLO, reply.said, ToolResult("sunny")]
+    assert reply.said == ToolCall(last.call.name, last.call.arguments)
+    answer, out = respond(runner, reply.conversation, items, tools=TOOLS)
+    assert sound(out).size  # behind a result it speaks
+    assert answer.usage.cached_tokens > 0
+
+
+def test_tools_that_are_not_to_be_used():
+    runner = engine(context=1024)
+    reply, out = respond(runner, None, HELLO, tools=TOOLS, tool_choice="none")
+    assert sound(out).size
+    assert out[-1].call is None
+    broken = (Tool("bad", "", {"properties": {"a": {"not": {}}}}),)
+    with pytest.raises(ValueError, match="not supported"):
+        runner.respond(reply.conversation, HELLO, ReplyOptions(tools=broken))
+    with pytest.raises(ValueError, match="no tool"):
+        runner.respond(reply.conversation, HELLO, ReplyOptions(tool_choice="required"))
+
+
+def test_auto_calls_what_explains_the_words(monkeypatch: pytest.MonkeyPatch):
+    runner = engine(context=1024)
+    scores = {"get_weather": 5.0, "stop_music": -1.0}
+
+    def likely(settings: list[str], text: str) -> list[float]:
+        return [next((v for k, v in scores.items() if k.replace("_", " ") in s), 0.0) for s in settings]
+
+    monkeypatch.setattr(runner._tools.judge, "_scores", likely)
+    reply, out = respond(runner, None, HELLO, tools=TOOLS)
+    assert out[-1].call is not None
+    assert out[-1].call.name == "get_weather"
+    scores["get_weather"] = 1.0
+    assert respond(runner, reply.conversation, HELLO, tools=TOOLS)[1][-1].call is None
+
+
+def test_the_judge_reads_beside_everything_else():
+    runner = engine()
+    conversation = talk(runner)
+    reply = runner.open_stream(conversation, "Hello", Affect(), 1)
+    out: list[StepOutput] = []
+    while not reply.over:
+        before = list(conversation.cached)
+        assert 0.0 < runner.turn_end_probability("Hello there how") < 1.0
+        assert runner._tools.judge.best(TOOLS, "how") in TOOLS
+        assert conversation.cached == before
+        out += [o for _, o in runner.step()]
+    alone = engine()
+    assert sound(ask(alone, talk(alone))[1]).tobytes() == sound(out).tobytes()
+
+
+def test_turn_end_is_the_same_however_the_transcript_grew():
+    runner = engine()
+    grown = [runner.turn_end_probability(text) for text in ("I want", "I want to go", "I want to go home.")][-1]
+    assert grown == pytest.approx(engine().turn_end_probability("I want to go home"), rel=1e-4)
+    assert runner.turn_end_probability(" ... ") == 0.0
+    assert 0.0 < runner.turn_end_probability("word " * 500) < 1.0

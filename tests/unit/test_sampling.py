@@ -56,7 +56,9 @@ def test_text_keeps_the_likeliest_share():
     assert set(sample_top_p(logits, uniforms, 0.0).tolist()) == {1}
 
 
-@pytest.mark.parametrize("wrong", [{"min_p": 0.0}, {"min_p": 1.1}, {"motion_min_p": 0.0}, {"motion_temperature": -1.0}, {"audio_levels": 9}, {"audio_levels": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"min_p": 0.0}, {"min_p": 1.1}, {"motion_min_p": 0.0}, {"motion_temperature": -1.0}, {"audio_levels": 9}, {"audio_levels": 0}]
+)
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(ValueError, match=r"min_p|temperature|level"):
         SamplingConfig(**wrong)

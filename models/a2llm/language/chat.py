@@ -1,7 +1,8 @@
 """The conversation as the backbone reads it: personas and the ChatML template, cut so that the KV
 cache of earlier turns is never recomputed.
 
-How the user sounds goes in as words behind what the user said; neutral voices add nothing.
+How the user sounds goes in as words behind what the user said; neutral voices add nothing. Tools stand behind the
+instructions, a call is an assistant turn that begins with <tool_call>, its result a turn of the role `tool`.
 """
 
 import json
@@ -10,7 +11,9 @@ from functools import cache
 from importlib.resources import files
 
 from a2llm.affect import Affect
+from a2llm.language.items import AssistantTurn, Item, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.tokenizer import TextTokenizer
+from a2llm.language.tools import CALL_OPENING, Tool, call_text, describe
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,11 @@ class ChatTemplate:
         return [self._start, *self._tokenizer.encode(f"{role}\n{text}"), self._end, *self._newline]
 
     def system(self, persona: Persona) -> list[int]:
-        return self._turn("system", persona.instructions)
+        return self.instructions(persona.instructions)
+
+    def instructions(self, text: str, tools: tuple[Tool, ...] = ()) -> list[int]:
+        """What a conversation begins with."""
+        return self._turn("system", text + describe(tools))
 
     def user(self, text: str, voice: Affect) -> list[int]:
         """One user turn; `voice` is how the user sounded."""
@@ -65,6 +72,29 @@ class ChatTemplate:
     def reply_end(self) -> list[int]:
         """What closes a reply before the next user turn."""
         return [self._end, *self._newline]
+
+    def user_so_far(self, text: str) -> list[int]:
+        """A user turn that may go on."""
+        return [self._start, *self._tokenizer.encode(f"user\n{text}")]
+
+    def call_start(self) -> list[int]:
+        """What makes a reply a call, behind `reply_start`."""
+        return self._tokenizer.encode(CALL_OPENING)
+
+    def item(self, item: Item) -> list[int]:
+        """One finished item; an assistant turn without a word takes no place."""
+        match item:
+            case UserTurn(text, voice):
+                return self.user(text, voice)
+            case AssistantTurn(text, ids):
+                said = list(ids) or self._tokenizer.encode(text.strip())
+                return [*self.reply_start(), *said, *self.reply_end()] if said else []
+            case ToolCall(name, arguments):
+                return [*self.reply_start(), *self._tokenizer.encode(call_text(name, arguments)), *self.reply_end()]
+            case ToolResult(text):
+                return self._turn("tool", text)
+            case SystemText(text):
+                return self._turn("system", text)
 
     def prompt(self, persona: Persona, text: str, voice: Affect) -> list[int]:
         """A whole first turn."""

@@ -26,5 +26,9 @@ class TextTokenizer:
         """Ids of plain text; the markers of turns are never produced from user text."""
         return self._tokenizer.encode(text.replace("<|", "< |"), add_special_tokens=False).ids
 
+    def definition(self) -> str:
+        """The whole `tokenizer.json`."""
+        return self._tokenizer.to_str()
+
     def decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True)

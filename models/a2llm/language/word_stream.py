@@ -1,4 +1,4 @@
-"""The backbone's tokens -> whole spoken words, each with the hidden state it is said from."""
+"""The backbone's tokens -> whole words: spoken ones, each with the hidden state it is said from, or words as written."""
 
 import re
 
@@ -62,3 +62,32 @@ class WordStream:
         count = len(self._words) if settled else max(0, len(self._words) - 1)
         ready, self._words = self._words[:count], self._words[count:]
         return ready
+
+
+class PlainWords:
+    """The words as the model writes them, for replies that are only read."""
+
+    def __init__(self, tokenizer: TextTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._ids: list[int] = []
+        self._given = 0  # words let go
+
+    @property
+    def silent(self) -> bool:
+        """Nothing to read so far."""
+        return not self._tokenizer.decode(self._ids).strip()
+
+    def push(self, token: int, state: np.ndarray) -> list[Word]:
+        """One more token and the hidden state [D] after reading it; whole words."""
+        self._ids.append(token)
+        text = self._tokenizer.decode(self._ids)
+        words = text.split()
+        return self._release(words if text[-1:].isspace() else words[:-1], state)
+
+    def finish(self) -> list[Word]:
+        """No more tokens."""
+        return self._release(self._tokenizer.decode(self._ids).split(), np.zeros(0))
+
+    def _release(self, words: list[str], state: np.ndarray) -> list[Word]:
+        ready, self._given = words[self._given :], max(self._given, len(words))
+        return [(word, state) for word in ready]

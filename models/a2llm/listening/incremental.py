@@ -2,7 +2,7 @@
 
 Two kinds of work happen at a pause. A part that is long enough is settled for good. A shorter one is read ahead: if the
 user says no more, that reading is the answer and finish() costs nothing; if they go on, it is thrown away and the part
-keeps its context, which matters for the words around a pause.
+keeps its context, which matters for the words around a pause. glimpse() reads in mid-speech, for captions and barge-in.
 """
 
 import time
@@ -31,7 +31,9 @@ class _Part:
     pcm: list[np.ndarray] = field(default_factory=list)
     speech: list[float] = field(default_factory=list)  # one per window
     spoke: bool = False
-    ahead: Transcript | None = None
+    ahead: Transcript | None = None  # of all of it
+    latest: Transcript | None = None  # of its first `read_samples`
+    read_samples: int = 0
 
     def sound(self) -> np.ndarray:
         return np.concatenate(self.pcm) if self.pcm else np.zeros(0, np.float32)
@@ -50,13 +52,44 @@ class IncrementalTranscriber:
         """Take sound, float32 [S] at 16 kHz, of any amount; returns the text settled so far."""
         for start in range(0, len(pcm), WINDOW_SAMPLES):
             self._feed_window(pcm[start : start + WINDOW_SAMPLES])
+        return self.settled
+
+    @property
+    def settled(self) -> str:
+        """The words that no later sound can change."""
         return " ".join(part.text for part in self._settled if part.text)
+
+    @property
+    def unread_s(self) -> float:
+        """Seconds of sound, since somebody began to speak, that running() knows nothing of."""
+        part = self._part
+        return (sum(map(len, part.pcm)) - part.read_samples) / RATE_HZ if part.spoke and part.ahead is None else 0.0
+
+    @property
+    def read_s(self) -> float:
+        """Seconds of the unsettled sound that running() covers; a glimpse costs them again."""
+        return self._part.read_samples / RATE_HZ
+
+    def running(self) -> Transcript:
+        """The words so far: those settled, and the latest reading of the rest."""
+        latest = self._part.ahead or self._part.latest
+        return join_transcripts([*self._settled, *([latest] if latest else [])], 0.0)
+
+    def glimpse(self) -> None:
+        """Read what is not settled now, in mid-speech; its last word may be half a word."""
+        if self._part.spoke and self._part.ahead is None:
+            self._read(self._part)
+
+    def _read(self, part: _Part) -> Transcript:
+        sound = part.sound()
+        part.latest, part.read_samples = self._transcriber.transcribe(sound), len(sound)
+        return part.latest
 
     def finish(self) -> Transcript:
         """Read what is left and return the whole turn; compute_ms is the time spent here, after the last sample."""
         started = time.perf_counter()
         if self._part.ahead is None and self._part.spoke:
-            self._part.ahead = self._transcriber.transcribe(self._part.sound())
+            self._part.ahead = self._read(self._part)
         parts = [*self._settled, *([self._part.ahead] if self._part.ahead else [])]
         self._part = _Part()
         return join_transcripts(parts, (time.perf_counter() - started) * 1000)
@@ -88,9 +121,8 @@ class IncrementalTranscriber:
         return self._part.ahead is None and quiet
 
     def _read_at_pause(self) -> None:
-        sound = self._part.sound()
-        self._part.ahead = self._transcriber.transcribe(sound)
-        if len(sound) >= self._rule.settle_s * RATE_HZ:
+        self._part.ahead = self._read(self._part)
+        if self._part.read_samples >= self._rule.settle_s * RATE_HZ:
             self._settled.append(self._part.ahead)
             self._part = _Part()
 

@@ -49,7 +49,7 @@ class Listener:
             raise NoSpeechError("no speech was heard: the recording is silent or holds only noise")
         spoken = clip.pcm[segments[0].start_samples : segments[-1].end_samples]
         transcript = self.transcriber.transcribe(spoken)
-        if not transcript.text or _is_guess(transcript):
+        if not transcript.text or is_guess(transcript):
             raise NoSpeechError("no words could be made out in the recording")
         voice, usual = self.user_affect.follow(spoken, usual)
         return Heard(transcript, voice, usual, tuple(segments), (time.perf_counter() - started) * 1000)
@@ -59,5 +59,6 @@ class Listener:
         return IncrementalTranscriber(self.transcriber, self.vad)
 
 
-def _is_guess(transcript: Transcript) -> bool:
+def is_guess(transcript: Transcript) -> bool:
+    """Whether the words were guessed into noise."""
     return transcript.avg_logprob < _GUESS_LOGPROB and transcript.no_speech_prob > _GUESS_SILENCE

@@ -1,0 +1,51 @@
+"""What a conversation is made of, in the order in which it was said: the items a reply is asked for with.
+
+Plain data. How an item stands in the prompt is `chat`'s business, how tools are described is `tools`'.
+"""
+
+from dataclasses import dataclass, field
+
+from a2llm.affect import Affect
+
+
+@dataclass(frozen=True)
+class SystemText:
+    """A remark to the model in the middle of a conversation."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class UserTurn:
+    """What the user said, and how it sounded."""
+
+    text: str
+    voice: Affect = field(default_factory=Affect)
+
+
+@dataclass(frozen=True)
+class AssistantTurn:
+    """What the avatar said. `ids`, where known, are the very tokens it wrote: the KV cache then holds on to them."""
+
+    text: str = ""
+    ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call the model made; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+    call_id: str = ""
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a call returned, as text."""
+
+    text: str
+    call_id: str = ""
+
+
+Item = SystemText | UserTurn | AssistantTurn | ToolCall | ToolResult

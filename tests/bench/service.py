@@ -1,0 +1,96 @@
+"""`make up` as a user runs it, on a port and in folders of its own, timed until it takes work."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from a2serve.local.ports import free_ports
+from a2serve.local.state import State, read_state
+
+ROOT = Path(__file__).parents[2]
+LOOK_EVERY_S = 0.05
+STOP_S = 90.0
+
+
+class Service:
+    """A context: started and ready inside, stopped after. `ready_s`: from the command to the first 200 of /readyz.
+
+    `checkout`: where `make` runs. `folder`: for logs and keys; with `own_home` for the converted weights too.
+    """
+
+    def __init__(self, folder: Path, checkout: Path = ROOT, *, own_home: bool = False, timeout_s: float = 300.0) -> None:
+        self._checkout, self._timeout_s, self._folder = checkout, timeout_s, folder
+        self.url = f"http://127.0.0.1:{free_ports(1)[0]}"
+        self.ready_s = 0.0
+        self._env = {**os.environ, "A2_RUN_FOLDER": str(folder / "run"), "A2_TENANTS_FILE": str(folder / "tenants.toml"),
+                     "MAKEFLAGS": "", "MAKELEVEL": "", **({"A2_HOME": str(folder)} if own_home else {})}  # fmt: skip
+
+    @property
+    def key(self) -> str:
+        return (self._folder / "dev_key").read_text().strip()
+
+    @property
+    def state(self) -> State:
+        """Process ids of the parts."""
+        state = read_state(self._folder / "run" / "state.json")
+        assert state is not None, "it does not run"
+        return state
+
+    def __enter__(self) -> "Service":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        began_s = time.monotonic()
+        with (self._folder / "up.log").open("ab") as log:
+            command = ["make", "up", f"PORT={self.url.rpartition(':')[2]}"]
+            self._make = subprocess.Popen(command, cwd=self._checkout, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          start_new_session=True)  # fmt: skip
+        try:
+            self._wait(began_s + self._timeout_s)
+        except BaseException:
+            self._stop()
+            raise
+        self.ready_s = time.monotonic() - began_s
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _wait(self, until_s: float) -> None:
+        while not self._is_ready():
+            if self._make.poll() is not None:
+                raise RuntimeError(f"`make up` ended with {self._make.returncode}; see {self._folder / 'up.log'}")
+            if time.monotonic() > until_s:
+                raise TimeoutError(f"not ready within {self._timeout_s:.0f} s; see {self._folder / 'up.log'}")
+            time.sleep(LOOK_EVERY_S)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _stop(self) -> None:
+        """`make` passes SIGTERM on and waits."""
+        if self._make.poll() is None:
+            self._make.terminate()
+        try:
+            self._make.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._make.pid, signal.SIGKILL)
+            self._make.wait()
+
+
+def fresh_checkout(folder: Path) -> Path:
+    """What a clone of this working tree would hold, without what was built or installed in it."""
+    listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        source, target = ROOT / name, folder / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    return folder

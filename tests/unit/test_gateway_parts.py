@@ -1,0 +1,136 @@
+"""Small parts of the gateway without servers: what a secret fixes, sound files, request ids, problems, Redis keys."""
+
+import io
+import json
+import logging
+import math
+import wave
+
+import numpy as np
+import pytest
+
+from a2serve.contracts.events import parse_client_event
+from a2serve.contracts.problems import MEANINGS, Code, Problem
+from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway import problem_responses, redis_keys, request_context
+from a2serve.gateway.client_secrets import SECRET, Grant
+from a2serve.gateway.sound_files import RATES_HZ, read_wav, write_wav
+from a2serve.gateway.usage import read_only
+
+
+def grant(**config: object) -> Grant:
+    named = SessionConfig.model_validate(config).model_dump(mode="json", exclude_unset=True)
+    return Grant(tenant="acme", key_id="k", config=named, origin=None, expires_at=1)
+
+
+def event(kind: str, **fields: object):
+    return parse_client_event(json.dumps({"type": kind} | fields))
+
+
+@pytest.mark.parametrize(
+    ("config", "session", "allowed"),
+    [
+        ({}, {"instructions": "anything"}, True),
+        ({"instructions": "a"}, {"instructions": "a"}, True),
+        ({"instructions": "a"}, {"instructions": "b"}, False),
+        ({"instructions": "a"}, {"audio": {"input": {"turn_detection": None}}}, True),
+        ({"max_output_tokens": 10}, {"max_output_tokens": 9}, True),
+        ({"max_output_tokens": 10}, {"max_output_tokens": 11}, False),
+        ({"max_output_tokens": 10}, {"max_output_tokens": "inf"}, False),
+        ({"max_output_tokens": "inf"}, {"max_output_tokens": 11}, True),
+        ({"tool_choice": "none"}, {"tool_choice": "auto"}, False),
+        ({"output_modalities": ["text"]}, {"output_modalities": ["audio"]}, False),
+        ({"a2": {"persona": "ada"}}, {"a2": {"motion": {"rig": "arkit61"}}}, True),
+        ({"a2": {"persona": "ada"}}, {"a2": {"persona": "max"}}, False),
+        ({"a2": {"persona": "ada"}}, {"a2": {"persona": ""}}, False),
+    ],
+)
+def test_what_a_secret_names_it_fixes(config, session, allowed: bool) -> None:
+    update = event("session.update", session={"type": "realtime"} | session)
+    if allowed:
+        grant(**config).check_event(update)
+        return
+    with pytest.raises(Problem) as refused:
+        grant(**config).check_event(update)
+    assert refused.value.code is Code.FORBIDDEN and refused.value.param
+
+
+def test_the_same_holds_for_single_responses_and_system_messages() -> None:
+    bound = grant(instructions="a", tools=[])
+    system = {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "b"}]}
+    user = system | {"role": "user"}
+    bound.check_event(event("conversation.item.create", item=user))
+    bound.check_event(event("response.create", response={"metadata": {"x": "y"}, "input": [user]}))
+    tool = {"type": "function", "name": "f"}
+    for response in ({"instructions": "b"}, {"tools": [tool]}, {"input": [user, system]}):
+        with pytest.raises(Problem):
+            bound.check_event(event("response.create", response=response))
+    with pytest.raises(Problem):
+        bound.check_event(event("conversation.item.create", item=system))
+    grant().check_event(event("conversation.item.create", item=system))
+
+
+def test_a_secret_names_its_tenant_only_to_be_found() -> None:
+    assert SECRET.fullmatch("ek_acme-2_" + "a_-Z" * 10 + "abc")[1] == "acme-2"  # type: ignore[index]
+    for odd in ("ek_a:b_" + "a" * 43, "ek_acme_" + "a" * 42, "sk_acme_" + "a" * 43, "ek__" + "a" * 43):
+        assert SECRET.fullmatch(odd) is None
+
+
+def test_every_redis_key_begins_with_its_tenant() -> None:
+    with_ids = (redis_keys.session, redis_keys.conversation, redis_keys.busy, redis_keys.client_secret, redis_keys.idempotency)
+    alone = (redis_keys.personas, redis_keys.request_rate, redis_keys.live)
+    keys = [make("acme", "x") for make in with_ids] + [make("acme") for make in alone]
+    assert len(set(keys)) == len(keys) and all(key.startswith("a2:acme:") for key in keys)
+    with pytest.raises(AssertionError):
+        redis_keys.session("acme:x", "y")
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_wav_of_any_usual_kind_comes_in_at_our_rate(rate_hz: int, channels: int) -> None:
+    tone = (8000 * np.sin(2 * math.pi * 400 * np.arange(rate_hz) / rate_hz)).astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(channels)
+        out.setsampwidth(2)
+        out.setframerate(rate_hz)
+        out.writeframes(np.repeat(tone, channels).tobytes())
+    heard = np.frombuffer(read_wav(file.getvalue()), "<i2").astype(float)
+    assert abs(len(heard) - 24_000) <= 2
+    spectrum = np.abs(np.fft.rfft(heard[:24_000], 24_000))
+    assert spectrum.argmax() == 400 and 0.9 < spectrum[400] / (8000 * 12_000) < 1.1
+
+
+@pytest.mark.parametrize("data", [b"", b"RIFF", b"\0" * 100, write_wav(b"\0\0" * 10)[:40]])
+def test_what_is_no_wav_is_said_to_be_none(data: bytes) -> None:
+    with pytest.raises(Problem) as refused:
+        read_wav(data)
+    assert refused.value.code is Code.INVALID_AUDIO
+
+
+def test_wav_goes_out_as_it_came_in() -> None:
+    pcm16 = np.arange(-500, 500, dtype="<i2").tobytes()
+    assert read_wav(write_wav(pcm16)) == pcm16
+
+
+def test_every_code_is_an_answer() -> None:
+    for code in Code:
+        answer = problem_responses.problem_response(Problem(code, "why", param="p", retry_after_ms=1001))
+        body = json.loads(bytes(answer.body))
+        assert (answer.status_code, body["status"], body["code"]) == (MEANINGS[code].status, MEANINGS[code].status, code)
+        assert answer.headers["retry-after"] == "2" and body["param"] == "p"
+    assert "retry-after" in problem_responses.problem_response(Problem(Code.NO_CAPACITY, "")).headers
+    assert "retry-after" not in problem_responses.problem_response(Problem(Code.NOT_FOUND, "")).headers
+
+
+def test_log_lines_carry_who_asked() -> None:
+    record = logging.makeLogRecord({"msg": "x", "session_id": "own"})
+    request_context.begin("req-1").tenant = "acme"
+    request_context.current().session_id = "other"
+    assert request_context.ContextFilter().filter(record)
+    assert (record.request_id, record.tenant, record.session_id) == ("req-1", "acme", "own")  # type: ignore[attr-defined]
+
+
+def test_usage_is_opened_for_reading() -> None:
+    assert read_only("sqlite:////a/b.sqlite") == "sqlite:///file:/a/b.sqlite?mode=ro&uri=true"
+    assert read_only("postgresql+psycopg://u@h/d") == "postgresql+psycopg://u@h/d"

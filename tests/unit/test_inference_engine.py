@@ -1,0 +1,282 @@
+"""The engine behind its thread, on a tiny model: streams, cancellation, refusal, pace, failure."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import tiny
+
+from a2llm.engine import Engine, TextSampling
+from a2llm.language.chat import find_persona
+from a2llm.language.items import AssistantTurn, UserTurn
+from a2llm.language.tools import parse_tools
+from a2llm.reply_options import ReplyOptions
+from a2serve.inference.engine_client import LocalEngine
+from a2serve.inference.engine_host import EngineHost
+from a2serve.inference.exchange import Ask, EngineDown, Finish, Piece, Refused
+from a2serve.inference.mailbox import Delivery
+from a2serve.inference.metrics import Metrics
+from a2serve.inference.speaker import MOST_UNREAD, Speaker
+
+ADA = find_persona("ada")
+HELLO = (UserTurn("Hello"),)
+
+
+@dataclass
+class Pace:
+    """Far enough ahead to never wait, unless a test says otherwise."""
+
+    lead_s: float = 100.0
+    crowded_lead_s: float = 100.0
+
+
+@dataclass
+class Bench:
+    """A running engine and what a test looks at."""
+
+    engine: LocalEngine
+    metrics: Metrics
+    speaker: Speaker
+    failures: list[bool] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def bench(slots: int = 2, pace: Pace | None = None, tokens: int = 14) -> AsyncIterator[Bench]:
+    metrics, failures = Metrics(), []
+    model = Engine(tiny.parts(), slots, 1024, text_sampling=TextSampling(max_tokens=tokens))
+    speaker = Speaker(model, pace or Pace(), metrics)
+    host = EngineHost(lambda: speaker, lambda: failures.append(True))
+    await host.start()
+    try:
+        yield Bench(LocalEngine(host, slots, metrics), metrics, speaker, failures)
+    finally:
+        await host.stop()
+
+
+def run(scenario: Callable[[], object]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await scenario()
+
+    asyncio.run(bounded())
+
+
+def ask(session: str = "s", seed: int = 1, items: tuple = HELLO, burst: bool = False, **wishes) -> Ask:
+    return Ask(session, f"r-{session}-{seed}", ADA, items, ReplyOptions(seed, **wishes), burst)
+
+
+async def read(pieces: AsyncGenerator[Piece, None]) -> list[Piece]:
+    return [piece async for piece in pieces]
+
+
+def finish(pieces: list[Piece]) -> Finish:
+    assert [p.finish is not None for p in pieces] == [False] * (len(pieces) - 1) + [True]
+    return pieces[-1].finish
+
+
+def sound(pieces: list[Piece]) -> np.ndarray:
+    return np.concatenate([p.pcm for p in pieces if p.pcm is not None])
+
+
+def gauge(metrics: Metrics, state: str) -> float:
+    return metrics.slots.labels(state)._value.get()
+
+
+def test_a_response_is_contiguous_and_complete():
+    async def scenario():
+        async with bench() as b:
+            pieces = await read(b.engine.respond(ask()))
+            end, at = finish(pieces), 0
+            for piece in pieces:
+                assert piece.pts_samples == at
+                if piece.pcm is not None:
+                    assert len(piece.pcm) == 600 * len(piece.motion)
+                    at += len(piece.pcm)
+            assert [p.affect is not None for p in pieces] == [True] + [False] * (len(pieces) - 1)
+            assert " ".join(p.text for p in pieces if p.text) == end.text
+            assert end.reason in ("completed", "max_output_tokens")
+            assert end.usage.output_audio_ms == at / 24
+            assert end.usage.input_tokens > end.usage.cached_tokens == 0
+            t = end.timings
+            assert 0 < t.queue_ms < t.first_token_ms <= t.first_audio_ms
+            assert t.compute_ms > 0
+            assert (b.engine.speaking, gauge(b.metrics, "resting"), gauge(b.metrics, "free")) == (0, 1, 1)
+
+    run(scenario)
+
+
+def test_the_next_turn_reads_only_what_is_new():
+    async def scenario():
+        async with bench() as b:
+            first = finish(await read(b.engine.respond(ask())))
+            items = (*HELLO, AssistantTurn(first.text), UserTurn("And then?"))
+            second = finish(await read(b.engine.respond(ask(items=items))))
+            assert second.usage.cached_tokens > first.usage.input_tokens
+            assert second.usage.input_tokens > second.usage.cached_tokens
+
+    run(scenario)
+
+
+def test_two_at_once_sound_as_they_do_alone():
+    async def scenario():
+        async with bench() as b:
+            alone = [sound(await read(b.engine.respond(ask(s, seed)))) for seed, s in enumerate("ab")]
+        async with bench() as b:
+            together = await asyncio.gather(*(read(b.engine.respond(ask(s, seed))) for seed, s in enumerate("ab")))
+        for pieces, other in zip(together, alone, strict=True):
+            np.testing.assert_allclose(sound(pieces), other, atol=2e-3)  # a batch rounds otherwise, and that is all
+        assert alone[0].shape != alone[1].shape or np.abs(alone[0] - alone[1]).max() > 0.1
+
+    run(scenario)
+
+
+def test_closing_the_stream_frees_the_slot_at_once():
+    async def scenario():
+        async with bench(slots=1, tokens=80) as b:
+            async with aclosing(b.engine.respond(ask("a"))) as pieces:
+                await anext(pieces)
+                assert b.engine.speaking == 1
+            assert b.engine.speaking == 0
+            assert finish(await read(b.engine.respond(ask("b"))))
+            assert b.metrics.responses.labels("cancelled")._value.get() == 1
+
+    run(scenario)
+
+
+def test_a_full_replica_refuses_within_milliseconds():
+    async def scenario():
+        async with bench(slots=1, tokens=80) as b, aclosing(b.engine.respond(ask("a"))) as pieces:
+            await anext(pieces)
+            started = time.perf_counter()
+            with pytest.raises(Refused, match="all 1 slots") as refused:
+                await anext(b.engine.respond(ask("b")))
+            assert time.perf_counter() - started < 0.05
+            assert 200 <= refused.value.retry_after_ms <= 5000
+            assert b.metrics.refused.labels("full")._value.get() == 1
+
+    run(scenario)
+
+
+def test_a_newer_response_of_the_session_ends_the_older():
+    async def scenario():
+        async with bench(slots=1, tokens=80) as b:
+            older = b.engine.respond(ask())
+            heard = [await anext(older)]
+            newer = await read(b.engine.respond(ask(seed=2)))
+            heard += await read(older)
+            assert finish(heard).reason == "cancelled"
+            assert finish(newer).reason != "cancelled"
+            assert b.engine.speaking == 0
+
+    run(scenario)
+
+
+def test_release_forgets_the_session():
+    async def scenario():
+        async with bench(slots=1, tokens=80) as b:
+            pieces = b.engine.respond(ask())
+            heard = [await anext(pieces)]
+            assert await b.engine.release("s")
+            assert finish(heard + await read(pieces)).reason == "cancelled"
+            assert not await b.engine.release("s")
+            assert finish(await read(b.engine.respond(ask()))).usage.cached_tokens == 0
+
+    run(scenario)
+
+
+def test_a_silent_session_gives_way_to_a_new_one():
+    async def scenario():
+        async with bench(slots=1) as b:
+            for session in "aba":
+                assert finish(await read(b.engine.respond(ask(session)))).usage.cached_tokens == 0
+
+    run(scenario)
+
+
+def test_a_response_far_ahead_waits_unless_it_bursts():
+    async def scenario():
+        async with bench(pace=Pace(lead_s=0.2), tokens=40) as b:
+            started = time.perf_counter()
+            pieces = await read(b.engine.respond(ask()))
+            paced_s = time.perf_counter() - started
+            audio_s = finish(pieces).usage.output_audio_ms / 1000
+            assert paced_s > audio_s - 0.4
+            started = time.perf_counter()
+            np.testing.assert_allclose(sound(await read(b.engine.respond(ask("t", burst=True)))), sound(pieces), atol=2e-3)
+            assert time.perf_counter() - started < paced_s
+
+    run(scenario)
+
+
+def test_a_reader_that_stops_reading_is_not_filled_without_end():
+    async def scenario():
+        async with bench(tokens=400) as b, aclosing(b.engine.respond(ask(burst=True))) as pieces:
+            await anext(pieces)
+            for _ in range(40):
+                await asyncio.sleep(0.05)
+            speech = next(iter(b.speaker._speeches.values()), None)
+            assert speech is None or speech.mailbox.unread <= MOST_UNREAD + 1
+
+    run(scenario)
+
+
+def test_a_failed_step_fails_everybody_with_the_reason():
+    async def scenario():
+        async with bench(tokens=80) as b:
+            first = b.engine.respond(ask())
+            await anext(first)
+
+            def broken() -> list[Delivery]:
+                raise RuntimeError("the model fell over")
+
+            b.speaker.step = broken
+            with pytest.raises(EngineDown, match="the model fell over"):
+                await read(first)
+            with pytest.raises(EngineDown, match="fell over"):
+                await anext(b.engine.respond(ask("t")))
+            with pytest.raises(EngineDown, match="fell over"):
+                await b.engine.turn_end("hello")
+            assert b.failures == [True]
+            assert b.engine.speaking == 0
+
+    run(scenario)
+
+
+def test_the_turn_end_is_a_probability():
+    async def scenario():
+        async with bench() as b:
+            probability = await b.engine.turn_end("What is the capital of France?")
+            assert 0.0 <= probability <= 1.0
+
+    run(scenario)
+
+
+def test_a_bad_ask_is_an_error_of_its_own():
+    async def scenario():
+        async with bench(slots=1) as b:
+            with pytest.raises(ValueError, match="no tools"):
+                await anext(b.engine.respond(ask(tool_choice="required")))
+            assert b.engine.speaking == 0
+            assert finish(await read(b.engine.respond(ask())))
+
+    run(scenario)
+
+
+def test_text_alone_and_calls_have_no_sound():
+    tool = parse_tools('[{"type": "function", "name": "dim", "parameters": {"type": "object", "properties": {"on": {"type": "boolean"}}}}]')
+
+    async def scenario():
+        async with bench() as b:
+            text = await read(b.engine.respond(ask(audio=False)))
+            assert all(p.pcm is None and p.motion is None for p in text)
+            assert " ".join(p.text for p in text if p.text) == finish(text).text != ""
+            call = (await read(b.engine.respond(ask(tools=tool, tool_choice="dim"))))[-1].call
+            assert (call.name, call.call_id[:5]) == ("dim", "call_")
+            assert isinstance(json.loads(call.arguments), dict)
+
+    run(scenario)

@@ -1,0 +1,81 @@
+"""Motion at the client's rate: exact numbers, nothing lost at the end, the same however it is cut."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from a2llm.rig import ARKIT61, FlameMapping
+from a2serve.inference.motion import RATES_HZ, MotionStream, RigUnavailable, check_target, from_f16, rigs, to_f16, to_pcm16
+
+MODEL_HZ = 40
+
+
+def ramp(frames: int) -> np.ndarray:
+    """Frame m has the value m / 100 everywhere: what is read at time t must be 40 t / 100."""
+    return np.repeat(np.arange(frames, dtype=np.float32)[:, None] / 100, ARKIT61.size, axis=1)
+
+
+def run(stream: MotionStream, frames: np.ndarray, cuts: list[int]) -> list[tuple[int, np.ndarray]]:
+    edges = [0, *sorted(cuts), len(frames)]
+    return [stream.feed(frames[a:b], last=index == len(edges) - 2) for index, (a, b) in enumerate(pairwise(edges))]
+
+
+@given(hz=st.sampled_from(RATES_HZ), count=st.integers(1, 60), cuts=st.lists(st.integers(0, 60), max_size=8))
+def test_any_cut_gives_the_same_frames_at_the_right_times(hz: int, count: int, cuts: list[int]):
+    out = run(MotionStream("arkit61", hz, MODEL_HZ), ramp(count), [min(c, count) for c in cuts])
+    at = 0
+    for first, frames in out:
+        if len(frames):
+            assert first == at
+            at += len(frames)
+    made = np.concatenate([frames for _, frames in out])[:, 0]
+    assert len(made) == -(-count * hz // MODEL_HZ)  # every frame that begins before the sound ends
+    expected = np.minimum(np.arange(len(made)) * MODEL_HZ / hz, count - 1) / 100
+    np.testing.assert_allclose(made, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("hz", RATES_HZ)
+def test_the_first_piece_has_motion(hz: int):
+    assert len(MotionStream("arkit61", hz, MODEL_HZ).feed(ramp(2))[1]) >= 1
+
+
+def test_a_frame_is_late_by_less_than_one_model_frame():
+    stream, at = MotionStream("arkit61", 60, MODEL_HZ), 0
+    for m in range(0, 40, 2):
+        first, frames = stream.feed(ramp(40)[m : m + 2])
+        at = first + len(frames)
+        assert (m + 2) / MODEL_HZ - at / 60 < 1 / MODEL_HZ
+
+
+def test_visemes_stay_shares_of_one():
+    frames = np.random.default_rng(0).random((9, ARKIT61.size), np.float32)
+    _, out = MotionStream("oculus15", 30, MODEL_HZ).feed(frames, last=True)
+    assert out.shape == (7, 15)
+    np.testing.assert_allclose(out.sum(1), 1, atol=1e-5)
+
+
+def test_flame_only_with_a_mapping():
+    with pytest.raises(RigUnavailable, match="mapping"):
+        check_target("flame58", 30, None)
+    mapping = FlameMapping(np.ones((61, 58), np.float32), np.zeros(58, np.float32))
+    assert MotionStream("flame58", 25, MODEL_HZ, mapping).feed(ramp(3), last=True)[1].shape == (2, 58)
+    assert rigs(None) == ["arkit61", "oculus15"]
+    assert "flame58" in rigs(mapping)
+
+
+@pytest.mark.parametrize(("rig", "hz"), [("arkit61", 24), ("nobody", 30)])
+def test_unknown_targets_are_refused(rig: str, hz: int):
+    with pytest.raises(ValueError, match=r"24|nobody"):
+        check_target(rig, hz, None)
+
+
+def test_bytes():
+    pose = np.array([[0.5, 1.0, -0.25]], np.float32)
+    assert to_f16(pose) == b"\x00\x38\x00\x3c\x00\xb4"
+    assert from_f16(to_f16(pose), 3).tolist() == pose[0].tolist()
+    with pytest.raises(ValueError, match="6 bytes"):
+        from_f16(b"1234", 3)
+    assert to_pcm16(np.array([0.0, 1.0, -2.0], np.float32)) == b"\x00\x00\xff\x7f\x01\x80"

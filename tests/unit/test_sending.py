@@ -1,0 +1,100 @@
+"""The bounded queue: numbers, drops, overflow, stall."""
+
+import asyncio
+import json
+
+import pytest
+
+from a2serve.contracts.server_events import AudioDelta, Cleared
+from a2serve.gateway.collaborators import SessionLimits
+from a2serve.gateway.sending import SendQueue, SlowReader
+
+
+class Wire:
+    """A socket that may stop taking frames."""
+
+    def __init__(self) -> None:
+        self.frames: list[str | bytes] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def receive(self) -> str:
+        raise AssertionError
+
+    async def send(self, frame: str | bytes) -> None:
+        await self.open.wait()
+        self.frames.append(frame)
+
+
+def delta(response_id: str) -> AudioDelta:
+    return AudioDelta(response_id=response_id, output_index=0, item_id="i", delta="x" * 100)
+
+
+def test_events_are_numbered_in_order():
+    async def scene() -> None:
+        wire = Wire()
+        queue = SendQueue(wire, "sess_0123456789", SessionLimits(), sequence=41)
+        task = asyncio.create_task(queue.run())
+        assert [queue.send(Cleared()) for _ in range(3)] == [42, 43, 44]
+        await asyncio.sleep(0.01)
+        task.cancel()
+        assert [json.loads(frame)["event_id"] for frame in wire.frames] == [f"event_23456789_{n}" for n in (42, 43, 44)]
+
+    asyncio.run(scene())
+
+
+def test_media_of_a_cut_response_is_dropped_and_nothing_else():
+    async def scene() -> None:
+        wire = Wire()
+        queue = SendQueue(wire, "sess_1", SessionLimits())
+        queue.send(delta("r1"), media_of="r1")
+        queue.send(Cleared())
+        queue.send(delta("r2"), media_of="r2")
+        queue.drop_media("r1")
+        await queue.flush()
+        assert [json.loads(frame)["type"] for frame in wire.frames] == ["input_audio_buffer.cleared", "response.output_audio.delta"]
+
+    asyncio.run(scene())
+
+
+def test_the_bound_is_a_bound():
+    async def scene() -> None:
+        queue = SendQueue(Wire(), "sess_1", SessionLimits(queue_messages=10))
+        for _ in range(10):
+            queue.send(Cleared())
+        assert not queue.overflow.is_set()
+        queue.send(Cleared())
+        assert queue.overflow.is_set()
+        by_size = SendQueue(Wire(), "sess_1", SessionLimits(queue_bytes=1000))
+        for _ in range(5):
+            by_size.send(delta("r"))
+        assert by_size.overflow.is_set()
+
+    asyncio.run(scene())
+
+
+def test_room_comes_back():
+    async def scene() -> None:
+        queue = SendQueue(Wire(), "sess_1", SessionLimits(queue_messages=4))
+        for _ in range(3):
+            queue.send(Cleared())
+        waiting = asyncio.create_task(queue.room())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        task = asyncio.create_task(queue.run())
+        await asyncio.wait_for(waiting, 1)
+        task.cancel()
+
+    asyncio.run(scene())
+
+
+def test_one_frame_may_not_take_for_ever():
+    async def scene() -> None:
+        wire = Wire()
+        wire.open.clear()
+        queue = SendQueue(wire, "sess_1", SessionLimits(stall_s=0.02))
+        queue.send(Cleared())
+        with pytest.raises(SlowReader):
+            await asyncio.wait_for(queue.run(), 1)
+
+    asyncio.run(scene())

@@ -1,0 +1,100 @@
+"""Tenants and keys: made, checked, revoked; the file holds no key; two writers lose nothing."""
+
+import argparse
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from a2serve.gateway import keys_cli
+from a2serve.gateway.tenants import TenantFile, create_key, read_tenants, revoke_key
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "config" / "tenants.toml"
+
+
+def test_a_key_opens_its_tenant_until_it_is_revoked(file: Path) -> None:
+    key, made = create_key(file, "acme")
+    other, _ = create_key(file, "globex")
+    assert key.startswith(f"a2_{made.id}_")
+    assert key not in file.read_text() and file.stat().st_mode & 0o077 == 0
+    tenants = read_tenants(file)
+    assert (tenants.owner(key).tenant, tenants.owner(other).tenant) == ("acme", "globex")  # type: ignore[union-attr]
+    wrong = (key[:-1] + ("a" if key[-1] != "a" else "b"), key.replace(made.id, other.split("_")[1]), "", "a2__", "sk-123", key + "\n")
+    assert [tenants.owner(attempt) for attempt in wrong] == [None] * len(wrong)
+    revoke_key(file, made.id)
+    assert revoke_key(file, made.id).revoked is not None
+    assert read_tenants(file).owner(key) is None and read_tenants(file).owner(other) is not None
+    with pytest.raises(ValueError, match="a2 keys list"):
+        revoke_key(file, "nobody")
+
+
+def test_limits_written_by_hand_stay(file: Path) -> None:
+    create_key(file, "acme")
+    file.write_text(file.read_text().replace("max_sessions = 20", "max_sessions = 3"))
+    create_key(file, "acme")
+    assert read_tenants(file).limits("acme").max_sessions == 3
+    assert read_tenants(file).limits("unlisted").max_sessions == 20
+
+
+@pytest.mark.parametrize("name", ["", "Acme", "a:b", "a_b", "-a", "a" * 42, "a\n"])
+def test_names_that_are_no_tenant(file: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="a tenant is named"):
+        create_key(file, name)
+
+
+@pytest.mark.parametrize("content", ["[[keys]]\nid = 'x'", "tenants = 3", "= =", "[tenants.a]\nmax_sesions = 1"])
+def test_a_file_that_cannot_be_read_is_named(file: Path, content: str) -> None:
+    file.parent.mkdir()
+    file.write_text(content)
+    with pytest.raises(ValueError, match=r"tenants\.toml"):
+        read_tenants(file)
+
+
+def test_a_running_gateway_notices_a_change(file: Path) -> None:
+    tenants = TenantFile(file)
+    assert tenants.content.keys == ()
+    key, _ = create_key(file, "acme")
+    time.sleep(1.05)
+    assert tenants.content.owner(key) is not None
+
+
+def test_a_broken_edit_leaves_the_running_gateway_as_it_was(file: Path) -> None:
+    key, _ = create_key(file, "acme")
+    tenants = TenantFile(file)
+    good = file.read_text()
+    file.write_text("= =")
+    time.sleep(1.05)
+    assert tenants.content.owner(key) is not None
+    file.write_text(good + "\n# mended")
+    time.sleep(1.05)
+    assert tenants.content.owner(key) is not None
+
+
+def test_writers_wait_for_each_other(file: Path) -> None:
+    threads = [threading.Thread(target=create_key, args=(file, f"t{i}")) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(key.tenant for key in read_tenants(file).keys) == [f"t{i}" for i in range(8)]
+
+
+def test_the_command(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    keys_cli.register(parser.add_subparsers())
+
+    def a2(*words: str) -> tuple[int, str]:
+        arguments = parser.parse_args(["keys", "--file", str(file), *words])
+        return arguments.run(arguments), capsys.readouterr().out
+
+    code, printed = a2("create", "acme")
+    key = printed.strip()
+    assert code == 0 and read_tenants(file).owner(key)
+    key_id = key.split("_")[1]
+    assert key_id in a2("list")[1] and "active" in a2("list")[1]
+    assert a2("revoke", key_id)[0] == 0 and "revoked" in a2("list")[1]
+    assert a2()[0] == 2
