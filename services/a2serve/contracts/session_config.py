@@ -1,0 +1,172 @@
+"""The settings of a Realtime session, as `session.update` carries them, and our extension under `a2`.
+
+The names are those of the GA Realtime API. A setting that has no meaning here (tracing, reasoning, ...) is taken and
+given back, so that stock clients run unchanged.
+"""
+
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from a2serve.contracts.wire import Mergeable, Strict, Wire
+
+Modality: TypeAlias = Literal["audio", "text"]
+
+
+class AudioPcm(Strict):
+    """16-bit little-endian mono at 24 kHz."""
+
+    type: Literal["audio/pcm"] = "audio/pcm"
+    rate: Literal[24000] = 24000
+
+
+class AudioPcmu(Strict):
+    """G.711 mu-law, 8 kHz."""
+
+    type: Literal["audio/pcmu"] = "audio/pcmu"
+
+
+class AudioPcma(Strict):
+    """G.711 A-law, 8 kHz."""
+
+    type: Literal["audio/pcma"] = "audio/pcma"
+
+
+AudioFormat = Annotated[AudioPcm | AudioPcmu | AudioPcma, Field(discriminator="type")]
+
+
+class ServerVad(Wire):
+    """The turn ends after a silence."""
+
+    type: Literal["server_vad"] = "server_vad"
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    prefix_padding_ms: int = Field(default=300, ge=0, le=5000)
+    silence_duration_ms: int = Field(default=500, ge=64, le=10_000)
+    idle_timeout_ms: int | None = Field(default=None, ge=1000, le=120_000)
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+class SemanticVad(Wire):
+    """The turn ends when what was said sounds finished; eagerness bounds the wait (low 8 s, medium 4 s, high 2 s)."""
+
+    type: Literal["semantic_vad"] = "semantic_vad"
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+TurnDetection = Annotated[ServerVad | SemanticVad, Field(discriminator="type")]
+
+
+class Transcription(Wire):
+    """Turns the user's captions on; the model is always our own."""
+
+    model: str | None = None
+    language: str | None = None
+    prompt: str | None = None
+
+
+class NoiseReduction(Wire):
+    """Taken and given back."""
+
+    type: Literal["near_field", "far_field"] | None = None
+    strength: float | None = None
+
+
+class InputAudio(Mergeable):
+    """What the client sends and how its turns are found."""
+
+    format: AudioFormat = AudioPcm()
+    noise_reduction: NoiseReduction | None = None
+    transcription: Transcription | None = None
+    turn_detection: TurnDetection | None = ServerVad()
+
+
+class OutputAudio(Mergeable):
+    """What the client hears. The persona decides the voice; `voice` and `speed` are taken and given back."""
+
+    format: AudioFormat = AudioPcm()
+    voice: str | dict[str, str] = "default"
+    speed: float = Field(default=1.0, ge=0.25, le=1.5)
+
+
+class AudioConfig(Mergeable):
+    """Both directions."""
+
+    input: InputAudio = InputAudio()
+    output: OutputAudio = OutputAudio()
+
+
+class MotionConfig(Strict):
+    """The third output: which face, how fast, and how it is written."""
+
+    rig: Literal["arkit61", "flame58", "oculus15"] = "arkit61"
+    fps: Literal[25, 30, 60] = 30
+    encoding: Literal["f16_base64", "json"] = "f16_base64"
+
+
+class A2Config(Mergeable):
+    """Our extension. Its presence opts in to `a2.*` events (`events: false`: only the settings count)."""
+
+    events: bool = True
+    persona: str = ""
+    motion: MotionConfig | None = None
+    listening: bool = True
+    binary: bool = False
+    burst: bool = False
+
+
+class FunctionTool(Wire):
+    """A function the avatar may call; `parameters` is a JSON schema."""
+
+    type: Literal["function"] = "function"
+    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class NamedFunction(Wire):
+    """`tool_choice` that forces one function."""
+
+    type: Literal["function"] = "function"
+    name: str
+
+
+ToolChoice: TypeAlias = Literal["none", "auto", "required"] | NamedFunction
+MaxTokens = Annotated[int, Field(ge=1, le=4096)] | Literal["inf"]
+
+
+class SessionConfig(Mergeable):
+    """All settings of a session. As a patch, only the fields that were given count (`merged_with`).
+
+    Errors: pydantic.ValidationError for an unknown field, a wrong value, both modalities at once, or a `tool_choice`
+    without its tool (checked after merging, by `check_tools`).
+    """
+
+    type: Literal["realtime"] = "realtime"
+    model: str = "a2-llm"
+    instructions: str = ""
+    output_modalities: list[Modality] = Field(default=["audio"], min_length=1, max_length=1)
+    audio: AudioConfig = AudioConfig()
+    tools: list[FunctionTool] = Field(default=[], max_length=32)
+    tool_choice: ToolChoice = "auto"
+    max_output_tokens: MaxTokens = "inf"
+    parallel_tool_calls: bool | None = None
+    include: list[str] | None = None
+    tracing: Any = None
+    truncation: Any = None
+    prompt: Any = None
+    reasoning: Any = None
+    a2: A2Config | None = None
+
+    @model_validator(mode="after")
+    def _tool_names_differ(self) -> "SessionConfig":
+        names = [tool.name for tool in self.tools]
+        if len(names) != len(set(names)):
+            raise ValueError("two tools have the same name")
+        return self
+
+    def merged_with(self, patch: Any) -> Self:
+        """As in Mergeable; the model is ours to say."""
+        return super().merged_with(patch).model_copy(update={"model": self.model})

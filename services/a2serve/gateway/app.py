@@ -1,0 +1,79 @@
+"""The gateway as an ASGI app: `create_app(settings)`. Here its parts are made, joined and ended; what they do is elsewhere."""
+
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from a2serve.gateway import openapi, problem_responses, redis_client
+from a2serve.gateway.background import every, running
+from a2serve.gateway.edge import Edge, RequestMetrics
+from a2serve.gateway.gauges import GatewayGauges
+from a2serve.gateway.grpc_inference import GrpcInference
+from a2serve.gateway.inference_client import InferenceClient
+from a2serve.gateway.kafka_producer import IdempotentProducer
+from a2serve.gateway.outbox_sender import OutboxSender
+from a2serve.gateway.parts import GatewayParts
+from a2serve.gateway.realtime import realtime_router
+from a2serve.gateway.rest import catalog, client_secrets, health, sessions, traces, turns, usage
+from a2serve.gateway.settings import GatewaySettings
+from a2serve.gateway.site import add_site
+from a2serve.gateway.sockets import realtime_service
+from a2serve.gateway.tenants import TenantFile
+from a2serve.telemetry.setup import start_tracing
+
+V1 = (sessions.router, turns.router, client_secrets.router, catalog.router, usage.router, traces.router)
+GAUGES_S = 5.0
+
+
+def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySettings], InferenceClient] | None = None) -> FastAPI:
+    """Everything is reached lazily: the app starts while Redis, broker and inference are still down, and says so in /readyz.
+
+    `make_inference` is for tests. Raises ValueError for an unreadable tenants file.
+    """
+    parts = _make_parts(settings, make_inference or _grpc)
+    app = FastAPI(
+        title="A2-LLM Serve", version="1", description=openapi.DESCRIPTION, openapi_tags=openapi.TAGS, lifespan=_lifespan, redoc_url=None
+    )
+    app.state.parts = parts
+    app.state.realtime = realtime_service(parts)
+    problem_responses.install(app)
+    for router in V1:
+        app.include_router(router, prefix="/v1")
+    app.include_router(health.router)
+    app.include_router(realtime_router(app.state.realtime))
+    openapi.install(app)
+    add_site(app, settings, app.state.realtime)
+    app.add_middleware(Edge, metrics=RequestMetrics(parts.registry), body_limit_bytes=settings.body_limit_bytes)
+    return app
+
+
+def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySettings], InferenceClient]) -> GatewayParts:
+    http = httpx.AsyncClient(trust_env=False, verify=False)  # loopback or the cluster's own network; TLS is the collector's business
+    tracing = start_tracing("a2-gateway", settings.otlp_endpoint)
+    redis, tenants = redis_client.connect(settings.redis_url), TenantFile(settings.tenants_file)
+    return GatewayParts(settings, redis, make_inference(settings), http, tenants, tracing)
+
+
+def _grpc(settings: GatewaySettings) -> InferenceClient:
+    return GrpcInference(settings.inference, application=settings.inference_application)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    parts: GatewayParts = app.state.parts
+    async with AsyncExitStack() as ending:
+        ending.push_async_callback(parts.close)
+        sender = OutboxSender(parts.redis, lambda: IdempotentProducer(parts.settings.kafka_servers), _replica_name(parts.settings))
+        await ending.enter_async_context(running(sender.run(), "outbox"))
+        gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime)
+        await ending.enter_async_context(running(every(GAUGES_S, gauges.read), "gauges"))
+        ending.push_async_callback(parts.background.close, parts.settings.drain_s)
+        yield
+
+
+def _replica_name(settings: GatewaySettings) -> str:
+    """The same after a restart, which then goes on with what it had not finished."""
+    return f"{socket.gethostname()}:{settings.port}"

@@ -1,0 +1,27 @@
+"""Gauges that have to be asked for: open sockets, the outbox. Read every few seconds."""
+
+from contextlib import suppress
+
+from prometheus_client import CollectorRegistry, Gauge
+from redis.exceptions import RedisError
+
+from a2serve.gateway.outbox import Outbox
+from a2serve.gateway.outbox_sender import OutboxSender
+from a2serve.gateway.realtime import RealtimeService
+from a2serve.telemetry import names
+
+
+class GatewayGauges:
+    """One per gateway."""
+
+    def __init__(self, registry: CollectorRegistry, outbox: Outbox, sender: OutboxSender, realtime: RealtimeService) -> None:
+        self._outbox = outbox
+        Gauge(names.METRIC_GATEWAY_SESSIONS, "open sockets", registry=registry).set_function(lambda: len(realtime.sessions))
+        self._waiting = Gauge(names.METRIC_GATEWAY_OUTBOX, "records the broker has not acknowledged, of all replicas", registry=registry)
+        failures = Gauge(names.METRIC_GATEWAY_OUTBOX_FAILURES, "failed deliveries in a row", registry=registry)
+        failures.set_function(lambda: sender.failures)
+
+    async def read(self) -> None:
+        """Ask Redis."""
+        with suppress(RedisError):  # /readyz tells
+            self._waiting.set(await self._outbox.waiting())

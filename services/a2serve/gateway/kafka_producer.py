@@ -1,0 +1,56 @@
+"""kafka-python as the outbox sender's `Producer`: idempotent, acknowledged by all replicas, in order per key."""
+
+import socket
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+DELIVERY_TIMEOUT_MS = 8_000
+
+
+class IdempotentProducer:
+    """Connects when made. Raises OSError, as `deliver` does, when the broker cannot be reached."""
+
+    def __init__(self, servers: str) -> None:
+        _reach(servers)
+        try:
+            self._producer = KafkaProducer(
+                bootstrap_servers=servers.split(","),
+                client_id="a2-gateway",
+                enable_idempotence=True,
+                acks="all",
+                linger_ms=2,
+                delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
+                request_timeout_ms=4_000,
+                max_block_ms=4_000,
+                reconnect_backoff_max_ms=1_000,
+            )
+        except KafkaError as error:
+            raise ConnectionError(f"no broker at {servers}: {error}") from None
+
+    def deliver(self, messages: list[tuple[str, bytes, bytes]]) -> None:
+        """Returns when the broker acknowledged all of them."""
+        try:
+            sent: list[Any] = [self._producer.send(topic, key=key, value=value) for topic, key, value in messages]
+            self._producer.flush(timeout=DELIVERY_TIMEOUT_MS / 1000)
+            for future in sent:
+                future.get(timeout=0.1)
+        except KafkaError as error:
+            raise ConnectionError(str(error)) from None
+
+    def close(self) -> None:
+        """Whatever was not acknowledged stays in the outbox, so there is nothing to wait for."""
+        self._producer.close(timeout=0)
+
+
+def _reach(servers: str) -> None:
+    """kafka-python tries for half a minute; whether anybody listens is known at once."""
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=1.0).close()
+            return
+        except OSError:
+            continue
+    raise ConnectionError(f"no broker at {servers}")

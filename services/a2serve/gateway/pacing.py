@@ -1,0 +1,100 @@
+"""When a packet may leave: at most `lead_ms` ahead of what the client plays. Also the one estimate of the played position."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+LEAD_MS = 1500.0
+
+
+class PlaybackClock:
+    """Where the client's player is. Runs from the first packet, never past what was sent; reports of the client win."""
+
+    def __init__(self, not_before_ms: float = 0.0) -> None:
+        """`not_before_ms`: when the player will have finished what came before."""
+        self.played_ms = 0.0
+        self.sent_ms = 0.0
+        self.reported = False
+        self._not_before_ms = not_before_ms
+        self._last_ms: float | None = None
+        self._finished = False
+
+    def advance(self, now_ms: float) -> float:
+        """Move to now; the played position in ms of the response's audio."""
+        if self._last_ms is not None:
+            self.played_ms = min(self.played_ms + max(now_ms - self._last_ms, 0.0), self.sent_ms)
+            self._last_ms = max(self._last_ms, now_ms)
+        return self.played_ms
+
+    def sent(self, end_ms: float, now_ms: float) -> None:
+        """Audio up to `end_ms` has left."""
+        self.advance(now_ms)
+        if self._last_ms is None:
+            self._last_ms = max(now_ms, self._not_before_ms)
+        self.sent_ms = max(self.sent_ms, end_ms)
+
+    def report(self, played_ms: float, now_ms: float, *, finished: bool = False) -> None:
+        """The client says where it is; what was not sent cannot have been played."""
+        self.played_ms = self.sent_ms if finished else min(float(played_ms), self.sent_ms)
+        self._last_ms, self.reported, self._finished = now_ms, True, finished
+
+    def jump_to_end(self) -> None:
+        """Nobody listens in real time (burst): all that was sent counts as played."""
+        self.played_ms = self.sent_ms
+
+    @property
+    def at_end(self) -> bool:
+        """Whether everything that was sent has been played."""
+        return self._finished or self.played_ms >= self.sent_ms
+
+
+class Pacer:
+    """Lets packets of one response go in time; can be held. `now_ms` is the session's clock."""
+
+    def __init__(self, now_ms: Callable[[], float], *, lead_ms: float = LEAD_MS, burst: bool = False, not_before_ms: float = 0.0) -> None:
+        self.clock = PlaybackClock(not_before_ms)
+        self._now_ms, self._lead_ms, self._burst = now_ms, lead_ms, burst
+        self._held = False
+        self._changed = asyncio.Event()
+
+    async def due(self, start_ms: float) -> None:
+        """Return when audio that begins at `start_ms` may leave."""
+        while True:
+            self._changed.clear()
+            delay_ms = self._delay_ms(start_ms)
+            if delay_ms <= 0:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_ms / 1000):  # wait_for of 3.11 can swallow a cancellation
+                    await self._changed.wait()
+
+    def hold(self) -> None:
+        """Nothing leaves until `resume`."""
+        self._held = True
+
+    def resume(self) -> None:
+        """Go on."""
+        self._held = False
+        self._changed.set()
+
+    def sent(self, end_ms: float) -> None:
+        """Audio up to `end_ms` has left."""
+        self.clock.sent(end_ms, self._now_ms())
+        if self._burst and not self.clock.reported:
+            self.clock.jump_to_end()
+
+    def report(self, played_ms: float, *, finished: bool = False) -> None:
+        """The client says where its player is."""
+        self.clock.report(played_ms, self._now_ms(), finished=finished)
+        self._changed.set()
+
+    def played_ms(self) -> float:
+        """The played position now."""
+        return self.clock.advance(self._now_ms())
+
+    def _delay_ms(self, start_ms: float) -> float:
+        if self._held:
+            return 60_000.0
+        if self._burst:
+            return 0.0
+        return start_ms - self._lead_ms - self.played_ms()

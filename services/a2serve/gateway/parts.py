@@ -1,0 +1,104 @@
+"""Everything a running gateway holds, built once by `app` and found from a request with `parts_of`."""
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import httpx
+from opentelemetry.sdk.trace import TracerProvider
+from prometheus_client import CollectorRegistry
+from starlette.requests import HTTPConnection
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.gateway.auth import Authenticator
+from a2serve.gateway.background import BackgroundTasks
+from a2serve.gateway.client_secrets import ClientSecrets
+from a2serve.gateway.idempotency import Idempotency
+from a2serve.gateway.inference_client import InferenceClient
+from a2serve.gateway.limits import TenantLimits
+from a2serve.gateway.outbox import Outbox
+from a2serve.gateway.personas import InferenceWithPersonas, Personas
+from a2serve.gateway.redis_client import BoundedRedis
+from a2serve.gateway.settings import GatewaySettings
+from a2serve.gateway.store import SessionStore
+from a2serve.gateway.tenants import TenantFile
+from a2serve.gateway.usage import UsageReader
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """What has to be closed at the end."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class GatewayParts:
+    """What is outside (settings, Redis, inference, HTTP) is given; what only speaks to it is made here."""
+
+    settings: GatewaySettings
+    redis: BoundedRedis
+    raw_inference: InferenceClient
+    http: httpx.AsyncClient
+    tenants: TenantFile
+    tracing: TracerProvider
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
+    draining: bool = False
+
+    @cached_property
+    def secrets(self) -> ClientSecrets:
+        return ClientSecrets(self.redis)
+
+    @cached_property
+    def authenticator(self) -> Authenticator:
+        return Authenticator(self.tenants, self.secrets)
+
+    @cached_property
+    def limits(self) -> TenantLimits:
+        return TenantLimits(self.redis)
+
+    @cached_property
+    def sessions(self) -> SessionStore:
+        return SessionStore(self.redis, self.settings.session_ttl_s)
+
+    @cached_property
+    def personas(self) -> Personas:
+        return Personas(self.redis)
+
+    @cached_property
+    def idempotency(self) -> Idempotency:
+        return Idempotency(self.redis)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.redis)
+
+    @cached_property
+    def usage(self) -> UsageReader:
+        return UsageReader(self.settings.usage_database)
+
+    @cached_property
+    def inference(self) -> InferenceWithPersonas:
+        """With the tenants' own personas."""
+        return InferenceWithPersonas(self.raw_inference, self.personas)
+
+    async def close(self) -> None:
+        """Ends every connection."""
+        await self.http.aclose()
+        await self.redis.aclose()
+        if isinstance(self.raw_inference, Closable):
+            await self.raw_inference.close()
+        self.usage.close()
+        await asyncio.to_thread(self.tracing.shutdown)
+
+    def refuse_while_draining(self) -> None:
+        """Raises Problem(draining): new work belongs on another replica."""
+        if self.draining:
+            raise Problem(Code.DRAINING, "this replica is stopping; try again, another one will answer", retry_after_ms=1000)
+
+
+def parts_of(connection: HTTPConnection) -> GatewayParts:
+    """The gateway that serves this request or socket."""
+    return connection.app.state.parts

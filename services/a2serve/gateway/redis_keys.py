@@ -1,0 +1,59 @@
+"""Every Redis key, once. The tenant is the first part, so one tenant's code can never name another's data.
+
+The only key without a tenant is the outbox, which only the sender reads.
+"""
+
+import hashlib
+from typing import Final
+
+PREFIX: Final = "a2"
+OUTBOX: Final = f"{PREFIX}:outbox"
+
+
+def session(tenant: str, session_id: str) -> str:
+    """Settings and facts of a session, JSON."""
+    return _key(tenant, "session", session_id)
+
+
+def conversation(tenant: str, session_id: str) -> str:
+    """The conversation of a session."""
+    return _key(tenant, "conversation", session_id)
+
+
+def busy(tenant: str, session_id: str) -> str:
+    """Held by whoever speaks in the session now."""
+    return _key(tenant, "busy", session_id)
+
+
+def client_secret(tenant: str, secret: str) -> str:
+    """What a client secret grants; the secret itself is not stored."""
+    return _key(tenant, "secret", _digest(secret))
+
+
+def personas(tenant: str) -> str:
+    """Hash: name -> the tenant's persona, JSON."""
+    return _key(tenant, "personas")
+
+
+def idempotency(tenant: str, name: str) -> str:
+    """The first answer to an Idempotency-Key."""
+    return _key(tenant, "idempotency", _digest(name))
+
+
+def request_rate(tenant: str) -> str:
+    """When the tenant's requests are used up, ms."""
+    return _key(tenant, "rate", "requests")
+
+
+def live(tenant: str) -> str:
+    """Sorted set of leases, one per live session; the score says until when, ms."""
+    return _key(tenant, "live")
+
+
+def _key(tenant: str, *parts: str) -> str:
+    assert tenant and ":" not in tenant, f"not a tenant: {tenant!r}"
+    return ":".join((PREFIX, tenant, *parts))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

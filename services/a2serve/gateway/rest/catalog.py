@@ -1,0 +1,98 @@
+"""What can be chosen: avatars (heads) and personas."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.gateway.auth import Principal
+from a2serve.gateway.inference_client import ModelInfo
+from a2serve.gateway.parts import GatewayParts
+from a2serve.gateway.personas import PersonaBody, PersonaName, persona_body
+from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, Caller, IdempotencyKey, Parts, audit, once, problems
+
+router = APIRouter(tags=["catalog"])
+
+
+class AvatarBody(BaseModel):
+    """A head: glTF with morph targets of the rigs."""
+
+    name: str
+    object: str = "a2.avatar"
+    url: str = Field(description="path of the .glb on this server")
+    rigs: list[str] = Field(description="rigs whose motion it can show")
+
+
+class AvatarList(BaseModel):
+    object: str = "list"
+    data: list[AvatarBody]
+
+
+class PersonaOut(PersonaBody):
+    """A persona. `own`: made by you, so that you can delete it."""
+
+    object: str = "a2.persona"
+    own: bool
+
+
+class PersonaList(BaseModel):
+    object: str = "list"
+    data: list[PersonaOut]
+
+
+@router.get("/avatars", summary="List avatars", responses=problems(Code.UNAVAILABLE))
+async def list_avatars(parts: Parts, caller: Caller) -> AvatarList:
+    """Every head this server has. A client secret may ask too."""
+    rigs = sorted((await parts.inference.describe()).rigs)
+    names = _avatar_names(parts.settings.avatars_folder)
+    return AvatarList(data=[AvatarBody(name=name, url=f"/avatars/{name}.glb", rigs=rigs) for name in names])
+
+
+@router.get("/personas", summary="List personas", responses=problems(Code.UNAVAILABLE))
+async def list_personas(parts: Parts, caller: Caller) -> PersonaList:
+    """Those that ship with the model, and your own. A client secret may ask too."""
+    own = {persona.name for persona in await parts.personas.all(caller.tenant)}
+    personas = [persona_body(info) for info in (await parts.inference.describe()).personas]
+    return PersonaList(data=[PersonaOut.model_construct(**dict(persona), own=persona.name in own) for persona in personas])
+
+
+@router.post(
+    "/personas", status_code=201, summary="Create a persona", response_model=PersonaOut, dependencies=JSON_BODY,
+    responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.UNAVAILABLE),
+)  # fmt: skip
+async def create_persona(request: Request, body: PersonaBody, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None) -> Response:
+    """For sessions of yours: `session.a2.persona` names it."""
+    return await once(parts, caller, request, key, lambda: _create(parts, caller, body))
+
+
+@router.delete("/personas/{name}", status_code=204, summary="Delete a persona", responses=problems(Code.NOT_FOUND))
+async def delete_persona(name: PersonaName, parts: Parts, caller: ApiCaller) -> None:
+    """One of your own; sessions that use it go on without its instructions."""
+    await parts.personas.delete(caller.tenant, name, audit(caller, "persona.delete", name))
+
+
+async def _create(parts: GatewayParts, caller: Principal, body: PersonaBody) -> Response:
+    info = await parts.inference.describe()
+    if any(persona.name == body.name for persona in info.personas):
+        raise Problem(Code.CONFLICT, f"a persona {body.name!r} exists already", param="name")
+    _check_choices(body, info, _avatar_names(parts.settings.avatars_folder))
+    await parts.personas.create(caller.tenant, body, audit(caller, "persona.create", body.name))
+    made = PersonaOut(**dict(body), own=True)
+    return JSONResponse(made.model_dump(mode="json"), 201, {"location": f"/v1/personas/{body.name}"})
+
+
+def _check_choices(body: PersonaBody, info: ModelInfo, avatars: list[str]) -> None:
+    """Raises Problem(invalid_value) for an avatar or an affect that is not there."""
+    if avatars and body.avatar not in avatars:
+        raise Problem(Code.INVALID_VALUE, f"no avatar {body.avatar!r}; there are {', '.join(avatars)}", param="avatar")
+    rest = body.affect_baseline
+    if rest and info.affects and rest.category not in info.affects:
+        detail = f"no affect {rest.category!r}; there are {', '.join(info.affects)}"
+        raise Problem(Code.INVALID_VALUE, detail, param="affect_baseline.category")
+
+
+def _avatar_names(folder: Path | None) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.glb")) if folder else []

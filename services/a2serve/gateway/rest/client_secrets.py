@@ -1,0 +1,113 @@
+"""POST /v1/realtime/client_secrets, with the shapes of the GA Realtime API, and the local page's own way to one."""
+
+import ipaddress
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.client_secrets import DEFAULT_S, MAX_S, MIN_S, Grant
+from a2serve.gateway.response_settings import check_extension, check_tools
+from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, Parts, audit, problems
+from a2serve.gateway.rest.sessions import EndUserId
+
+router = APIRouter(prefix="/realtime", tags=["realtime"])
+local_router = APIRouter(include_in_schema=False)
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$", max_length=255)]
+
+
+class ExpiresAfter(BaseModel):
+    """From now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    anchor: Literal["created_at"] = "created_at"
+    seconds: int = Field(default=DEFAULT_S, ge=MIN_S, le=MAX_S)
+
+
+class SecretExtension(BaseModel):
+    """Ours: what else the secret is bound to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    origin: Origin | None = Field(default=None, description="only pages of this origin may use it", examples=["https://shop.example"])
+    end_user_id: EndUserId = ""
+
+
+class SecretCreate(BaseModel):
+    """Every setting that is named in `session` among instructions, tools, tool_choice, max_output_tokens, prompt,
+    output_modalities and a2.persona is fixed: the page cannot change it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    expires_after: ExpiresAfter = ExpiresAfter()
+    session: SessionConfig = SessionConfig()
+    a2: SecretExtension = SecretExtension()
+
+
+class SecretBody(BaseModel):
+    """The secret is shown here and never again."""
+
+    value: str
+    expires_at: int = Field(description="seconds since 1970; a session that was opened before goes on")
+    session: dict[str, Any] = Field(description="the settings that sessions begin with")
+
+
+@router.post(
+    "/client_secrets", summary="Mint a client secret", dependencies=JSON_BODY,
+    responses=problems(Code.INVALID_JSON, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN),
+)  # fmt: skip
+async def create_client_secret(body: SecretCreate, parts: Parts, caller: ApiCaller) -> SecretBody:
+    """For a page: a short-lived credential for the socket, so that your API key stays on your server.
+
+    It is sent as the WebSocket subprotocol `a2-client-secret.<value>`. A repeat mints another one.
+    """
+    check_tools(body.session.tools, body.session.tool_choice)
+    if body.session.a2 is not None:
+        check_extension(body.session, await parts.inference.describe())
+    seconds, own = body.expires_after.seconds, body.a2
+    value, grant = await parts.secrets.mint(
+        caller.tenant, caller.key_id, body.session, seconds=seconds, origin=own.origin, end_user_id=own.end_user_id
+    )
+    await parts.outbox.write(audit(caller, "client_secret.create", caller.key_id, origin=own.origin or ""))
+    return _body(value, grant)
+
+
+@local_router.get("/local/session")
+async def local_session(request: Request, response: Response, parts: Parts) -> SecretBody:
+    """A client secret for the page that this gateway serves itself, on this machine, in the local profile."""
+    origin = _own_loopback_origin(request)
+    value, grant = await parts.secrets.mint(parts.settings.local_tenant, "", SessionConfig(), seconds=MAX_S, origin=origin)
+    response.headers["cache-control"] = "no-store"
+    return _body(value, grant)
+
+
+def _body(value: str, grant: Grant) -> SecretBody:
+    session = grant.session.model_dump(mode="json") | {"object": "realtime.session", "id": "", "expires_at": grant.expires_at}
+    return SecretBody(value=value, expires_at=grant.expires_at, session=session)
+
+
+def _own_loopback_origin(request: Request) -> str:
+    """Raises Problem(forbidden) unless the page is ours and on this machine.
+
+    The Host is checked too: a foreign name that was made to point here (DNS rebinding) is not ours.
+    """
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    peer = request.client.host if request.client else ""
+    foreign = request.headers.get("origin", own) != own or request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+    if foreign or not _is_loopback(host) or not _is_loopback(peer):
+        raise Problem(Code.FORBIDDEN, "only the page of this machine gets a client secret without a key")
+    return own
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

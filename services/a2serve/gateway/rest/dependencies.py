@@ -1,0 +1,91 @@
+"""What routes ask for before they begin: the gateway's parts, the caller, a JSON body, an Idempotency-Key."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import Response
+
+from a2serve.contracts.problems import MEANINGS, Code, Problem
+from a2serve.contracts.records import AuditRecord
+from a2serve.gateway import request_context
+from a2serve.gateway.auth import Principal
+from a2serve.gateway.parts import GatewayParts, parts_of
+from a2serve.gateway.problem_responses import MEDIA_TYPE, ProblemBody
+
+
+async def _parts(request: Request) -> GatewayParts:
+    return parts_of(request)
+
+
+Parts = Annotated[GatewayParts, Depends(_parts)]
+_KEY = "An API key (`a2_...`), or where it says so a client secret (`ek_...`)"
+_bearer = HTTPBearer(auto_error=False, scheme_name="key", description=_KEY)
+
+
+async def _caller(
+    request: Request, parts: Parts, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
+) -> Principal:
+    """Authenticates, then counts the request."""
+    principal = await parts.authenticator.of_request(request.headers.get("authorization"), request.headers.get("origin"))
+    identify(principal)
+    await parts.limits.take_request(principal.tenant, principal.limits)
+    return principal
+
+
+def identify(principal: Principal) -> None:
+    """For log lines and records."""
+    context = request_context.current()
+    context.tenant, context.key_id = principal.tenant, principal.key_id
+    context.end_user_id = principal.grant.end_user_id if principal.grant else ""
+
+
+Caller = Annotated[Principal, Depends(_caller)]
+
+
+async def _api_caller(principal: Caller) -> Principal:
+    principal.require_api_key()
+    return principal
+
+
+ApiCaller = Annotated[Principal, Depends(_api_caller)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", min_length=1, max_length=255, description="A repeat with the same key and body gets the first answer"),
+]
+
+
+async def require_json(request: Request) -> None:
+    """Raises Problem(unsupported_media_type) for a body that does not say it is JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise Problem(Code.UNSUPPORTED_MEDIA, f"send application/json, not {kind or 'a body without a content-type'}")
+
+
+JSON_BODY = [Depends(require_json)]
+
+
+async def once(
+    parts: GatewayParts, principal: Principal, request: Request, key: str | None, work: Callable[[], Awaitable[Response]]
+) -> Response:
+    """`work`'s answer; the first one where the Idempotency-Key was seen before."""
+    said = b"\n".join((request.method.encode(), request.url.path.encode(), await request.body())) if key else b""
+    return await parts.idempotency.run(principal.tenant, key, said, work)
+
+
+def audit(principal: Principal, action: str, target: str, **detail: str) -> AuditRecord:
+    """Who did what, for the audit trail."""
+    actor, request_id = principal.key_id or principal.kind, request_context.current().request_id
+    return AuditRecord(tenant=principal.tenant, actor=actor, action=action, target=target, request_id=request_id, detail=detail)
+
+
+def problems(*codes: Code) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: the errors a route may answer with, beside those of every route."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for code in (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_VALUE, Code.RATE_LIMITED, Code.STATE_UNAVAILABLE, *codes):
+        status = MEANINGS[code].status
+        named = found.get(status, {}).get("description", "")
+        text = f"{named}, `{code}`" if named else f"`{code}`"
+        found[status] = {"model": ProblemBody, "description": text, "content": {MEDIA_TYPE: {}}}
+    return found

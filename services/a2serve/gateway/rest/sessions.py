@@ -1,0 +1,143 @@
+"""/v1/sessions: a conversation that lives on the server, spoken with by REST turns or over the socket."""
+
+import secrets
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from a2serve.contracts.items import ConversationItem
+from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.records import SessionRecord
+from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway import request_context
+from a2serve.gateway.auth import Principal
+from a2serve.gateway.conversation import item_from_json
+from a2serve.gateway.parts import GatewayParts
+from a2serve.gateway.response_settings import check_extension, check_tools
+from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, IdempotencyKey, Parts, audit, once, problems
+from a2serve.gateway.store import SessionHead
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+SessionId = Annotated[str, Path(pattern=r"^sess_[0-9a-zA-Z]{8,40}$", examples=["sess_0123456789abcdef0123"])]
+EndUserId = Annotated[str, Field(max_length=128, description="your own id of the person who talks; usage can be summed by it")]
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16, description="yours; given back")
+]
+
+
+class SessionCreate(BaseModel):
+    """A new session. Everything has a default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    session: SessionConfig = Field(default=SessionConfig(), description="as in `session.update` of the socket")
+    end_user_id: EndUserId = ""
+    metadata: Metadata = {}
+
+
+class SessionBody(BaseModel):
+    """A session. `expires_at`: when it is forgotten unless it is used."""
+
+    id: str
+    object: str = "a2.session"
+    created_at: int
+    expires_at: int
+    session: dict[str, Any] = Field(description="all settings as they are now, as in `session.created` of the socket")
+    end_user_id: str
+    metadata: dict[str, str]
+
+
+class ItemList(BaseModel):
+    """Part of a conversation, oldest first."""
+
+    object: str = "list"
+    data: list[ConversationItem]
+    has_more: bool
+    last_id: str | None
+
+
+@router.post(
+    "", status_code=201, summary="Create a session", response_model=SessionBody, dependencies=JSON_BODY,
+    responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN),
+)  # fmt: skip
+async def create_session(request: Request, body: SessionCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None) -> Response:
+    """A conversation with settings of its own. Talk in it with `POST /v1/sessions/{id}/turns`."""
+    return await once(parts, caller, request, key, lambda: _create(parts, caller, body))
+
+
+@router.get("/{session_id}", summary="Read a session", responses=problems(Code.NOT_FOUND))
+async def read_session(session_id: SessionId, parts: Parts, caller: ApiCaller) -> SessionBody:
+    """Its settings as they are now."""
+    return _body(await existing(parts, caller, session_id))
+
+
+@router.delete("/{session_id}", status_code=204, summary="Delete a session", responses=problems(Code.NOT_FOUND))
+async def delete_session(session_id: SessionId, parts: Parts, caller: ApiCaller) -> None:
+    """Forgets settings and conversation; a response in progress ends. What was recorded for billing stays."""
+    head = await existing(parts, caller, session_id)
+    ended = SessionRecord(
+        tenant=caller.tenant, session_id=session_id, event="deleted", key_id=caller.key_id, end_user_id=head.end_user_id,
+        request_id=request_context.current().request_id,
+    )  # fmt: skip
+    await parts.sessions.delete(caller.tenant, session_id, ended, audit(caller, "session.delete", session_id))
+    try:
+        await parts.inference.release(session_id)
+    except Problem as problem:
+        if problem.code is not Code.UNAVAILABLE:  # it forgets by itself
+            raise
+
+
+@router.get("/{session_id}/items", summary="Read the conversation", responses=problems(Code.NOT_FOUND, Code.ITEM_NOT_FOUND))
+async def list_items(
+    session_id: SessionId, parts: Parts, caller: ApiCaller,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(max_length=64, description="id of the last item you have")] = None,
+) -> ItemList:  # fmt: skip
+    """Messages, function calls and their outputs, oldest first, as the socket would give them."""
+    await existing(parts, caller, session_id)
+    items = [item_from_json(raw) for raw in await parts.sessions.items(caller.tenant, session_id)]
+    if after is not None:
+        place = next((index for index, item in enumerate(items) if item.id == after), None)
+        if place is None:
+            raise Problem(Code.ITEM_NOT_FOUND, f"no item {after!r} in this conversation", param="after")
+        items = items[place + 1 :]
+    page = items[:limit]
+    return ItemList(data=[item.wire() for item in page], has_more=len(items) > limit, last_id=page[-1].id if page else None)
+
+
+async def existing(parts: GatewayParts, caller: Principal, session_id: str) -> SessionHead:
+    """The caller's session. Raises Problem(not_found), for another tenant's as for one that never was."""
+    context = request_context.current()
+    context.session_id = session_id
+    head = await parts.sessions.head(caller.tenant, session_id)
+    if head is None:
+        raise Problem(Code.NOT_FOUND, f"no session {session_id!r}")
+    context.end_user_id = head.end_user_id
+    return head
+
+
+async def _create(parts: GatewayParts, caller: Principal, body: SessionCreate) -> Response:
+    check_tools(body.session.tools, body.session.tool_choice)
+    if body.session.a2 is not None:
+        check_extension(body.session, await parts.inference.describe())
+    head = SessionHead(
+        session_id=f"sess_{secrets.token_hex(10)}", config=body.session.model_dump(mode="json"), key_id=caller.key_id,
+        end_user_id=body.end_user_id, metadata=body.metadata,
+    )  # fmt: skip
+    request_context.current().session_id = head.session_id
+    began = SessionRecord(
+        tenant=caller.tenant, session_id=head.session_id, event="created", key_id=caller.key_id, end_user_id=body.end_user_id,
+        request_id=request_context.current().request_id,
+    )  # fmt: skip
+    kept = await parts.sessions.create(caller.tenant, head, began, audit(caller, "session.create", head.session_id))
+    return JSONResponse(_body(kept).model_dump(mode="json"), 201, {"location": f"/v1/sessions/{head.session_id}"})
+
+
+def _body(head: SessionHead) -> SessionBody:
+    return SessionBody(
+        id=head.session_id, created_at=head.created_at, expires_at=head.expires_at, session=head.config, end_user_id=head.end_user_id,
+        metadata=head.metadata,
+    )  # fmt: skip

@@ -1,0 +1,170 @@
+"""POST /v1/sessions/{id}/turns: one turn of a conversation, as a stream of the socket's events or as one JSON."""
+
+import base64
+import binascii
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from typing import Any, TypeAlias
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from redis.exceptions import RedisError
+from starlette.responses import Response
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.session_config import A2Config, AudioPcm, SessionConfig, Transcription
+from a2serve.gateway import redis_keys
+from a2serve.gateway.auth import Principal
+from a2serve.gateway.collaborators import Identity, SavedSession
+from a2serve.gateway.headless_turn import HeadlessTurn
+from a2serve.gateway.parts import GatewayParts
+from a2serve.gateway.response_settings import check_extension
+from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, IdempotencyKey, Parts, once, problems
+from a2serve.gateway.rest.sessions import SessionId, existing
+from a2serve.gateway.rest.turn_models import TurnBody, TurnCreate
+from a2serve.gateway.sockets import collaborators
+from a2serve.gateway.sound_files import read_wav
+from a2serve.gateway.turn_collector import TurnCollector, problem_of
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+CHUNK_BYTES = 480_000  # ten seconds of audio per event
+# Before one of these it is not known whether the turn will work, so that a refusal can still be told by status.
+BEGUN = ("response.output_item.added", "response.done")
+EVENTS = {"text/event-stream": {"schema": {"type": "string", "description": "`event: <type>`, `data: <JSON>`, as on the socket"}}}
+
+Event: TypeAlias = dict[str, Any]
+
+
+@router.post(
+    "/{session_id}/turns", summary="Say something and be answered", response_model=TurnBody, dependencies=JSON_BODY,
+    responses={200: {"description": "The answer", "content": EVENTS}}
+    | problems(Code.INVALID_JSON, Code.NOT_FOUND, Code.CONFLICT, Code.RESPONSE_ACTIVE, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA,
+               Code.INVALID_AUDIO, Code.CONCURRENCY, Code.NO_CAPACITY, Code.UNAVAILABLE, Code.TIMEOUT),
+)  # fmt: skip
+async def create_turn(
+    request: Request, session_id: SessionId, body: TurnCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None
+) -> Response:
+    """Text or audio in. Out, as fast as the model is: with `stream` the Realtime events of the answer, else one JSON with
+    text, audio and motion. Who closes the stream cancels the answer; what was sent of it stays in the conversation.
+    """
+    return await once(parts, caller, request, key, lambda: _turn(parts, caller, session_id, body))
+
+
+async def _turn(parts: GatewayParts, caller: Principal, session_id: str, body: TurnCreate) -> Response:
+    parts.refuse_while_draining()
+    head = await existing(parts, caller, session_id)
+    asked = _events_of(body)
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(parts.limits.session(caller.tenant, caller.limits))
+        await _take_floor(parts, caller.tenant, session_id, held)
+        saved = await parts.sessions.load(caller.tenant, session_id) or SavedSession(head.config, [])
+        config, info = _turn_config(SessionConfig.model_validate(saved.config), body), await parts.inference.describe()
+        check_extension(config, info)
+        turn = HeadlessTurn(Identity(session_id, caller.tenant), config, saved, collaborators(parts), info)
+        parts.background.start(lambda: turn.run(asked, parts.settings.request_timeout_s), held.pop_all(), f"turn {session_id}")
+    if not body.stream:
+        return await _whole(turn, session_id, body)
+    return await _stream(turn)
+
+
+async def _whole(turn: HeadlessTurn, session_id: str, body: TurnCreate) -> Response:
+    collector = TurnCollector(session_id, body.audio_format)
+    try:
+        async for event in turn.events():
+            collector.take(event)
+    finally:
+        turn.leave()
+    return JSONResponse(collector.body().model_dump(mode="json"))
+
+
+async def _stream(turn: HeadlessTurn) -> Response:
+    """Raises Problem where the turn fails before anything was answered."""
+    events, first = turn.events(), list[Event]()
+    try:
+        async for event in events:
+            if problem := problem_of(event):
+                raise problem
+            first.append(event)
+            if event["type"] in BEGUN:
+                break
+    except BaseException:
+        turn.leave()
+        raise
+    return StreamingResponse(_lines(turn, first, events), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+async def _lines(turn: HeadlessTurn, first: list[Event], events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    try:
+        for event in first:
+            yield _line(event)
+        async for event in events:
+            yield _line(event)
+    finally:
+        turn.leave()
+
+
+def _line(event: Event) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
+
+
+async def _take_floor(parts: GatewayParts, tenant: str, session_id: str, held: AsyncExitStack) -> None:
+    """One turn at a time. Raises Problem(conversation_already_has_active_response)."""
+    lock = parts.redis.lock(redis_keys.busy(tenant, session_id), timeout=parts.settings.request_timeout_s + 30, blocking=False)
+    if not await lock.acquire():
+        raise Problem(Code.RESPONSE_ACTIVE, "another turn of this session is in progress", retry_after_ms=1000)
+
+    async def leave() -> None:
+        with suppress(RedisError):  # it lapses
+            await lock.release()
+
+    held.push_async_callback(leave)
+
+
+def _turn_config(config: SessionConfig, body: TurnCreate) -> SessionConfig:
+    """The session's settings for a client that sends whole turns and plays nothing."""
+    own = config.a2 or A2Config(events=False)
+    motion = body.motion or (own.motion if own.events else None)
+    events = own.events or motion is not None or not body.stream
+    a2 = own.model_copy(update={"motion": motion, "events": events, "binary": False, "burst": True, "listening": False})
+    transcription = config.audio.input.transcription or (Transcription() if not body.stream else None)
+    sound_in = config.audio.input.model_copy(update={"turn_detection": None, "format": AudioPcm(), "transcription": transcription})
+    sound_out = config.audio.output if body.stream else config.audio.output.model_copy(update={"format": AudioPcm()})
+    audio = config.audio.model_copy(update={"input": sound_in, "output": sound_out})
+    return config.model_copy(update={"audio": audio, "a2": a2})
+
+
+def _events_of(body: TurnCreate) -> list[Event]:
+    """What a client of the socket would send. Raises Problem(invalid_audio)."""
+    outputs = [{"type": "function_call_output", "call_id": given.call_id, "output": given.output} for given in body.tool_outputs]
+    events: list[Event] = [_create(item) for item in outputs]
+    if body.text is not None:
+        events.append(_create({"type": "message", "role": "user", "content": [{"type": "input_text", "text": body.text}]}))
+    if body.audio is not None:
+        events += _audio_events(_pcm16(body))
+    options = body.response.model_dump(mode="json", exclude_unset=True) if body.response else {}
+    return [*events, {"type": "response.create", "response": options}]
+
+
+def _create(item: Event) -> Event:
+    return {"type": "conversation.item.create", "item": item | {"id": f"item_{secrets.token_hex(10)}"}}
+
+
+def _audio_events(pcm16: bytes) -> list[Event]:
+    chunks = [pcm16[start : start + CHUNK_BYTES] for start in range(0, len(pcm16), CHUNK_BYTES)]
+    appended = [{"type": "input_audio_buffer.append", "audio": base64.b64encode(chunk).decode()} for chunk in chunks]
+    return [*appended, {"type": "input_audio_buffer.commit"}]
+
+
+def _pcm16(body: TurnCreate) -> bytes:
+    assert body.audio is not None
+    try:
+        data = base64.b64decode(body.audio.data, validate=True)
+    except (binascii.Error, ValueError):
+        raise Problem(Code.INVALID_AUDIO, "the audio is not base64", param="audio.data") from None
+    if body.audio.format == "wav":
+        return read_wav(data)
+    if len(data) % 2:
+        raise Problem(Code.INVALID_AUDIO, "PCM16 has two bytes per sample", param="audio.data")
+    return data

@@ -1,0 +1,46 @@
+"""Every setting of the gateway, read once from the environment: A2_GATEWAY_<NAME>."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_tenants_file() -> Path:
+    """`tenants.toml` under `$A2_HOME`, else in the user's configuration folder."""
+    home = os.environ.get("A2_HOME")
+    config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return (Path(home) if home else Path(config) / "a2llm").expanduser() / "tenants.toml"
+
+
+class GatewaySettings(BaseSettings):
+    """What an operator may choose. `python -m a2serve.gateway --help` prints it."""
+
+    model_config = SettingsConfigDict(env_prefix="A2_GATEWAY_", frozen=True, populate_by_name=True)
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, description="HTTP port; 0 takes a free one and prints it")
+    profile: Literal["server", "local"] = Field(default="server", description="local: the page needs no key (loopback only)")
+    inference: str = Field(default="127.0.0.1:50051", description="gRPC address of inference")
+    inference_application: str = Field(default="", description="application name behind a shared gRPC ingress (Ray Serve)")
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="Redis or Valkey: sessions, limits, outbox")
+    kafka_servers: str = Field(default="127.0.0.1:9092", description="bootstrap servers of the broker, separated by commas")
+    usage_database: str = Field(default="", description="SQLAlchemy URL of the recorder's database; empty: no usage")
+    tenants_file: Path = Field(
+        default_factory=default_tenants_file,
+        validation_alias=AliasChoices("A2_TENANTS_FILE", "A2_GATEWAY_TENANTS_FILE"),
+        description="tenants and hashed keys (A2_TENANTS_FILE; default: tenants.toml under A2_HOME)",
+    )
+    local_tenant: str = Field(default="dev", description="tenant of the page in the local profile")
+    web_folder: Path | None = Field(default=None, description="built page, served at /; empty: none")
+    avatars_folder: Path | None = Field(default=None, description="heads (*.glb), served at /avatars")
+    cors_origins: list[str] = Field(default=[], description="JSON list of origins whose pages may call /v1 from a browser")
+    otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL: our traces, and those of pages through POST /v1/traces")
+    body_limit_bytes: int = Field(default=12 << 20, ge=1024, description="largest request body")
+    session_ttl_s: int = Field(default=3600, ge=60, description="a session nobody uses is forgotten after this long")
+    session_max_s: int = Field(default=3600, ge=60, description="a socket is closed after this long; the client may resume")
+    request_timeout_s: float = Field(default=120.0, ge=1, description="longest a REST turn may take")
+    drain_s: float = Field(default=20.0, ge=0, description="after SIGTERM, how long live sessions may take to leave")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")

@@ -1,0 +1,183 @@
+"""The file of tenants and hashed API keys: read by the gateway, written by `a2 keys`. Keys themselves are stored nowhere.
+
+    [tenants.acme]
+    max_sessions = 20
+
+    [[keys]]
+    id = "k3f..."
+    tenant = "acme"
+    sha256 = "..."
+    created = 2026-01-31T12:00:00Z
+"""
+
+import hashlib
+import hmac
+import logging
+import os
+import re
+import secrets
+import tempfile
+import time
+import tomllib
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+KEY = re.compile(r"a2_([0-9a-z]{8,32})_([0-9A-Za-z]{32,64})")
+RELOAD_S = 1.0
+log = logging.getLogger(__name__)
+
+
+class Limits(BaseModel):
+    """What a tenant may use."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_sessions: int = Field(default=20, ge=0, description="sockets and REST turns at the same time")
+    requests_per_minute: int = Field(default=600, ge=1)
+    burst_requests: int = Field(default=60, ge=1, description="requests at once before the rate counts")
+
+
+class ApiKey(BaseModel):
+    """One key of a tenant; `sha256` is of the whole key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    tenant: str = Field(pattern=rf"^{TENANT.pattern}$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    created: datetime
+    revoked: datetime | None = None
+
+
+class Tenants(BaseModel):
+    """The whole file. A tenant that is not listed has the default limits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tenants: dict[str, Limits] = {}
+    keys: tuple[ApiKey, ...] = ()
+
+    def limits(self, tenant: str) -> Limits:
+        return self.tenants.get(tenant) or Limits()
+
+    def owner(self, key: str) -> ApiKey | None:
+        """The living key that was presented, or None. Takes as long for a wrong secret as for a right one."""
+        match = KEY.fullmatch(key)
+        if match is None:
+            return None
+        found = next((entry for entry in self.keys if entry.id == match[1]), None)
+        same = hmac.compare_digest(hash_key(key), found.sha256 if found else "0" * 64)
+        return found if same and found and found.revoked is None else None
+
+
+def hash_key(key: str) -> str:
+    """A key has 190 random bits, so a plain hash is enough."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def read_tenants(path: Path) -> Tenants:
+    """The file's content; no file is an empty one. Raises ValueError that names what is wrong."""
+    try:
+        return Tenants.model_validate(tomllib.loads(path.read_text()))
+    except FileNotFoundError:
+        return Tenants()
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def create_key(path: Path, tenant: str) -> tuple[str, ApiKey]:
+    """A new key of a tenant, which is made if new. The key itself is returned here and never again."""
+    if not TENANT.fullmatch(tenant):
+        raise ValueError(f"{tenant!r}: a tenant is named with a-z, 0-9 and hyphens, at most 41 characters")
+    key_id = secrets.token_hex(6)
+    key = f"a2_{key_id}_{_letters(32)}"
+    made = ApiKey(id=key_id, tenant=tenant, sha256=hash_key(key), created=_now())
+    with _writing(path) as content:
+        content["keys"] = [*content["keys"], made]
+        content["tenants"].setdefault(tenant, Limits())
+    return key, made
+
+
+def revoke_key(path: Path, key_id: str) -> ApiKey:
+    """Ends a key (again is no error). Raises ValueError for an unknown id."""
+    with _writing(path) as content:
+        found = next((key for key in content["keys"] if key.id == key_id), None)
+        if found is None:
+            raise ValueError(f"no key has the id {key_id!r}; `a2 keys list` shows them")
+        ended = found if found.revoked else found.model_copy(update={"revoked": _now()})
+        content["keys"] = [ended if key.id == key_id else key for key in content["keys"]]
+    return ended
+
+
+class TenantFile:
+    """The file as the gateway sees it: read again when it changed, so that a revoked key ends within a second or two."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._checked_s, self._stamp = path, 0.0, (0, 0)
+        self._content = self._load()
+
+    @property
+    def content(self) -> Tenants:
+        if time.monotonic() - self._checked_s > RELOAD_S and self._changed():
+            try:
+                self._content = self._load()
+            except ValueError as error:  # somebody is editing it: nobody is locked out meanwhile
+                log.error("the tenants file is as it was before: %s", error)
+        return self._content
+
+    def _changed(self) -> bool:
+        self._checked_s = time.monotonic()
+        return self._stat() != self._stamp
+
+    def _load(self) -> Tenants:
+        self._stamp, self._checked_s = self._stat(), time.monotonic()
+        return read_tenants(self._path)
+
+    def _stat(self) -> tuple[int, int]:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (status.st_mtime_ns, status.st_ino)
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[dict[str, Any]]:
+    """The content to change in place; written back as a whole, so that a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        content = read_tenants(path)
+        change: dict[str, Any] = {"tenants": dict(content.tenants), "keys": list(content.keys)}
+        yield change
+        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # readable by its owner only
+        with os.fdopen(descriptor, "w") as file:
+            file.write("\n".join(_toml(change["tenants"], change["keys"])) + "\n")
+        Path(aside).replace(path)
+
+
+def _toml(tenants: dict[str, Limits], keys: Iterable[ApiKey]) -> Iterator[str]:
+    yield "# Tenants and their hashed API keys: `a2 keys create|revoke|list`. Limits may be edited here."
+    for name, limits in sorted(tenants.items()):
+        yield f"\n[tenants.{name}]"
+        yield from (f"{field} = {value}" for field, value in limits.model_dump().items())
+    for key in keys:
+        yield f'\n[[keys]]\nid = "{key.id}"\ntenant = "{key.tenant}"\nsha256 = "{key.sha256}"'
+        yield f"created = {key.created.isoformat()}"
+        if key.revoked:
+            yield f"revoked = {key.revoked.isoformat()}"
+
+
+def _letters(count: int) -> str:
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    return "".join(secrets.choice(alphabet) for _ in range(count))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

@@ -1,0 +1,154 @@
+"""Ears: one per session, each hearing one utterance at a time. The work runs in a small thread pool, beside the speaking.
+
+An ear is a memory, not a record: it is lost with the replica, and the gateway sends the utterance again (UtteranceUnknown).
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from a2llm.affect import AFFECTS, Affect
+from a2llm.listening.listener import Listener
+from a2llm.listening.user_affect import STRANGER, UNHEARD, AffectReading, Usual
+from a2serve.inference.utterance import Utterance
+
+LONGEST_UTTERANCE_S = 180
+# (valence, arousal) where Russell's circumplex puts each category: what a label means, not a measurement.
+_CIRCUMPLEX = {"neutral": (0.0, 0.3), "joy": (0.8, 0.6), "sadness": (-0.7, 0.2), "anger": (-0.6, 0.85), "surprise": (0.2, 0.8)}
+
+Judge = Callable[[str], Awaitable[float]]  # the words so far -> P(the turn ends here)
+
+
+class UtteranceUnknown(LookupError):
+    """This replica has not heard the utterance up to the offset: send it again from 0."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """New sound of an utterance; offset_samples at rate_hz."""
+
+    session_id: str
+    utterance_id: str
+    offset_samples: int
+    pcm16: bytes
+    rate_hz: int
+    final: bool = False
+    words_now: bool = False
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What was heard so far. turn_end is None while there are no words."""
+
+    received_samples: int
+    transcript: str = ""
+    stable_chars: int = 0
+    turn_end: float | None = None
+    affect: Affect = field(default_factory=Affect)
+    valence: float = 0.0
+    arousal: float = 0.0
+    affect_confidence: float = 0.0
+    speech_confidence: float = 0.0
+    compute_ms: float = 0.0
+
+
+@dataclass
+class _Ear:
+    """One session's: how its speaker usually sounds, and the utterance that is being spoken."""
+
+    usual: Usual = STRANGER
+    utterance: Utterance | None = None
+    reading: AffectReading = UNHEARD
+    judged: tuple[str, float | None] = ("", None)
+    last: Hearing | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Ears:
+    """All sessions' ears around one listener. `sessions`: of how many the memory is kept."""
+
+    def __init__(self, listener: Listener, judge: Judge, workers: int = 1, sessions: int = 256) -> None:
+        self._listener, self._judge = listener, judge
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ear")
+        self._most = sessions
+        self._ears: OrderedDict[str, _Ear] = OrderedDict()
+
+    async def listen(self, sound: Sound) -> Hearing:
+        """Take new sound. Raises UtteranceUnknown, or ValueError for a request that cannot be right."""
+        ear = self._ear(sound.session_id)
+        async with ear.lock:
+            if ear.last and self._is_repeat(ear, sound):
+                return ear.last
+            utterance = self._utterance(ear, sound)
+            started = time.perf_counter()
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._hear, ear, utterance, sound)
+            turn_end = await self._turn_end(ear, utterance.words.text)
+            ear.last = _hearing(ear, utterance, turn_end, (time.perf_counter() - started) * 1000)
+            return ear.last
+
+    def forget(self, session_id: str) -> bool:
+        """Drop a session's ear; returns whether there was one."""
+        return self._ears.pop(session_id, None) is not None
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def sessions(self) -> int:
+        return len(self._ears)
+
+    def _ear(self, session_id: str) -> _Ear:
+        ear = self._ears.setdefault(session_id, _Ear())
+        self._ears.move_to_end(session_id)
+        while len(self._ears) > self._most:
+            self._ears.popitem(last=False)
+        return ear
+
+    @staticmethod
+    def _is_repeat(ear: _Ear, sound: Sound) -> bool:
+        """A final request whose answer got lost."""
+        known = ear.utterance
+        end = sound.offset_samples + len(sound.pcm16) // 2
+        same = known is not None and known.utterance_id == sound.utterance_id and known.received_samples == end
+        return same and known is not None and known.finished and sound.final
+
+    def _utterance(self, ear: _Ear, sound: Sound) -> Utterance:
+        known = ear.utterance
+        if sound.offset_samples == 0:
+            known = ear.utterance = Utterance(sound.utterance_id, sound.rate_hz, self._listener.open_stream())
+            ear.reading, ear.judged, ear.last = UNHEARD, ("", None), None
+        if known is None or known.utterance_id != sound.utterance_id or known.received_samples != sound.offset_samples:
+            raise UtteranceUnknown(f"utterance {sound.utterance_id!r} is not known up to sample {sound.offset_samples}: send it from 0")
+        if known.finished or known.rate_hz != sound.rate_hz:
+            raise ValueError("the utterance is finished" if known.finished else "rate_hz may not change within an utterance")
+        if known.received_samples + len(sound.pcm16) // 2 > LONGEST_UTTERANCE_S * known.rate_hz:
+            raise ValueError(f"an utterance may last {LONGEST_UTTERANCE_S} s: finish it and begin another")
+        return known
+
+    def _hear(self, ear: _Ear, utterance: Utterance, sound: Sound) -> None:
+        """In the pool."""
+        before = utterance.words.text
+        utterance.feed(sound.pcm16, sound.words_now, sound.final)
+        if utterance.words.text and (sound.final or utterance.words.text != before):
+            ear.reading, usual = utterance.affect(self._listener, ear.usual)
+            ear.usual = usual if sound.final else ear.usual
+
+    async def _turn_end(self, ear: _Ear, words: str) -> float | None:
+        if not words:
+            return None
+        if ear.judged[0] != words:
+            ear.judged = (words, await self._judge(words))
+        return ear.judged[1]
+
+
+def _hearing(ear: _Ear, utterance: Utterance, turn_end: float | None, compute_ms: float) -> Hearing:
+    reading, words = ear.reading, utterance.words
+    valence, arousal = (reading.probabilities @ np.array([_CIRCUMPLEX[name] for name in AFFECTS])).tolist()
+    confidence = float(np.exp(min(0.0, words.avg_logprob))) if words.text else 0.0
+    return Hearing(utterance.received_samples, words.text, utterance.settled_chars, turn_end, reading.affect, valence, arousal,
+                   reading.confidence, confidence, compute_ms)

@@ -1,0 +1,144 @@
+"""What the servicer needs of a model, wherever it runs: the EngineClient protocol, and the one in this process.
+
+Admission happens here, on the event loop: a refusal costs no engine time and comes at once.
+"""
+
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+from a2serve.inference.engine_host import EngineHost
+from a2serve.inference.exchange import Ask, Piece, Refused
+from a2serve.inference.mailbox import Mailbox
+from a2serve.inference.metrics import Metrics
+from a2serve.inference.slots import SlotsFull, SlotTable
+
+_SOONEST_RETRY_MS, _LATEST_RETRY_MS = 200, 5000
+_USUAL_RESPONSE_S = 4.0  # until some have been seen
+_FRESH = 0.2  # how much the latest response changes the mean
+
+
+class EngineClient(Protocol):
+    """One replica's model. Every method may raise EngineDown."""
+
+    @property
+    def slots(self) -> int: ...
+
+    @property
+    def speaking(self) -> int:
+        """Responses in progress."""
+        ...
+
+    def respond(self, ask: Ask) -> AsyncGenerator[Piece, None]:
+        """The response's pieces; the last has a finish. Closing it cancels. Raises Refused, or ValueError for a bad ask."""
+        ...
+
+    async def turn_end(self, words: str) -> float:
+        """P(the user's turn ends after these words)."""
+        ...
+
+    async def release(self, session_id: str) -> bool:
+        """Forget a session; returns whether it was known."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Current:
+    """The response that a session's slot speaks."""
+
+    mailbox: Mailbox
+    started_s: float
+
+
+class LocalEngine:
+    """The engine of this process, behind its thread."""
+
+    def __init__(self, host: EngineHost, slots: int, metrics: Metrics) -> None:
+        self._host, self._table, self._metrics = host, SlotTable(slots), metrics
+        self._current: dict[str, _Current] = {}
+        self._mean_s = _USUAL_RESPONSE_S
+        metrics.queue.set_function(lambda: host.waiting)
+        self._show()
+
+    @property
+    def slots(self) -> int:
+        return self._table.size
+
+    @property
+    def speaking(self) -> int:
+        return self._table.speaking
+
+    async def respond(self, ask: Ask) -> AsyncGenerator[Piece, None]:
+        """See EngineClient."""
+        mailbox = self._host.open_mailbox()
+        try:
+            evicted = self._admit(ask, mailbox)
+            self._host.send(lambda speaker: speaker.begin(ask, mailbox, evicted))
+            async for piece in _pieces(mailbox):
+                if piece.finish:
+                    self._metrics.count(piece.finish)
+                    self._leave(ask.session_id, mailbox)
+                yield piece
+        finally:
+            self._host.close_mailbox(mailbox)
+            if self._leave(ask.session_id, mailbox):
+                self._cancel(mailbox)
+
+    async def turn_end(self, words: str) -> float:
+        """See EngineClient."""
+        return await self._host.ask(lambda speaker: speaker.turn_end(words))
+
+    async def release(self, session_id: str) -> bool:
+        """See EngineClient."""
+        known = self._table.drop(session_id)
+        self._current.pop(session_id, None)
+        self._show()
+        self._host.send(lambda speaker: speaker.release(session_id))
+        return known
+
+    def _admit(self, ask: Ask, mailbox: Mailbox) -> str | None:
+        """Take a slot; returns the session that loses it. Raises Refused."""
+        try:
+            evicted = self._table.take(ask.session_id)
+        except SlotsFull as error:
+            self._metrics.refused.labels("full").inc()
+            raise Refused(str(error), self._retry_after_ms()) from None
+        self._current[ask.session_id] = _Current(mailbox, time.perf_counter())
+        self._show()
+        return evicted
+
+    def _leave(self, session_id: str, mailbox: Mailbox) -> bool:
+        """The slot rests, unless it already speaks something newer; returns whether it spoke this."""
+        current = self._current.get(session_id)
+        if current is None or current.mailbox is not mailbox:
+            return False
+        del self._current[session_id]
+        self._table.rest(session_id)
+        self._mean_s += _FRESH * (time.perf_counter() - current.started_s - self._mean_s)
+        self._show()
+        return True
+
+    def _cancel(self, mailbox: Mailbox) -> None:
+        """The reader has gone in mid-response."""
+        self._metrics.responses.labels("cancelled").inc()
+        if not self._host.down:
+            self._host.send(lambda speaker: speaker.cancel(mailbox))
+
+    def _retry_after_ms(self) -> int:
+        """When the first of the running responses will end, if it is as long as they usually are."""
+        now = time.perf_counter()
+        soonest_s = min((self._mean_s - (now - current.started_s) for current in self._current.values()), default=0.0)
+        return int(min(max(soonest_s * 1000, _SOONEST_RETRY_MS), _LATEST_RETRY_MS))
+
+    def _show(self) -> None:
+        self._metrics.show_slots(self._table.speaking, self._table.held, self._table.size)
+
+
+async def _pieces(mailbox: Mailbox) -> AsyncGenerator[Piece, None]:
+    """Until the one that has a finish."""
+    while True:
+        piece = await mailbox.get()
+        yield piece
+        if piece.finish:
+            return

@@ -1,0 +1,48 @@
+"""The numbers that the inference service shows to Prometheus. Names and buckets come from telemetry.names."""
+
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from a2serve.inference.exchange import Finish
+from a2serve.telemetry import names
+
+
+@dataclass
+class Metrics:
+    """One set per process, in a registry of its own, so that tests can make many."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        reason, latency = [names.LABEL_REASON], names.BUCKETS_LATENCY_SECONDS
+        self.slots = Gauge(names.METRIC_INFERENCE_SLOTS, "slots by state", [names.LABEL_STATE], registry=self.registry)
+        self.queue = Gauge(names.METRIC_INFERENCE_QUEUE, "commands the engine has not taken yet", registry=self.registry)
+        self.kv_tokens = Gauge(names.METRIC_INFERENCE_KV_TOKENS, "tokens kept in the KV cache", registry=self.registry)
+        self.step = Histogram(names.METRIC_INFERENCE_STEP_SECONDS, "time of one engine step",
+                              buckets=names.BUCKETS_STEP_SECONDS, registry=self.registry)  # fmt: skip
+        self.batch = Histogram(names.METRIC_INFERENCE_BATCH, "responses in one engine step",
+                               buckets=names.BUCKETS_BATCH, registry=self.registry)  # fmt: skip
+        self.first_audio = Histogram(names.METRIC_INFERENCE_FIRST_AUDIO_SECONDS, "request to first sound",
+                                     buckets=latency, registry=self.registry)  # fmt: skip
+        self.listen = Histogram(names.METRIC_INFERENCE_LISTEN_SECONDS, "time of one Listen", [names.LABEL_FINAL],
+                                buckets=latency, registry=self.registry)  # fmt: skip
+        self.refused = Counter(names.METRIC_INFERENCE_REFUSED, "responses refused", reason, registry=self.registry)
+        self.responses = Counter(names.METRIC_INFERENCE_RESPONSES, "responses by how they ended", reason, registry=self.registry)
+        self.tokens = Counter(names.METRIC_INFERENCE_TOKENS, "tokens", [names.LABEL_KIND], registry=self.registry)
+        self.audio = Counter(names.METRIC_INFERENCE_AUDIO_SECONDS, "seconds of speech made", registry=self.registry)
+
+    def show_slots(self, speaking: int, held: int, size: int) -> None:
+        for state, count in (("speaking", speaking), ("resting", held - speaking), ("free", size - held)):
+            self.slots.labels(state).set(count)
+
+    def count(self, finish: Finish) -> None:
+        """A response that ended by itself."""
+        usage = finish.usage
+        self.responses.labels(finish.reason).inc()
+        counts = {"input": usage.input_tokens, "cached": usage.cached_tokens, "output_text": usage.output_text_tokens}
+        for kind, number in counts.items():
+            self.tokens.labels(kind).inc(number)
+        self.audio.inc(usage.output_audio_ms / 1000)
+        if usage.output_audio_ms:
+            self.first_audio.observe(finish.timings.first_audio_ms / 1000)

@@ -1,0 +1,82 @@
+"""Loads what a replica runs and warms it up, so that its first response is as fast as the others."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from a2llm.affect import AFFECTS
+from a2llm.api import load_parts
+from a2llm.checkpoint import load_component
+from a2llm.clock import FrameClock
+from a2llm.components import FILES, model_folder
+from a2llm.engine import Engine
+from a2llm.language.chat import Persona, personas
+from a2llm.language.items import UserTurn
+from a2llm.language.tools import Tool
+from a2llm.listening.listener import Listener
+from a2llm.reply_options import ReplyOptions
+from a2llm.rig import ARKIT61, FlameMapping, load_flame_mapping, retarget
+from a2serve.inference.exchange import Ask
+from a2serve.inference.mailbox import Mailbox
+from a2serve.inference.metrics import Metrics
+from a2serve.inference.settings import InferenceSettings
+from a2serve.inference.speaker import Speaker
+
+_WARM_TOKENS = 3
+_WARM_TEXT = "Hello there, please tell me something about yourself."
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a replica can say about its model before anything is asked of it."""
+
+    revision: str
+    clock: FrameClock
+    context_tokens: int
+    personas: dict[str, Persona]
+    affects: tuple[str, ...] = AFFECTS
+    flame: FlameMapping | None = None
+
+
+def read_facts(settings: InferenceSettings) -> Facts:
+    """Reads the files' headers and the FLAME mapping. Raises CheckpointError or ValueError."""
+    folder = settings.model_folder or model_folder()
+    revisions = [load_component(folder / file, name).metadata["revision"] for name, file in sorted(FILES.items())]
+    flame = load_flame_mapping(settings.flame_mapping) if settings.flame_mapping else None
+    retarget(np.zeros((1, ARKIT61.size), np.float32), "oculus15")  # loads its solver now, not in the first response
+    revision = hashlib.sha256(" ".join(revisions).encode()).hexdigest()[:12]
+    return Facts(revision, FrameClock(), settings.context_tokens, personas(), flame=flame)
+
+
+def load_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:
+    """The engine, warm. Takes seconds; raises WeightsError or CheckpointError."""
+    engine = Engine(load_parts(settings.model_folder, settings.device, settings.threads), settings.slots, settings.context_tokens)
+    warm_up(Speaker(engine, settings, Metrics()), settings.slots)  # its numbers are nobody's
+    return Speaker(engine, settings, metrics)
+
+
+def warm_up(speaker: Speaker, slots: int) -> None:
+    """Speak in one slot, then in all, call a function, judge a turn: runtimes compile and allocate when they first see a thing."""
+    for count in sorted({1, slots}):
+        _say(speaker, [ReplyOptions(max_tokens=_WARM_TOKENS)] * count)
+    _say(speaker, [ReplyOptions(tools=(Tool("wait"),), tool_choice="wait")])
+    speaker.turn_end(_WARM_TEXT)
+
+
+def _say(speaker: Speaker, responses: Sequence[ReplyOptions]) -> None:
+    persona = next(iter(personas().values()))
+    for index, options in enumerate(responses):
+        speaker.begin(Ask(f"warm-up-{index}", "warm-up", persona, (UserTurn(_WARM_TEXT),), options, burst=True), Mailbox(), None)
+    while speaker.rest_s() is not None:
+        speaker.step()
+    for index in range(len(responses)):
+        speaker.release(f"warm-up-{index}")
+
+
+def load_listener(settings: InferenceSettings) -> Listener:
+    """The ear, warm."""
+    listener = Listener(threads=settings.ear_threads)
+    listener.transcriber.transcribe(np.zeros(16_000, np.float32))
+    return listener

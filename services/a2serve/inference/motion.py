@@ -1,0 +1,95 @@
+"""Motion on its way out: from the model's rate and rig to the client's. Linear in time, exact in numbering.
+
+Frame n of any rate lies at n / rate seconds since the response began, so that a change of rate moves nothing in time.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from a2llm.rig import ARKIT61, FlameMapping, get_rig, retarget
+
+RATES_HZ = (25, 30, 40, 60)
+Floats = NDArray[np.float32]
+
+
+class RigUnavailable(RuntimeError):
+    """The rig exists, but this replica has no mapping for it."""
+
+
+def interpolate(source: Floats, source_first: int, source_hz: int, numbers: NDArray[np.int64], hz: int) -> Floats:
+    """Frames [n, C] of the given numbers at `hz`, from source frames [F, C] of which the first has number source_first.
+
+    Beyond the last source frame its pose is held.
+    """
+    ticks = numbers * source_hz
+    before = ticks // hz - source_first
+    share = (ticks % hz / hz).astype(np.float32)[:, None]
+    last = len(source) - 1
+    left, right = source[np.minimum(before, last)], source[np.minimum(before + 1, last)]
+    return (left + (right - left) * share).astype(np.float32)
+
+
+class MotionStream:
+    """One response's motion. feed() takes every frame of the model in order and gives those that are settled."""
+
+    def __init__(self, rig: str, hz: int, source_hz: int, flame: FlameMapping | None = None) -> None:
+        check_target(rig, hz, flame)
+        self.rig, self.hz = rig, hz
+        self._source_hz, self._flame = source_hz, flame
+        self._next = 0
+        self._held = np.zeros((0, get_rig(rig).size), np.float32)  # source frames, in the target rig, that may still be needed
+        self._held_first = 0
+
+    def feed(self, frames: Floats, last: bool = False) -> tuple[int, Floats]:
+        """Model frames arkit61 [F, 61] -> number of the first frame given out, and the frames [n, C]."""
+        if len(frames):
+            self._held = np.concatenate([self._held, retarget(frames, self.rig, self._flame)])
+        first, stop = self._next, self._stop(last)
+        if stop <= first:
+            return first, self._held[:0]
+        out = interpolate(self._held, self._held_first, self._source_hz, np.arange(first, stop), self.hz)
+        self._next = stop
+        self._forget()
+        return first, out
+
+    def _stop(self, last: bool) -> int:
+        """One past the last frame that can be made: all its neighbours are there, or nothing more will come."""
+        have = self._held_first + len(self._held)
+        if last:
+            return -(-have * self.hz // self._source_hz)
+        return (have - 1) * self.hz // self._source_hz + 1
+
+    def _forget(self) -> None:
+        unused = min(self._next * self._source_hz // self.hz - self._held_first, len(self._held) - 1)
+        self._held, self._held_first = self._held[unused:], self._held_first + unused
+
+
+def check_target(rig: str, hz: int, flame: FlameMapping | None) -> None:
+    """Raises ValueError for an unknown rig or rate, RigUnavailable for flame58 without a mapping."""
+    if rig == "flame58" and flame is None:
+        raise RigUnavailable("rig flame58 needs a mapping, and none is loaded here")
+    get_rig(rig)
+    if hz not in RATES_HZ:
+        raise ValueError(f"motion_hz must be one of {', '.join(map(str, RATES_HZ))}, not {hz}")
+
+
+def rigs(flame: FlameMapping | None) -> list[str]:
+    """What can be asked for here."""
+    return [ARKIT61.name, "oculus15", *(["flame58"] if flame else [])]
+
+
+def to_f16(frames: Floats) -> bytes:
+    """[n, C] -> little-endian float16, row by row."""
+    return frames.astype("<f2").tobytes()
+
+
+def from_f16(values: bytes, size: int) -> Floats:
+    """One pose [C]. Raises ValueError for another length."""
+    if len(values) != 2 * size:
+        raise ValueError(f"a pose of this rig is {2 * size} bytes, not {len(values)}")
+    return np.frombuffer(values, "<f2").astype(np.float32)
+
+
+def to_pcm16(pcm: Floats) -> bytes:
+    """Samples -1..1 [S] -> little-endian 16 bit, clipped."""
+    return (np.clip(pcm, -1.0, 1.0) * 32767.0).round().astype("<i2").tobytes()

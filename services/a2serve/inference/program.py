@@ -1,0 +1,54 @@
+"""The command line of the inference service: `python -m a2serve.inference`. Settings come from the environment."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+
+from pydantic import ValidationError
+
+from a2serve.inference.host import SWITCH_INTERVAL_S, Host
+from a2serve.inference.settings import InferenceSettings
+from a2serve.telemetry.setup import start_logging
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT. Prints one JSON line on stdout when ready: {"ready": true, "port": …, "metrics_port": …}."""
+    parser = argparse.ArgumentParser("python -m a2serve.inference", description=__doc__, epilog=_settings_help(),
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.parse_args()
+    try:
+        settings = InferenceSettings()
+    except ValidationError as error:
+        sys.exit("\n".join(f"A2_INFERENCE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+    start_logging("a2-inference", settings.log_level)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        asyncio.run(_serve(settings))
+    except (OSError, RuntimeError, ValueError) as error:
+        sys.exit(f"inference cannot start: {error}")
+
+
+async def _serve(settings: InferenceSettings) -> None:
+    asked_to_end = asyncio.Event()
+    for number in _SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, asked_to_end.set)
+    host = Host(settings)
+    start = asyncio.ensure_future(host.start())
+    await asyncio.wait([start, asyncio.ensure_future(asked_to_end.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if not start.done():
+        os._exit(0)  # nothing to lose yet, and a thread that loads a library cannot be asked to stop
+    await start
+    print(json.dumps({"ready": True, "port": host.port, "metrics_port": host.metrics_port}), flush=True)
+    await asked_to_end.wait()
+    await host.drain()
+
+
+def _settings_help() -> str:
+    fields = InferenceSettings.model_fields.items()
+    lines = [f"  A2_INFERENCE_{name.upper():16} {field.description} ({field.default})" for name, field in fields]
+    return "settings (environment):\n" + "\n".join(lines)

@@ -1,0 +1,123 @@
+"""One part as a process: started in a group of its own and tied to us, probed until ready, stopped with everything it started."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from a2serve.local import tie
+from a2serve.local.probes import Probe
+
+PROBE_EVERY_S = 0.05
+
+
+@dataclass(frozen=True)
+class Part:
+    """What to run. `needs`: parts that must be ready first. `stop_s`: how long SIGTERM may take before SIGKILL."""
+
+    name: str
+    role: str
+    command: tuple[str, ...]
+    probe: Probe
+    address: str
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    needs: tuple[str, ...] = ()
+    ready_s: float = 60.0
+    stop_s: float = 10.0
+    restarts: int = 3
+
+
+class PartFailed(Exception):
+    """A part that cannot run. The message is one line with the log's path."""
+
+
+class Process:
+    """One run of a part. A restart is a new Process."""
+
+    def __init__(self, part: Part, log: Path) -> None:
+        self.part, self._log = part, log
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process and of its group; 0 before start()."""
+        return self._process.pid if self._process else 0
+
+    async def start(self) -> None:
+        """Returns at once; `ready()` waits."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", tie.__file__, str(os.getpid()), *self.part.command,
+                env={**os.environ, **self.part.env}, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the parts in order
+            )  # fmt: skip
+
+    async def ready(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        """Returns when the probe succeeds. Raises PartFailed if the part ends, or is not ready in time."""
+        last_s = now_s() + self.part.ready_s
+        while not await self.part.probe():
+            if self._running.returncode is not None:
+                raise PartFailed(self.obituary())
+            if now_s() > last_s:
+                raise PartFailed(f"{self.part.name} was not ready within {self.part.ready_s:.0f} s; its log: {self._log}")
+            await asyncio.sleep(PROBE_EVERY_S)
+
+    async def ended(self) -> None:
+        """Returns when the part has ended, for whatever reason."""
+        await self._running.wait()
+
+    async def stop(self) -> None:
+        """SIGTERM to the group, then SIGKILL to whatever of it is left. Nothing happens if it never started."""
+        if self._process is None:
+            return
+        signal_group(self.pid, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(self.part.stop_s):
+                await self._process.wait()
+        except TimeoutError:
+            pass
+        signal_group(self.pid, signal.SIGKILL)
+        await self._process.wait()
+
+    def obituary(self) -> str:
+        """One line: how it ended, what it said last, where to read more."""
+        code = self._running.returncode or 0
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"stopped with exit code {code}"
+        said = last_words(self._log)
+        return f"{self.part.name} {how}{f': {said}' if said else ''}; its log: {self._log}"
+
+    @property
+    def _running(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, "start() comes first"
+        return self._process
+
+
+def signal_group(pid: int, number: signal.Signals) -> bool:
+    """Whether anything in the group was there to be signalled."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
+        return False
+    return True
+
+
+def last_words(log: Path, limit: int = 160) -> str:
+    """The last line that a log has to say, of a JSON line its message or the last line of its error; at most `limit` characters."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 8192))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    try:
+        said = json.loads(line)
+        line = str(said.get("error") or said["message"]).strip().splitlines()[-1]
+    except (ValueError, KeyError, AttributeError, TypeError, IndexError):
+        pass
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

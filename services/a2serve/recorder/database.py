@@ -1,0 +1,108 @@
+"""Writes batches into SQL: records once, with the offsets they came from, in one transaction. SQLite and Postgres."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, Table, create_engine, event, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+from a2serve.contracts.records import read_record
+from a2serve.recorder.tables import TABLE_OF, offsets, row_of, unreadable, utc_now
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the broker."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a batch: messages by (topic, outcome); outcome = stored | repeated | unreadable."""
+
+    outcomes: Counter[tuple[str, str]]
+
+
+class RecordDatabase:
+    """One engine. Raises SQLAlchemyError when the database cannot be reached."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            Path(parsed.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        self._engine = create_engine(url, pool_pre_ping=True)
+        if parsed.get_backend_name() == "sqlite":
+            event.listen(self._engine, "connect", _wait_for_readers)
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    def migrate(self) -> None:
+        """Bring the tables up to this version; replicas that start together wait for each other where the database can."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self._engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def store(self, messages: Sequence[Message]) -> Stored:
+        """All of it or nothing."""
+        outcomes: Counter[tuple[str, str]] = Counter()
+        with self._engine.begin() as connection:
+            for message in messages:
+                outcomes[(message.topic, _store(connection, message))] += 1
+            for (topic, partition), last in {(m.topic, m.partition): m.offset for m in messages}.items():
+                _remember(connection, topic, partition, last + 1)
+        return Stored(outcomes)
+
+    def next_offset(self, topic: str, partition: int) -> int | None:
+        """Where to go on; None for a partition that was never read."""
+        query = select(offsets.c.next_offset).where(offsets.c.topic == topic, offsets.c.partition == partition)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _store(connection: Connection, message: Message) -> str:
+    try:
+        record = read_record(message.topic, message.value)
+    except ValueError as error:
+        place = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+        row = place | {"at": utc_now(), "error": str(error)[:2000], "value": message.value}
+        connection.execute(_insert(connection, unreadable).values(row).on_conflict_do_nothing())
+        return "unreadable"
+    table = TABLE_OF[message.topic]
+    done = connection.execute(_insert(connection, table).values(row_of(record)).on_conflict_do_nothing(index_elements=["record_id"]))
+    return "stored" if done.rowcount else "repeated"
+
+
+def _remember(connection: Connection, topic: str, partition: int, next_offset: int) -> None:
+    statement = _insert(connection, offsets).values(topic=topic, partition=partition, next_offset=next_offset)
+    changed = statement.on_conflict_do_update(index_elements=["topic", "partition"], set_={"next_offset": next_offset})
+    connection.execute(changed)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    """`INSERT` that can say what a conflict means; both dialects spell it alike."""
+    return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
+
+
+def _wait_for_readers(connection: Any, _: object) -> None:
+    """SQLite: readers (the gateway) do not stop the writer, and a busy file is waited for."""
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,64 @@
+"""The command line of the recorder: `python -m a2serve.recorder`. Settings come from the environment."""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+
+from prometheus_client import CollectorRegistry, start_http_server
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from a2serve.recorder.consumer import Recorder, RecorderMetrics
+from a2serve.recorder.database import RecordDatabase
+from a2serve.recorder.settings import RecorderSettings
+from a2serve.telemetry.setup import start_logging
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Migrate, then record until SIGTERM or SIGINT. Prints one JSON line on stdout: {"ready": true, "metrics_port": …}."""
+    parser = argparse.ArgumentParser("python -m a2serve.recorder", description=__doc__, epilog=_settings_help(),
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.parse_args()
+    try:
+        settings = RecorderSettings()
+    except ValidationError as error:
+        sys.exit("\n".join(f"A2_RECORDER_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+    start_logging("a2-recorder", settings.log_level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("kafka").setLevel(logging.ERROR)  # it tells every attempt to reconnect
+    try:
+        _serve(settings)
+    except (OSError, SQLAlchemyError) as error:
+        sys.exit(f"the recorder cannot start: {error}")
+
+
+def _serve(settings: RecorderSettings) -> None:
+    database, registry = RecordDatabase(settings.database), CollectorRegistry()
+    database.migrate()
+    recorder = Recorder(settings, database, RecorderMetrics(registry))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: recorder.stop())
+    port = _show_metrics(settings, registry)
+    print(json.dumps({"ready": True, "metrics_port": port}), flush=True)
+    worker = threading.Thread(target=recorder.run, name="recorder")  # so that signals find the main thread awake
+    worker.start()
+    worker.join()
+    database.close()
+
+
+def _show_metrics(settings: RecorderSettings, registry: CollectorRegistry) -> int:
+    if settings.metrics_port < 0:
+        return -1
+    server, _ = start_http_server(settings.metrics_port, settings.host, registry)
+    return server.server_port
+
+
+def _settings_help() -> str:
+    fields = RecorderSettings.model_fields.items()
+    lines = [f"  A2_RECORDER_{name.upper():20} {field.description} ({field.default})" for name, field in fields]
+    return "settings (environment):\n" + "\n".join(lines)

@@ -1,0 +1,121 @@
+"""The tables. Rows are records as they came, each once (`record_id`); nothing is counted in them that could be counted twice.
+
+Columns of a record's table are the fields of its contract; a migration follows a change here.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+from a2serve.contracts.records import TOPIC_AUDIT, TOPIC_SESSIONS, TOPIC_TURNS, TOPIC_USAGE, RecordBase
+
+metadata = MetaData()
+
+
+def _common() -> list[Column[Any]]:
+    return [
+        Column("record_id", String(64), primary_key=True),
+        Column("at", DateTime, nullable=False),  # UTC
+        Column("day", String(10), nullable=False),  # YYYY-MM-DD, UTC
+        Column("tenant", String(64), nullable=False),
+        Column("request_id", String(64), nullable=False),
+        Column("trace_id", String(32), nullable=False),
+    ]
+
+
+def _spoken() -> list[Column[Any]]:
+    return [
+        Column("session_id", String(64), nullable=False, index=True),
+        Column("response_id", String(64), nullable=False),
+        Column("end_user_id", String(128), nullable=False),
+    ]
+
+
+sessions = Table(
+    "sessions", metadata, *_common(),
+    Column("session_id", String(64), nullable=False, index=True),
+    Column("event", String(16), nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("end_user_id", String(128), nullable=False),
+    Column("cause", String(16), nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("turns", Integer, nullable=False),
+    Index("sessions_by_tenant", "tenant", "at"),
+)  # fmt: skip
+
+turns = Table(
+    "turns", metadata, *_common(), *_spoken(),
+    Column("status", String(16), nullable=False),
+    Column("user_text", Text, nullable=False),
+    Column("avatar_text", Text, nullable=False),
+    Column("endpointing_ms", Float, nullable=False),
+    Column("transcription_ms", Float, nullable=False),
+    Column("first_packet_ms", Float, nullable=True),
+    Column("queue_ms", Float, nullable=False),
+    Column("prefill_ms", Float, nullable=False),
+    Column("first_audio_ms", Float, nullable=False),
+    Column("compute_ms", Float, nullable=False),
+    Column("cut_ms", BigInteger, nullable=True),
+    Column("audio_ms", BigInteger, nullable=False),
+    Index("turns_by_tenant", "tenant", "at"),
+)  # fmt: skip
+
+usage = Table(
+    "usage", metadata, *_common(), *_spoken(),
+    Column("model", String(128), nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("output_text_tokens", BigInteger, nullable=False),
+    Column("input_audio_ms", BigInteger, nullable=False),
+    Column("output_audio_ms", BigInteger, nullable=False),
+    Index("usage_by_tenant", "tenant", "at"),
+)  # fmt: skip
+
+audit = Table(
+    "audit", metadata, *_common(),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target", String(128), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Index("audit_by_tenant", "tenant", "at"),
+)  # fmt: skip
+
+# Up to where a partition was read; written in the same transaction as what was read.
+offsets = Table(
+    "offsets", metadata,
+    Column("topic", String(128), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+)  # fmt: skip
+
+# Messages that are no record we can read: kept, so that none is lost and none stops the others.
+unreadable = Table(
+    "unreadable", metadata,
+    Column("topic", String(128), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("at", DateTime, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+)  # fmt: skip
+
+TABLE_OF = {TOPIC_SESSIONS: sessions, TOPIC_TURNS: turns, TOPIC_USAGE: usage, TOPIC_AUDIT: audit}
+
+
+def row_of(record: RecordBase) -> dict[str, Any]:
+    """The record as a row of its table."""
+    at = record.at.astimezone(UTC)
+    fields = {name: _storable(value) for name, value in record.model_dump(exclude={"version", "kind"}).items()}
+    return fields | {"at": at.replace(tzinfo=None), "day": f"{at:%Y-%m-%d}"}
+
+
+def _storable(value: Any) -> Any:
+    """Postgres has no NUL in text."""
+    return value.replace("\0", "") if isinstance(value, str) else value
+
+
+def utc_now() -> datetime:
+    """As columns hold times."""
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,53 @@
+"""One JSON line per log record, with the request, tenant and session it belongs to. Says nothing about what is worth a line."""
+
+import json
+import logging
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from opentelemetry import trace
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_bound: ContextVar[dict[str, object]] = ContextVar("a2_log_fields", default={})  # noqa: B039 (never changed in place)
+
+
+def start_logging(service: str, level: str = "INFO") -> None:
+    """JSON lines on stderr. Fields given as `extra=`, or bound by `log_fields`, stand beside the message."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines(service))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+@contextmanager
+def log_fields(**fields: object) -> Generator[None]:
+    """Every line written inside, in this task and those it starts, carries these fields (tenant, session_id, request_id)."""
+    token = _bound.set({**_bound.get(), **fields})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
+class JsonLines(logging.Formatter):
+    """One record, one line."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(), "service": self._service, "message": record.getMessage(),
+        }  # fmt: skip
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            line["trace_id"] = f"{context.trace_id:032x}"
+        line.update(_bound.get())
+        line.update({key: value for key, value in vars(record).items() if key not in _PLAIN})
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)

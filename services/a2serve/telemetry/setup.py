@@ -1,0 +1,22 @@
+"""Starts tracing and log lines of one process. Names are in names.py; metrics live in each service's own registry."""
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from a2serve.telemetry.logs import start_logging
+
+__all__ = ["start_logging", "start_tracing"]
+
+
+def start_tracing(service: str, otlp_endpoint: str = "") -> TracerProvider:
+    """A provider that sends to `otlp_endpoint` (OTLP/HTTP base URL) in the background; empty: spans are made, none is sent.
+
+    Call shutdown() at the end, so that the last spans leave.
+    """
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
+    if otlp_endpoint:
+        exporter = OTLPSpanExporter(f"{otlp_endpoint.rstrip('/')}/v1/traces", timeout=2)
+        provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
+    return provider

@@ -1,0 +1,354 @@
+"""A real uvicorn gateway before a real gRPC server that speaks from a script; and a client that checks GA shapes.
+
+The script is exact: so many packets of 50 ms, a tone whose amplitude grows with the packet, one word every fourth packet,
+motion whose first coefficient is the frame number. Transcripts come from the audio's length or from `script.transcripts`.
+"""
+
+import asyncio
+import base64
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import grpc
+import numpy as np
+import uvicorn
+import websockets
+from fastapi import FastAPI
+from openai.types.realtime import RealtimeServerEvent
+from opentelemetry import trace
+from pydantic import TypeAdapter
+
+from a2serve.contracts.events import read_server_event
+from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.proto import avatar_pb2 as pb
+from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.gateway.collaborators import Collaborators, SavedSession, SessionFacts, SessionLimits, TurnFacts, monotonic_ms
+from a2serve.gateway.grpc_inference import GrpcInference
+from a2serve.gateway.realtime import Grant, RealtimeService, realtime_router
+
+PACKET_SAMPLES = 1200
+WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+RIG = "arkit61"
+WAIT_S = 60.0  # a busy machine; what should come comes in milliseconds
+GA_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+
+
+@dataclass
+class Script:
+    """What the model will do, and what it saw."""
+
+    packets: int = 20
+    pace_s: float = 0.0
+    transcripts: list[str] = field(default_factory=list)  # final words of the next utterances
+    running: str = ""  # words while somebody speaks
+    turn_end: float = 0.9
+    call: tuple[str, str] | None = None  # (name, arguments)
+    refuse: bool = False
+    forget: bool = False  # the next Listen does not know its utterance
+    requests: list[pb.RespondRequest] = field(default_factory=list)
+    listens: list[pb.ListenRequest] = field(default_factory=list)
+    idles: list[pb.IdleRequest] = field(default_factory=list)
+    metadata: list[dict[str, str]] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    cancelled: int = 0
+
+
+class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
+    """Speaks the proto."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self._heard: dict[str, int] = {}
+
+    async def Describe(self, request, context):
+        rigs = [pb.Rig(name=RIG, coefficient_names=[f"c{i}" for i in range(61)])]
+        personas = [pb.Persona(name="ada", instructions="be kind", avatar="ada", voice="hibari")]
+        return pb.ModelInfo(
+            revision="scripted", sample_rate_hz=24000, audio_frame_hz=20, motion_hz=40, rigs=rigs, personas=personas, slots=2,
+            slots_free=2, affects=["neutral", "happy"],
+        )  # fmt: skip
+
+    async def Respond(self, request, context):
+        self.script.requests.append(request)
+        self.script.metadata.append(dict(context.invocation_metadata()))
+        if self.script.refuse:
+            context.set_trailing_metadata((("retry-after-ms", "1500"),))
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "every slot speaks")
+        try:
+            for index in range(self.script.packets):
+                yield self._packet(request, index)
+                await asyncio.sleep(self.script.pace_s)
+            if self.script.call:
+                name, arguments = self.script.call
+                call = pb.FunctionCall(call_id="call_1", name=name, arguments=arguments)
+                yield pb.Packet(response_id=request.response_id, pts_samples=self.script.packets * PACKET_SAMPLES, function_call=call)
+            usage = pb.Usage(input_tokens=30, cached_tokens=10, output_text_tokens=7, output_audio_ms=50 * self.script.packets)
+            done = pb.Done(reason=pb.Done.COMPLETED, usage=usage, timings=pb.Timings(first_audio_ms=1.0))
+            yield pb.Packet(response_id=request.response_id, pts_samples=self.script.packets * PACKET_SAMPLES, done=done)
+        except asyncio.CancelledError:
+            self.script.cancelled += 1
+            raise
+
+    async def Listen(self, request, context):
+        script, key = self.script, f"{request.session_id}/{request.utterance_id}"
+        script.listens.append(request)
+        if script.forget:
+            script.forget = False
+            self._heard.pop(key, None)
+        if self._heard.get(key, 0) != request.offset_samples:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "unknown utterance")
+        received = request.offset_samples + len(request.pcm16) // 2
+        self._heard[key] = received
+        words = script.transcripts.pop(0) if request.final and script.transcripts else script.running
+        return pb.ListenReply(
+            utterance_id=request.utterance_id, received_samples=received, transcript=words, stable_chars=len(words),
+            turn_end_probability=script.turn_end, affect=pb.Affect(category="neutral", intensity=0.2), affect_confidence=0.5,
+        )  # fmt: skip
+
+    async def Idle(self, request, context):
+        self.script.idles.append(request)
+        frames = request.frames or 8
+        values = np.zeros((frames, 61), "<f2")
+        if request.start_f16:
+            values[:] = np.frombuffer(request.start_f16, "<f2")
+        return pb.Motion(rig=request.rig, hz=request.motion_hz, first_frame=request.from_frame, frames=frames, values_f16=values.tobytes())
+
+    async def Release(self, request, context):
+        self.script.released.append(request.session_id)
+        return pb.ReleaseReply(known=True)
+
+    def _packet(self, request: pb.RespondRequest, index: int) -> pb.Packet:
+        text = WORDS[index // 4 % len(WORDS)] if index % 4 == 0 else ""
+        pcm = np.full(PACKET_SAMPLES, 100 + index, "<i2") if request.audio else np.zeros(0, "<i2")
+        motion = self._motion(request, index) if request.motion_hz and request.audio else None
+        affect = pb.Affect(category="happy", intensity=0.5) if index == 0 else None
+        return pb.Packet(
+            response_id=request.response_id, pts_samples=index * PACKET_SAMPLES, text=text, pcm16=pcm.tobytes(), motion=motion,
+            affect=affect,
+        )  # fmt: skip
+
+    def _motion(self, request: pb.RespondRequest, index: int) -> pb.Motion:
+        first, end = -(-index * request.motion_hz // 20), -(-(index + 1) * request.motion_hz // 20)
+        values = np.zeros((end - first, 61), "<f2")
+        values[:, 0] = np.arange(first, end)
+        return pb.Motion(rig=RIG, hz=request.motion_hz, first_frame=first, frames=end - first, values_f16=values.tobytes())
+
+
+@dataclass
+class Memory:
+    """Conversations and Records in a dict; the real ones are Redis and Kafka."""
+
+    saved: dict[tuple[str, str], SavedSession] = field(default_factory=dict)
+    turns: list[TurnFacts] = field(default_factory=list)
+    sessions: list[SessionFacts] = field(default_factory=list)
+
+    async def load(self, tenant: str, session_id: str) -> SavedSession | None:
+        return self.saved.get((tenant, session_id))
+
+    async def save(self, tenant: str, session_id: str, saved: SavedSession) -> None:
+        json.dumps([saved.config, saved.items])
+        self.saved[tenant, session_id] = saved
+
+    async def append(self, tenant: str, session_id: str, item: dict[str, Any], sequence: int) -> None:
+        old = self.saved.get((tenant, session_id), SavedSession({}, []))
+        items = [other for other in old.items if other["id"] != item["id"]]
+        self.saved[tenant, session_id] = SavedSession(old.config, [*items, item], sequence)
+
+    async def turn(self, facts: TurnFacts) -> None:
+        self.turns.append(facts)
+
+    async def session(self, facts: SessionFacts) -> None:
+        self.sessions.append(facts)
+
+
+@dataclass
+class Clock:
+    """The session's clock, moved by hand: a test means the same on a busy machine."""
+
+    ms: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.ms
+
+
+@dataclass
+class Stand:
+    """A running gateway."""
+
+    port: int
+    clock: Clock
+    script: Script
+    memory: Memory
+    service: RealtimeService
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/v1/realtime?model=a2-llm"
+
+    @asynccontextmanager
+    async def connect(self, query: str = "", **options: Any) -> AsyncIterator["Client"]:
+        options = {"additional_headers": {"Authorization": "Bearer test"}, "max_size": 32 << 20} | options
+        async with websockets.connect(self.url + query, **options) as socket_:
+            yield Client(socket_)
+
+
+class Client:
+    """A thin client that keeps every event, and reads GA ones with the openai package's own models."""
+
+    def __init__(self, socket_: Any) -> None:
+        self.socket, self.events = socket_, list[dict[str, Any]]()
+        self.packets: list[bytes] = []
+        self.times: list[float] = []
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        await self.socket.send(json.dumps({"type": kind} | fields))
+
+    async def update(self, **session: Any) -> dict[str, Any]:
+        await self.send("session.update", session={"type": "realtime"} | session)
+        return await self.until("session.updated")
+
+    async def next(self) -> dict[str, Any]:
+        while True:
+            frame = await asyncio.wait_for(self.socket.recv(), WAIT_S)
+            if isinstance(frame, bytes):
+                self.packets.append(frame)
+                continue
+            self.events.append(json.loads(frame))
+            self._check(self.events[-1])
+            self.times.append(asyncio.get_running_loop().time())
+            return self.events[-1]
+
+    def _check(self, event: dict[str, Any]) -> None:
+        """Ours read back by our models, GA's by the models of the openai package."""
+        assert read_server_event(json.dumps(event)).type == event["type"]  # type: ignore[attr-defined]
+        if not event["type"].startswith("a2."):
+            GA_EVENT.validate_python(event)
+
+    async def until(self, *kinds: str) -> dict[str, Any]:
+        while True:
+            event = await self.next()
+            if event["type"] in kinds:
+                return event
+            assert "error" in kinds or event["type"] != "error", event
+
+    async def quiet(self, seconds: float) -> list[dict[str, Any]]:
+        """What still comes within that time."""
+        start = len(self.events)
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    await self.next()
+        except TimeoutError:
+            return self.events[start:]
+
+    async def say(self, pcm16: bytes, *, pace: float = 0.0, chunk_ms: int = 40) -> None:
+        """Append audio; pace 1 = real time."""
+        step = 48 * chunk_ms
+        start = asyncio.get_running_loop().time()
+        for count, at in enumerate(range(0, len(pcm16), step), 1):
+            await self.send("input_audio_buffer.append", audio=base64.b64encode(pcm16[at : at + step]).decode())
+            if pace:
+                await asyncio.sleep(max(start + count * chunk_ms / 1000 * pace - asyncio.get_running_loop().time(), 0))
+
+    async def ask(self, text: str) -> None:
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        await self.send("conversation.item.create", item=item)
+        await self.send("response.create")
+
+    def kinds(self) -> list[str]:
+        return [event["type"] for event in self.events]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == kind]
+
+
+async def _grant(socket_: Any) -> Grant:
+    if socket_.headers.get("authorization") != "Bearer test":
+        raise Problem(Code.UNAUTHORIZED, "no such key")
+    return Grant("acme")
+
+
+@asynccontextmanager
+async def standing(
+    script: Script | None = None,
+    *,
+    limits: SessionLimits | None = None,
+    authorize: Callable[[Any], Awaitable[Grant]] = _grant,
+    target: str = "",
+    real_time: bool = False,
+    tracer: trace.Tracer | None = None,
+) -> AsyncIterator[Stand]:
+    """Gateway and model up; down again by themselves. Checks that no task of a session is left."""
+    script, memory = script or Script(), Memory()
+    avatar = grpc.aio.server()
+    avatar_pb2_grpc.add_AvatarServicer_to_server(ScriptedAvatar(script), avatar)
+    port = avatar.add_insecure_port("127.0.0.1:0")
+    await avatar.start()
+    inference = GrpcInference(target or f"127.0.0.1:{port}")
+    clock = Clock()
+    now_ms = monotonic_ms if real_time else clock
+    service = RealtimeService(
+        authorize, Collaborators(inference, memory, memory, limits or SessionLimits(), now_ms=now_ms, tracer=tracer or trace.NoOpTracer())
+    )
+    app = FastAPI()
+    app.include_router(realtime_router(service))
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="websockets-sansio", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started:
+        assert not serving.done(), "uvicorn did not start"
+        await asyncio.sleep(0.01)
+    try:
+        yield Stand(listening.getsockname()[1], clock, script, memory, service)
+        await _no_session_task_left(service)
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(serving, WAIT_S)
+        await inference.close()
+        await avatar.stop(None)
+        listening.close()
+
+
+async def _no_session_task_left(service: RealtimeService) -> None:
+    def left() -> list[str]:
+        names = [task.get_name() for task in asyncio.all_tasks()]
+        return [*service.sessions, *(name for name in names if "sess_" in name or "resp_" in name or "item_" in name)]
+
+    async with asyncio.timeout(WAIT_S):
+        while left():
+            await asyncio.sleep(0.05)
+
+
+def speech(name: str = "af_bella_00") -> bytes:
+    """A spoken question as PCM16 at 24 kHz, without the silence around it."""
+    path = Path(__file__).parent / "data" / "questions" / f"{name}.flac"
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=24000)
+    with av.open(str(path)) as container:
+        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+        frames += resampler.resample(None)
+    samples = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    loud = np.flatnonzero(np.abs(samples) > 400)
+    return samples[loud[0] : loud[-1] + 1].tobytes()
+
+
+def silence(ms: int) -> bytes:
+    """With the faint noise of a real microphone."""
+    return np.random.default_rng(0).normal(0, 3, 24 * ms).astype("<i2").tobytes()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    """One asynchronous test, bounded."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(240):
+            await test()
+
+    asyncio.run(bounded())
