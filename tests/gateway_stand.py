@@ -107,14 +107,14 @@ class GatewayStand:
 async def gateway_standing(folder: Path, redis_port: int, script: Script | None = None, **settings: Any) -> AsyncIterator[GatewayStand]:
     """Up while inside; ended as SIGTERM ends it, without the waiting."""
     script = script or Script()
-    avatar, inference = await _scripted(script)
+    avatar, inference = await scripted(script)
     tenants_file = folder / "tenants.toml"
     keys = {tenant: create_key(tenants_file, tenant)[0] for tenant in ("acme", "globex")}
     redis = f"redis://127.0.0.1:{redis_port}/0"
     own = {"tenants_file": tenants_file, "inference": inference, "redis_url": redis, "kafka_servers": "127.0.0.1:9", "drain_s": 1.0}
     chosen = GatewaySettings(**own | settings)
     app = create_app(chosen)
-    listening = socket.socket()
+    listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio does not know that it is TCP, and Nagle waits 40 ms
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
@@ -131,7 +131,7 @@ async def gateway_standing(folder: Path, redis_port: int, script: Script | None 
         listening.close()
 
 
-async def _scripted(script: Script) -> tuple[grpc.aio.Server, str]:
+async def scripted(script: Script) -> tuple[grpc.aio.Server, str]:
     avatar = grpc.aio.server()
     avatar_pb2_grpc.add_AvatarServicer_to_server(ScriptedAvatar(script), avatar)
     port = avatar.add_insecure_port("127.0.0.1:0")

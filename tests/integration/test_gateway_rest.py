@@ -244,7 +244,8 @@ def test_every_error_is_a_problem(stand) -> None:
             check_problem(await client.get("/v1/nothing"), 404, "not_found")
             refused = await client.put("/v1/sessions", json={})
             check_problem(refused, 405, "method_not_allowed")
-            assert "POST" in refused.headers["allow"]
+            assert refused.headers["allow"] == "POST"
+            assert (await client.patch("/v1/personas", json={})).headers["allow"] == "GET, POST"
             text = {"content-type": "text/plain"}
             check_problem(await client.post("/v1/sessions", content=b"{}", headers=text), 415, "unsupported_media_type")
             json_type = {"content-type": "application/json"}

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from realtime_stand import Client, Script, run, silence, speech, standing
 
-from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway import client_secrets
 from a2serve.gateway.realtime import Grant
 
 ANSWER = [
@@ -184,7 +184,7 @@ def test_items_are_placed_fetched_cut_and_deleted():
 
 def test_cancel_stops_at_once_and_only_one_answer_at_a_time():
     async def scene() -> None:
-        async with standing(Script(packets=200)) as stand, stand.connect() as client:
+        async with standing(Script(packets=2000)) as stand, stand.connect() as client:
             await client.next()
             await client.send("response.cancel", event_id="c0")
             error = (await client.until("error"))["error"]
@@ -260,8 +260,11 @@ def test_a_session_is_continued_where_it_was():
 
 def test_what_a_secret_fixes_stays_fixed():
     async def scene() -> None:
+        fixed = {"instructions": "be kind", "tools": []}
+        secret = client_secrets.Grant(tenant="acme", key_id="k", config=fixed, origin=None, expires_at=0)
+
         async def grant(_socket) -> Grant:
-            return Grant("acme", SessionConfig(instructions="be kind"), frozenset({"instructions", "tools"}))
+            return Grant("acme", secret.session, secret.check_event)
 
         async with standing(authorize=grant) as stand, stand.connect() as client:
             assert (await client.next())["session"]["instructions"] == "be kind"

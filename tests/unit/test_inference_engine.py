@@ -220,7 +220,7 @@ def test_a_reader_that_stops_reading_is_not_filled_without_end():
             for _ in range(40):
                 await asyncio.sleep(0.05)
             speech = next(iter(b.speaker._speeches.values()), None)
-            assert speech is None or speech.mailbox.unread <= MOST_UNREAD + 1
+            assert speech is None or speech.mailbox.unread <= MOST_UNREAD + 2  # a step may bring the last two
 
     run(scenario)
 

@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 
 from a2llm.cli import bench, chat, data, evaluate, render, say, train, weights
 from a2llm.cli.arguments import Parser, UsageError, examples
@@ -30,6 +31,8 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command in COMMANDS:
         command.register(commands)
+    for other in entry_points(group="a2.commands"):  # of the services, where they are installed
+        other.load().register(commands)
     return parser
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 SENTENCE_END = (".", "!", "?")
+GOING_ON = "thing"  # read behind an unfinished sentence: at its end "in a" sounds otherwise than within
 
 
 class GraphemeToPhoneme(Protocol):
@@ -70,7 +71,8 @@ class PhoneStream:
     ended: bool = False
     _sentence: list[str] = field(default_factory=list)
     _first_word: int = 0
-    _released: int = 0
+    _released: int = 0  # words of the sentence
+    _begun: bool = False  # the sentence has phones
 
     def push_word(self, word: str) -> None:
         """Add one whole word with its punctuation."""
@@ -78,7 +80,7 @@ class PhoneStream:
         if word.rstrip("\"')").endswith(SENTENCE_END):
             self._release(whole=True)
             self._first_word += len(self._sentence)
-            self._sentence, self._released = [], 0
+            self._sentence, self._released, self._begun = [], 0, False
         else:
             self._release(whole=False)
 
@@ -91,15 +93,17 @@ class PhoneStream:
         self.ended = True
 
     def _release(self, whole: bool) -> None:
-        symbols = self.g2p(" ".join(self._sentence)).strip()
-        symbols = "".join(s for s in symbols if s in self.table.ids)
-        owner = align_words(symbols, len(self._sentence))
-        until = len(symbols) if whole else max(0, symbols.rfind(" "))
-        if self.phones and self._released == 0 and until:
-            self._append(" ", self._first_word)
-        for symbol, word in list(zip(symbols, owner, strict=True))[self._released:until]:
-            self._append(symbol, self._first_word + word)
-        self._released = max(self._released, until)
+        """The words that cannot change any more: all but the last, which reads otherwise before a vowel."""
+        words = self._sentence if whole else [*self._sentence, GOING_ON]
+        until = len(self._sentence) - (not whole)
+        symbols = "".join(s for s in self.g2p(" ".join(words)).strip() if s in self.table.ids)
+        for symbol, word in zip(symbols, align_words(symbols, len(words)), strict=True):
+            if self._released <= word < until:
+                if self.phones and not self._begun:
+                    self._append(" ", self._first_word)
+                self._begun = True
+                self._append(symbol, self._first_word + word)
+        self._released = until
 
     def _append(self, symbol: str, word: int) -> None:
         self.phones.append(self.table.ids[symbol])

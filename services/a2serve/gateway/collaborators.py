@@ -113,14 +113,13 @@ class SessionLimits:
 class Identity:
     """Whose session it is. `resumed_after`: the last event number that a returning client received.
 
-    `locked`: top-level settings that a client secret fixed; `session.update` may repeat them, not change them.
+    `guard` sees every event before it is done, and raises Problem for what a client secret does not allow.
     """
 
     session_id: str
     tenant: str
     resumed_after: int = 0
-    locked: frozenset[str] = frozenset()
-    guard: Callable[[ClientEventBase], None] | None = None  # raises Problem for what the client secret does not allow
+    guard: Callable[[ClientEventBase], None] | None = None
 
 
 def monotonic_ms() -> float:

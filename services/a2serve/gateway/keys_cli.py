@@ -1,12 +1,12 @@
-"""`a2 keys create|revoke|list`: API keys in the tenants file. Hooked into `a2` by the entry point group `a2.commands`."""
+"""`a2 keys create|revoke|list`: API keys in the tenants file. Hooked into `a2` by the entry point group `a2.commands`.
+
+Imports the gateway's modules when a command runs, so that `a2` itself starts without them.
+"""
 
 import argparse
 import os
 from pathlib import Path
 from typing import Protocol
-
-from a2serve.gateway.settings import default_tenants_file
-from a2serve.gateway.tenants import create_key, read_tenants, revoke_key
 
 
 class Commands(Protocol):
@@ -31,18 +31,24 @@ def register(commands: Commands) -> None:
 
 
 def _create(arguments: argparse.Namespace) -> int:
+    from a2serve.gateway.tenants import create_key
+
     key, _ = create_key(_file(arguments), arguments.tenant)
     print(key)
     return 0
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
+    from a2serve.gateway.tenants import revoke_key
+
     ended = revoke_key(_file(arguments), arguments.key_id)
     print(f"revoked {ended.id} of {ended.tenant}")
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from a2serve.gateway.tenants import read_tenants
+
     for key in read_tenants(_file(arguments)).keys:
         state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else "active"
         print(f"{key.id}  {key.tenant:<20} created {key.created:%Y-%m-%d}  {state}")
@@ -55,5 +61,7 @@ def _usage(parser: argparse.ArgumentParser) -> int:
 
 
 def _file(arguments: argparse.Namespace) -> Path:
+    from a2serve.gateway.settings import default_tenants_file
+
     named = os.environ.get("A2_TENANTS_FILE")
     return arguments.file or (Path(named) if named else default_tenants_file())

@@ -11,12 +11,14 @@ from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway import request_context
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_MS = 2000
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _OF_STATUS = {
     401: Code.UNAUTHORIZED, 403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.BODY_TOO_LARGE,
     415: Code.UNSUPPORTED_MEDIA, 503: Code.UNAVAILABLE,
@@ -62,10 +64,18 @@ def _of_problem(_: Request, error: Exception) -> JSONResponse:
     return problem_response(error, headers=headers)
 
 
-def _of_http(_: Request, error: Exception) -> JSONResponse:
+def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        error.headers = {"allow": ", ".join(_allowed(request))}
     code = _OF_STATUS.get(error.status_code, Code.INVALID_VALUE if error.status_code < 500 else Code.INTERNAL)
     return problem_response(Problem(code, error.detail), headers=dict(error.headers or {}))
+
+
+def _allowed(request: Request) -> list[str]:
+    """Methods of all routes of this path; Starlette names those of the first."""
+    routes, scopes = request.app.router.routes, {method: {**request.scope, "method": method} for method in METHODS}
+    return [method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 def _of_validation(_: Request, error: Exception) -> JSONResponse:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from a2serve.contracts.client_events import ClientEventBase
+from a2serve.contracts.events import write_event
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
@@ -19,6 +20,7 @@ from a2serve.gateway.session import Session
 log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "realtime"
+TOLD_TO_PAGES = (404, 429, 503)  # the session to resume is gone; full
 # RFC 6455 codes; the reason is the cause's own word.
 CLOSE_CODES: dict[CloseCause, int] = {
     "client_left": 1000,
@@ -31,11 +33,10 @@ CLOSE_CODES: dict[CloseCause, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What `authorize` allows: whose socket it is, the settings it begins with, those it may not change."""
+    """What `authorize` allows: whose socket it is, the settings it begins with; `guard` raises Problem for what it forbids."""
 
     tenant: str
     config: SessionConfig = field(default_factory=SessionConfig)
-    locked: frozenset[str] = frozenset()
     guard: Callable[[ClientEventBase], None] | None = None
 
 
@@ -99,7 +100,7 @@ class SocketTransport:
 async def _open(socket: WebSocket, service: RealtimeService) -> tuple[Session, Identity]:
     grant = await service.authorize(socket)
     parts, query = service.parts, socket.query_params
-    identity = Identity(query.get("resume") or parts.new_id("sess"), grant.tenant, locked=grant.locked, guard=grant.guard)
+    identity = Identity(query.get("resume") or parts.new_id("sess"), grant.tenant, guard=grant.guard)
     request_context.current().session_id = identity.session_id
     saved = await _saved(parts, identity) if "resume" in query else None
     config = SessionConfig.model_validate(saved.config) if saved else grant.config
@@ -153,5 +154,10 @@ async def _close(socket: WebSocket, cause: CloseCause) -> None:
 
 
 async def _refuse(socket: WebSocket, problem: Problem) -> None:
-    """Before the upgrade, HTTP says it best."""
-    await socket.send_denial_response(problem_response(problem))
+    """Before the upgrade, HTTP says it best; but a page cannot read that answer, and has to know whether to wait."""
+    if problem.meaning.status in TOLD_TO_PAGES and "authorization" not in socket.headers:
+        await _accept(socket)
+        await socket.send_text(write_event(problem.as_event()))
+        await socket.close(code=1008 if problem.code == Code.NOT_FOUND else 1013, reason=problem.code)
+    else:
+        await socket.send_denial_response(problem_response(problem))

@@ -22,7 +22,9 @@ def connect(url: str) -> "BoundedRedis":
     pool: Any = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
         url, max_connections=CONNECTIONS, timeout=2, socket_connect_timeout=2, socket_timeout=None, health_check_interval=15
     )
-    return BoundedRedis.from_pool(pool)
+    client = BoundedRedis(connection_pool=pool)
+    client.auto_close_connection_pool = True
+    return client
 
 
 class BoundedRedis(Redis):

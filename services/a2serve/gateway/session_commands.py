@@ -89,9 +89,6 @@ class SessionCommands:
     async def _update(self, event: ask.SessionUpdate) -> None:
         core, patch = self._core, event.session
         merged = core.config.merged_with(patch)
-        for name in core.identity.locked & patch.model_fields_set:
-            if getattr(merged, name) != getattr(core.config, name):
-                raise Problem(Code.FORBIDDEN, f"the client secret fixes {name}", param=f"session.{name}")
         check_tools(merged.tools, merged.tool_choice)
         await self._check_extension(merged)
         before, core.config = core.config.audio.input, merged

@@ -8,7 +8,7 @@ import { TurnLog } from "../conversation/turns.ts";
 import type { Face, Heard } from "../motion/face.ts";
 import { playbackTrace, type PlaybackMoments } from "../telemetry/spans.ts";
 import { Connection } from "../wire/connection.ts";
-import type { ServerEvent, SessionConfig } from "../wire/events.ts";
+import type { ResponseBody, ServerEvent, SessionConfig } from "../wire/events.ts";
 import { readPacket } from "../wire/packets.ts";
 import { localSecret, postTraces } from "../wire/rest.ts";
 import type { Emitter } from "./emitter.ts";
@@ -164,12 +164,17 @@ export class Session {
   private receive(event: ServerEvent): void {
     if (event.type === "session.created") this.configure();
     if (event.type === "error") this.fail(event.error.code, event.error.message);
+    if (event.type === "response.done") this.noteFailure(event.response);
     if (event.type === "a2.affect" && event.whose === "avatar") this.events.emit("affect", event.category);
     if (event.type === "input_audio_buffer.speech_started") this.cut();
     if (event.type === "input_audio_buffer.speech_stopped")
       this.log.userEnded(performance.timeOrigin + this.hearing.momentOf(event.audio_end_ms));
     this.media.onEvent(event);
     this.apply(event);
+  }
+
+  private noteFailure({ status, status_details }: ResponseBody): void {
+    if (status === "failed") this.fail(status_details?.error?.code ?? "internal_error", status_details?.error?.message ?? "There was no answer.");
   }
 
   private receiveBinary(frame: ArrayBuffer): void {

@@ -25,6 +25,24 @@ export function heardText(line: Line, playedMs: number): string {
   return line.text.slice(0, cue?.chars ?? 0).trimEnd();
 }
 
+/**
+ * Text in pages for subtitles: each at most `longest` characters, ending with a sentence where one ends in its second half.
+ * More text at the end never changes an earlier page, so subtitles grow and turn, and never scroll.
+ */
+export function pagesOf(text: string, longest: number): string[] {
+  const pages: string[] = [];
+  let rest = text.trim();
+  while (rest.length > longest) {
+    const page = rest.slice(0, longest + 1);
+    const sentence = Math.max(...[". ", "? ", "! "].map((end) => page.lastIndexOf(end) + 1));
+    const word = page.lastIndexOf(" ");
+    const end = sentence > longest / 2 ? sentence : word > 0 ? word : longest;
+    pages.push(rest.slice(0, end).trim());
+    rest = rest.slice(end).trim();
+  }
+  return [...pages, rest];
+}
+
 /** The line as somebody heard it who was interrupted at `ms`. */
 export function cutLine(line: Line, ms: number): Line {
   return { ...line, text: heardText(line, ms), status: "cut", cues: line.cues.filter(({ atMs }) => atMs <= ms) };

@@ -1,10 +1,11 @@
 /** Captions: the current exchange under the face, the whole transcript in its sheet, finished lines for screen readers. */
 import type { Caption } from "../avatar/options.ts";
+import { pagesOf } from "../conversation/captions.ts";
 import { box, setText } from "./dom.ts";
 
 const NAMES = { user: "You", avatar: "Avatar" } as const;
-/** Under the face only the end of a long answer fits. */
-const LONGEST = 170;
+/** Two lines under the face, three on a phone: the mouth stays free. */
+const PAGE_CHARACTERS = 84;
 
 export class CaptionView {
   private readonly user = box("caption-user");
@@ -22,11 +23,13 @@ export class CaptionView {
     for (const caption of shown) if (caption.final && !this.told.has(caption.id)) this.tell(caption);
   }
 
+  /** The question stays until the answer turns its first page. */
   private showCurrent(captions: readonly Caption[]): void {
     const last = captions.findLastIndex(({ who }) => who === "user");
     const answers = captions.slice(last + 1).map(({ text, line }) => (line.status === "cut" ? `${text} —` : text));
-    setText(this.user, last >= 0 ? tail(captions[last]!.text) : "");
-    setText(this.avatar, tail(answers.join(" ")));
+    const pages = pagesOf(answers.join(" "), PAGE_CHARACTERS);
+    setText(this.user, last >= 0 && pages.length === 1 ? pagesOf(captions[last]!.text, PAGE_CHARACTERS).at(-1)! : "");
+    setText(this.avatar, pages.at(-1)!);
   }
 
   private showAll(captions: readonly Caption[]): void {
@@ -58,10 +61,4 @@ export class CaptionView {
     this.said.append(Object.assign(document.createElement("p"), { textContent: `${NAMES[who]}: ${text}` }));
     if (this.said.childElementCount > 30) this.said.firstElementChild!.remove();
   }
-}
-
-function tail(text: string): string {
-  if (text.length <= LONGEST) return text;
-  const end = text.slice(-LONGEST);
-  return `… ${end.slice(end.indexOf(" ") + 1)}`;
 }

@@ -24,9 +24,11 @@ const MICROPHONE: Partial<Record<MicrophoneState, string>> = {
 const QUIET_CODES = new Set(["response_cancel_not_active", "item_not_found", "input_audio_buffer_commit_empty"]);
 /** A short loss mends itself before anybody should worry. */
 const PATIENCE_MS = 1500;
+const FULL = "Every place is taken at the moment. The next free one is yours: this page keeps asking.";
 const ERROR_SHOWN_MS = 7000;
 
 interface Notice {
+  about: "connection" | "microphone" | "sound" | "error";
   text: string;
   action?: string;
   act?: () => void;
@@ -37,56 +39,61 @@ export class StatusView {
   private readonly notice = box("notice");
   private readonly text = box("notice-text");
   private readonly action = button("notice-action");
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private patience: ReturnType<typeof setTimeout> | undefined;
   private current: Notice | null = null;
 
   constructor(private readonly avatar: A2Avatar) {
     this.action.addEventListener("click", () => this.current?.act?.());
     avatar.on("state", (state) => this.follow(state));
     avatar.on("microphone", (state) => this.microphone(state));
-    avatar.on("blocked", (blocked) =>
-      this.show(blocked ? { text: "The browser keeps the sound off until you touch the page.", action: "Turn sound on" } : null),
-    );
-    avatar.on("error", ({ code, message }) => QUIET_CODES.has(code) || this.pass({ text: message }));
+    avatar.on("blocked", (blocked) => this.sound(blocked));
+    avatar.on("error", ({ code, message }) => this.error(code, message));
     this.follow(avatar.state);
   }
 
   private follow(state: AvatarState): void {
     document.body.dataset["state"] = state;
     setText(this.word, state === "ready" && this.avatar.microphoneOpen ? "Listening for you" : WORDS[state]);
-    clearTimeout(this.timer);
+    clearTimeout(this.patience);
     const notice = this.noticeOf(state);
-    if (notice && state === "reconnecting") this.timer = setTimeout(() => this.show(notice), PATIENCE_MS);
+    if (notice && state === "reconnecting") this.patience = setTimeout(() => this.show(notice), PATIENCE_MS);
     else if (notice) this.show(notice);
-    else if (this.current?.act || state === "ready") this.show(null);
+    else this.drop("connection");
   }
 
   private noticeOf(state: AvatarState): Notice | null {
+    const about = "connection";
     const act = () => this.avatar.retryNow();
-    if (state === "full")
-      return { text: "Every place is taken at the moment. The next free one is yours: this page keeps asking.", action: "Ask now", act };
-    if (state === "reconnecting") return { text: "The connection was lost. Your conversation is kept.", action: "Try now", act };
+    const again = () => void this.avatar.connect().catch(() => undefined);
+    if (state === "full") return { about, text: FULL, action: "Ask now", act };
+    if (state === "reconnecting") return { about, text: "The connection was lost. Your conversation is kept.", action: "Try now", act };
     if (state !== "failed") return null;
-    return {
-      text: this.avatar.detail || "The server does not accept this page.",
-      action: "Try again",
-      act: () => void this.avatar.connect().catch(() => undefined),
-    };
+    return { about, text: this.avatar.detail || "The server does not accept this page.", action: "Try again", act: again };
   }
 
   private microphone(state: MicrophoneState): void {
     const text = MICROPHONE[state];
-    if (text) this.show({ text });
-    else if (state === "on" && !this.current?.act) this.show(null);
+    if (text) this.show({ about: "microphone", text });
+    else this.drop("microphone");
     this.follow(this.avatar.state);
   }
 
+  private sound(blocked: boolean): void {
+    const text = "The browser keeps the sound off until you touch the page.";
+    if (blocked) this.show({ about: "sound", text, action: "Turn sound on" });
+    else this.drop("sound");
+  }
+
   /** An error that needs no deed goes away again. */
-  private pass(notice: Notice): void {
-    if (this.current?.act) return;
+  private error(code: string, message: string): void {
+    if (QUIET_CODES.has(code) || this.current?.about === "connection") return;
+    const notice: Notice = { about: "error", text: code === "no_capacity" ? "Every place is taken at the moment. Ask again in a little while." : message };
     this.show(notice);
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.current === notice && this.show(null), ERROR_SHOWN_MS);
+    setTimeout(() => this.current === notice && this.show(null), ERROR_SHOWN_MS);
+  }
+
+  private drop(about: Notice["about"]): void {
+    if (this.current?.about === about) this.show(null);
   }
 
   private show(notice: Notice | null): void {

@@ -34,6 +34,8 @@ const FULL_PAUSE_MS = 5000;
 const MAX_BUFFERED_BYTES = 1 << 20;
 const FULL_CODES = new Set(["no_capacity", "too_many_sessions", "rate_limited", "quota_spent"]);
 const HOPELESS_CODES = new Set(["unauthorized", "forbidden", "quota_spent"]);
+/** There is nothing to resume: begin anew. */
+const GONE_CODES = new Set(["not_found", "session_expired"]);
 const TRY_AGAIN_LATER = 1013;
 
 export class Connection {
@@ -142,7 +144,7 @@ export class Connection {
     if (this.state !== "open" && (FULL_CODES.has(code) || HOPELESS_CODES.has(code))) {
       this.refusal = new Refusal(message, !HOPELESS_CODES.has(code));
     }
-    if (code === "session_expired") this.handle = "";
+    if (this.state !== "open" && GONE_CODES.has(code)) this.handle = "";
   }
 
   private lost(reason: string, code = 0): void {

@@ -154,13 +154,23 @@ describe.runIf(existsSync(CHROMIUM))("the page", () => {
   test("the desktop in both themes", async () => {
     await open({ width: 1200, height: 760, quality: "high" });
     await shot("neutral");
+    gateway.rounds = 8;
     await ask("How large is the heart of a whale?");
     await page.waitForFunction(() => (probe().captions.at(-1)?.text.length ?? 0) > 40, null, { timeout: SLOW_MS });
     await shot("speaking");
+    await page.keyboard.press("Escape");
     await state("ready");
     await page.locator("#figures-toggle").click();
     await page.emulateMedia({ colorScheme: "dark" });
     await shot("dark");
+    await page.getByLabel("Persona").selectOption("guide");
+    await expect.poll(() => page.locator("#avatar").inputValue()).toContain("man.glb");
+    await page.getByRole("button", { name: "Transcript" }).click();
+    await page.waitForTimeout(4000); // the other head loads
+    await shot("transcript");
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByText("Light", { exact: true }).click();
+    await shot("settings");
   });
 });
 

@@ -22,6 +22,8 @@ export class ScriptedGateway {
   readonly traces: unknown[] = [];
   readonly dials: URL[] = [];
   full = false;
+  /** How often the answer's words are said. */
+  rounds = 1;
   private readonly http: Server;
   private readonly sockets = new Set<WebSocket>();
   private number = 0;
@@ -142,7 +144,7 @@ export class ScriptedGateway {
     let step = 0;
     const send = () => {
       if (step % WORD_STEPS === 0)
-        this.tell({ type: "response.output_audio_transcript.delta", ...place, delta: (step ? " " : "") + WORDS[step / WORD_STEPS] });
+        this.tell({ type: "response.output_audio_transcript.delta", ...place, delta: (step ? " " : "") + WORDS[(step / WORD_STEPS) % WORDS.length] });
       this.tell({ type: "response.output_audio.delta", ...place, delta: speech(step).toString("base64") });
       this.tell({
         type: "a2.motion.delta",
@@ -152,7 +154,7 @@ export class ScriptedGateway {
         frames: 3,
         values: [0, 1, 2].map((frame) => mouth(step * STEP_MS + (frame * 1000) / FPS)),
       });
-      if (++step < WORDS.length * WORD_STEPS) return;
+      if (++step < this.rounds * WORDS.length * WORD_STEPS) return;
       clearInterval(this.speaking);
       this.tell({ type: "response.output_audio.done", ...place });
       this.tell({ type: "response.done", response: { id, status: "completed", metadata } });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cutLine, heardText, type Line } from "../../src/conversation/captions.ts";
+import { cutLine, heardText, pagesOf, type Line } from "../../src/conversation/captions.ts";
 import { EMPTY, reduce, type Conversation, type LocalEvent } from "../../src/conversation/state.ts";
 import { TurnLog } from "../../src/conversation/turns.ts";
 import type { ServerEvent } from "../../src/wire/events.ts";
@@ -38,6 +38,18 @@ describe("captions", () => {
   ])("at %i ms: %s", (ms, text) => expect(heardText(line, ms)).toBe(text));
 
   test("text without cues is all there", () => expect(heardText({ ...line, cues: [] }, 0)).toBe("Good evening friend."));
+
+  test("subtitles turn at the end of a sentence, and more text never changes an earlier page", () => {
+    const text = "The first sentence is here. The second one is rather long and goes on and on. Third.";
+    expect(pagesOf(text, 40)).toEqual(["The first sentence is here.", "The second one is rather long and goes", "on and on. Third."]);
+    for (let end = 1; end < text.length; end++) {
+      const pages = pagesOf(text.slice(0, end), 40);
+      expect(pagesOf(text, 40).slice(0, pages.length - 1)).toEqual(pages.slice(0, -1));
+      expect(pages.every((page) => page.length <= 40)).toBe(true);
+    }
+    expect(pagesOf("x".repeat(90), 40).map((page) => page.length)).toEqual([40, 40, 10]);
+    expect(pagesOf("", 40)).toEqual([""]);
+  });
 
   test("a cut keeps what had begun", () => expect(cutLine(line, 60)).toMatchObject({ text: "Good evening", status: "cut" }));
 });

@@ -102,6 +102,16 @@ describe("connection", () => {
     expect(last().url.searchParams.get("resume")).toBe("h9");
   });
 
+  test("a session that is gone is not asked for again", async () => {
+    begin();
+    last().lose();
+    await vi.advanceTimersByTimeAsync(1000);
+    last().tell({ type: "error", event_id: "", error: { code: "not_found", message: "there is no such session" } });
+    last().lose(1008);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect([...last().url.searchParams]).toEqual([]);
+  });
+
   test("a full server is waited for; pauses grow and the button skips them", async () => {
     last().tell({ type: "error", event_id: "", error: { code: "no_capacity", message: "full" } });
     last().lose(1013);
