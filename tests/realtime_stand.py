@@ -91,7 +91,7 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
             usage = pb.Usage(input_tokens=30, cached_tokens=10, output_text_tokens=7, output_audio_ms=50 * self.script.packets)
             done = pb.Done(reason=pb.Done.COMPLETED, usage=usage, timings=pb.Timings(first_audio_ms=1.0))
             yield pb.Packet(response_id=request.response_id, pts_samples=self.script.packets * PACKET_SAMPLES, done=done)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):  # the latter while a full stream waits for its reader
             self.script.cancelled += 1
             raise
 

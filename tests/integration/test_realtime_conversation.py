@@ -184,7 +184,7 @@ def test_items_are_placed_fetched_cut_and_deleted():
 
 def test_cancel_stops_at_once_and_only_one_answer_at_a_time():
     async def scene() -> None:
-        async with standing(Script(packets=2000)) as stand, stand.connect() as client:
+        async with standing(Script(packets=2000, pace_s=0.005)) as stand, stand.connect() as client:
             await client.next()
             await client.send("response.cancel", event_id="c0")
             error = (await client.until("error"))["error"]
@@ -198,7 +198,9 @@ def test_cancel_stops_at_once_and_only_one_answer_at_a_time():
             assert response["status"] == "cancelled" and response["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
             assert response["output"][0]["status"] == "incomplete"
             assert not [e for e in await client.quiet(0.3) if "delta" in e["type"]]
-            assert stand.script.cancelled == 1
+            async with asyncio.timeout(10):
+                while stand.script.cancelled != 1:
+                    await asyncio.sleep(0.02)
             sent_ms = 50 * len(client.of("response.output_audio.delta"))
             assert 0 < sent_ms <= 1550  # the lead
             stand.script.packets = 2

@@ -15,7 +15,10 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if not name.endswith(("__main__", "migrations.env"))])  # the latter is Alembic's to run
+NOT_TO_IMPORT = ("__main__", "migrations.env")  # Python's and Alembic's to run
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.endswith(NOT_TO_IMPORT)])
 def test_imports(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     importlib.import_module(module)
     printed = capsys.readouterr()

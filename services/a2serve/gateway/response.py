@@ -126,6 +126,7 @@ class Response:
             writer.call(packet.function_call)
         if packet.done:
             self.usage, self.timings = packet.done.usage, packet.done.timings
+            writer.note(names.ATTR_COMPUTE_MS, f"{self.timings.compute_ms:.1f}")
             self._finish(packet.done.reason)
 
     def _note_first_sound(self) -> None:

@@ -6,6 +6,7 @@ last response.done and rate_limits.updated. After `close` nothing can be written
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from a2serve.contracts.a2_events import AffectEvent
@@ -75,6 +76,11 @@ class ResponseWriter:
     def create(self) -> None:
         """response.created."""
         self._out.send(ResponseCreated(response=self._body("in_progress", None, None)))
+
+    def note(self, key: str, value: str) -> None:
+        """A fact for the response's metadata; only those who opted in see it."""
+        if self.settings.events:
+            self.settings = replace(self.settings, metadata=(self.settings.metadata or {}) | {key: value})
 
     def text(self, text: str, start_ms: float) -> None:
         """Words that begin at `start_ms`."""

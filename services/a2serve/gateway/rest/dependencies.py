@@ -28,10 +28,16 @@ async def _caller(
     request: Request, parts: Parts, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
 ) -> Principal:
     """Authenticates, then counts the request."""
-    principal = await parts.authenticator.of_request(request.headers.get("authorization"), request.headers.get("origin"))
+    principal = await parts.authenticator.of_request(request.headers.get("authorization"), _origin(request))
     identify(principal)
     await parts.limits.take_request(principal.tenant, principal.limits)
     return principal
+
+
+def _origin(request: Request) -> str | None:
+    """A page's GET of its own origin carries no Origin; the browser says `same-origin` in a header that pages cannot set."""
+    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return request.headers.get("origin") or (own if request.headers.get("sec-fetch-site") == "same-origin" else None)
 
 
 def identify(principal: Principal) -> None:

@@ -2,7 +2,7 @@
 import type { MicrophoneState } from "../audio/microphone.ts";
 import type { Turn } from "../conversation/turns.ts";
 import { Stage, type Insets, type Quality } from "../head/stage.ts";
-import { Face } from "../motion/face.ts";
+import { Face, type Heard } from "../motion/face.ts";
 import type { Mood } from "../motion/idle.ts";
 import { COEFFICIENTS, neutral } from "../motion/pose.ts";
 import { Emitter } from "./emitter.ts";
@@ -17,6 +17,7 @@ export class A2Avatar {
   private readonly stage: Stage;
   private readonly session: Session;
   private pose = neutral();
+  private shown: Heard | null = null;
   private frame: number;
 
   /** Throws when the browser has no WebGL 2. The face appears and idles at once; `connect` starts the conversation. */
@@ -154,6 +155,11 @@ export class A2Avatar {
     return this.session.secret;
   }
 
+  /** Which moment of which response the face drawn last belongs to; null when it was not speaking. */
+  get drawn(): Heard | null {
+    return this.shown;
+  }
+
   /** The face as drawn last: coefficient name -> value. */
   morphs(): Record<string, number> {
     return Object.fromEntries(COEFFICIENTS.map((name, place) => [name, this.pose[place]!]));
@@ -171,7 +177,8 @@ export class A2Avatar {
   private readonly draw = (): void => {
     this.frame = requestAnimationFrame(this.draw);
     const now = performance.now();
-    const { pose, speech } = this.face.at(now, this.session.heard, this.mood());
+    this.shown = this.session.heard;
+    const { pose, speech } = this.face.at(now, this.shown, this.mood());
     this.pose = pose;
     this.session.tick(speech);
     this.stage.draw(pose, now);

@@ -174,7 +174,8 @@ export class Session {
   }
 
   private noteFailure({ status, status_details }: ResponseBody): void {
-    if (status === "failed") this.fail(status_details?.error?.code ?? "internal_error", status_details?.error?.message ?? "There was no answer.");
+    if (status === "failed")
+      this.fail(status_details?.error?.code ?? "internal_error", status_details?.error?.message ?? "There was no answer.");
   }
 
   private receiveBinary(frame: ArrayBuffer): void {

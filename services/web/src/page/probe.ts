@@ -3,8 +3,8 @@ import type { A2Avatar } from "../avatar/avatar.ts";
 
 interface Sample {
   atMs: number;
-  responseId: string | null;
-  playedMs: number | null;
+  responseId: string;
+  playedMs: number;
   jawOpen: number;
   mouthClose: number;
 }
@@ -15,10 +15,10 @@ export function exposeProbe(avatar: A2Avatar): void {
   const trace: Sample[] = [];
   const sample = () => {
     requestAnimationFrame(sample);
-    const { playedMs, responseId } = avatar;
-    if (playedMs === null) return;
+    const { drawn } = avatar;
+    if (!drawn) return;
     const { jawOpen = 0, mouthClose = 0 } = avatar.morphs();
-    trace.push({ atMs: performance.now(), responseId, playedMs, jawOpen, mouthClose });
+    trace.push({ atMs: performance.now(), responseId: drawn.responseId, playedMs: drawn.ms, jawOpen, mouthClose });
     if (trace.length > KEPT_SAMPLES) trace.shift();
   };
   requestAnimationFrame(sample);

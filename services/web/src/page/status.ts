@@ -87,7 +87,10 @@ export class StatusView {
   /** An error that needs no deed goes away again. */
   private error(code: string, message: string): void {
     if (QUIET_CODES.has(code) || this.current?.about === "connection") return;
-    const notice: Notice = { about: "error", text: code === "no_capacity" ? "Every place is taken at the moment. Ask again in a little while." : message };
+    const notice: Notice = {
+      about: "error",
+      text: code === "no_capacity" ? "Every place is taken at the moment. Ask again in a little while." : message,
+    };
     this.show(notice);
     setTimeout(() => this.current === notice && this.show(null), ERROR_SHOWN_MS);
   }

@@ -141,6 +141,16 @@ describe.runIf(existsSync(CHROMIUM))("the page", () => {
     await state("speaking");
   });
 
+  test("the ten lines of the example, and the library as one file", async () => {
+    page = await browser.newPage();
+    page.on("pageerror", (error) => failures.push(error.message));
+    await page.goto(`${origin}/examples/embed.html`, { timeout: SLOW_MS });
+    await expect.poll(() => gateway.of("session.update").length, { timeout: SLOW_MS }).toBe(1);
+    await page.waitForFunction(() => document.querySelector("canvas")?.style.opacity === "1", null, { timeout: SLOW_MS });
+    const surface = await page.evaluate(async (library) => Object.keys((await import(library)) as object), "/lib/a2llm.js");
+    expect(surface).toEqual(["A2Avatar"]);
+  });
+
   test("phone width and the dark theme fit", async () => {
     await open({ width: 390, height: 780, quality: "high" });
     await shot("phone");

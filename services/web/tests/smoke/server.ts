@@ -144,7 +144,11 @@ export class ScriptedGateway {
     let step = 0;
     const send = () => {
       if (step % WORD_STEPS === 0)
-        this.tell({ type: "response.output_audio_transcript.delta", ...place, delta: (step ? " " : "") + WORDS[(step / WORD_STEPS) % WORDS.length] });
+        this.tell({
+          type: "response.output_audio_transcript.delta",
+          ...place,
+          delta: (step ? " " : "") + WORDS[(step / WORD_STEPS) % WORDS.length],
+        });
       this.tell({ type: "response.output_audio.delta", ...place, delta: speech(step).toString("base64") });
       this.tell({
         type: "a2.motion.delta",
