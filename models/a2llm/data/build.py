@@ -6,7 +6,7 @@ Deterministic by seed, resumable (a finished shard is not made again), parallel 
 import json
 import random
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -157,7 +157,9 @@ def build_speech(lines: list[Line], codec_file: Path, out: Path, seed: int, work
     jobs = [(f, codec_file, c, seed) for f, c in zip(files, chunks, strict=True) if not f.exists()]
     done = len(files) - len(jobs)
     with ProcessPoolExecutor(workers) as pool:
-        for _ in pool.map(_build_shard, jobs):
+        # Not pool.map: interrupted, it cancels what waits, and a pool whose workers have died trips over that.
+        for made in as_completed([pool.submit(_build_shard, job) for job in jobs]):
+            made.result()
             done += 1
             if on_progress:
                 on_progress(done, len(files))
