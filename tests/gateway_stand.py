@@ -18,10 +18,10 @@ import uvicorn
 from realtime_stand import Script, ScriptedAvatar
 
 from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.gateway.access.tenants import create_key
 from a2serve.gateway.app import create_app
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.settings import GatewaySettings
-from a2serve.gateway.tenants import create_key
 
 START_S, WAIT_S, TEST_S = 60.0, 120.0, 280.0  # a busy machine is slow, not broken
 ROOT = Path(__file__).parents[1]

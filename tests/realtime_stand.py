@@ -28,9 +28,9 @@ from a2serve.contracts.events import read_server_event
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import avatar_pb2_grpc
-from a2serve.gateway.collaborators import Collaborators, SavedSession, SessionFacts, SessionLimits, TurnFacts, monotonic_ms
-from a2serve.gateway.grpc_inference import GrpcInference
-from a2serve.gateway.realtime import Grant, RealtimeService, realtime_router
+from a2serve.gateway.model_client.grpc_client import GrpcInference
+from a2serve.gateway.realtime.collaborators import Collaborators, SavedSession, SessionFacts, SessionLimits, TurnFacts, monotonic_ms
+from a2serve.gateway.realtime.socket import Grant, RealtimeService, realtime_router
 
 PACKET_SAMPLES = 1200
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()

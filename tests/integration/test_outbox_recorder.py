@@ -15,7 +15,7 @@ from gateway_stand import GatewayStand, eventually, free_port, gateway_standing,
 from sqlalchemy import inspect
 
 from a2serve.contracts.records import AuditRecord, UsageRecord
-from a2serve.gateway.outbox import Outbox
+from a2serve.gateway.state.outbox import Outbox
 from a2serve.recorder.database import RecordDatabase
 from a2serve.recorder.tables import metadata
 

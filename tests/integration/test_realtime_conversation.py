@@ -8,8 +8,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from realtime_stand import Client, Script, run, silence, speech, standing
 
-from a2serve.gateway import client_secrets
-from a2serve.gateway.realtime import Grant
+from a2serve.gateway.access import client_secrets
+from a2serve.gateway.realtime.socket import Grant
 
 ANSWER = [
     "response.created",

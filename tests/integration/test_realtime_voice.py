@@ -7,7 +7,7 @@ import pytest
 from realtime_stand import Client, Script, Stand, run, silence, speech, standing
 
 from a2serve.contracts.session_config import AudioPcma, AudioPcmu
-from a2serve.gateway.audio_formats import decoder_of, encoder_of
+from a2serve.gateway.hearing.audio_formats import decoder_of, encoder_of
 
 
 async def opened(client: Client, **audio_input) -> None:

@@ -9,7 +9,7 @@ import pytest
 from gateway_stand import free_port, process, run, valkey_command
 from redis.exceptions import RedisError
 
-from a2serve.gateway import redis_client
+from a2serve.gateway.state import redis_client
 
 TRIES = 300
 

@@ -5,7 +5,7 @@ import pytest
 
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import AudioPcm, AudioPcma, AudioPcmu
-from a2serve.gateway.audio_formats import Resampler, _codes, _table, decoder_of, encoder_of, to_pcm16, to_signal
+from a2serve.gateway.hearing.audio_formats import Resampler, _codes, _table, decoder_of, encoder_of, to_pcm16, to_signal
 
 
 def test_mu_law_levels_of_the_standard():

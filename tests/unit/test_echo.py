@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from realtime_stand import speech
 
-from a2serve.gateway.audio_formats import to_pcm16, to_signal
-from a2serve.gateway.echo import THRESHOLD, EchoGate
+from a2serve.gateway.hearing.audio_formats import to_pcm16, to_signal
+from a2serve.gateway.hearing.echo import THRESHOLD, EchoGate
 
 
 def similarity(played: np.ndarray, recorded: np.ndarray) -> float:

@@ -12,10 +12,12 @@ import pytest
 from a2serve.contracts.events import parse_client_event
 from a2serve.contracts.problems import MEANINGS, Code, Problem
 from a2serve.contracts.session_config import SessionConfig
-from a2serve.gateway import problem_responses, redis_keys, request_context
-from a2serve.gateway.client_secrets import SECRET, Grant
-from a2serve.gateway.sound_files import RATES_HZ, read_wav, write_wav
-from a2serve.gateway.usage import read_only
+from a2serve.gateway import request_context
+from a2serve.gateway.access.client_secrets import SECRET, Grant
+from a2serve.gateway.hearing.sound_files import RATES_HZ, read_wav, write_wav
+from a2serve.gateway.rest import problem_responses
+from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.usage import read_only
 
 
 def grant(**config: object) -> Grant:

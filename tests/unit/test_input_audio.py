@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.input_audio import BYTES_PER_MS, InputBuffer
+from a2serve.gateway.hearing.input_audio import BYTES_PER_MS, InputBuffer
 
 
 def ramp(ms: int, start: int = 0) -> bytes:

@@ -19,8 +19,8 @@ from a2serve.contracts.records import (
     topic_of,
     write_record,
 )
-from a2serve.gateway import usage
-from a2serve.gateway.usage import UsageQuestion, UsageReader
+from a2serve.gateway.state import usage
+from a2serve.gateway.state.usage import UsageQuestion, UsageReader
 from a2serve.recorder.database import Message, RecordDatabase
 from a2serve.recorder.tables import TABLE_OF, row_of
 

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from a2serve.contracts.server_events import AudioDelta, Cleared
-from a2serve.gateway.collaborators import SessionLimits
-from a2serve.gateway.sending import SendQueue, SlowReader
+from a2serve.gateway.realtime.collaborators import SessionLimits
+from a2serve.gateway.realtime.sending import SendQueue, SlowReader
 
 
 class Wire:

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
-from a2serve.gateway.inference_client import ModelInfo
-from a2serve.gateway.response_settings import check_extension, check_tools, settle
+from a2serve.gateway.model_client.interface import ModelInfo
+from a2serve.gateway.realtime.response_settings import check_extension, check_tools, settle
 
 
 def patch(**fields) -> SessionConfig:

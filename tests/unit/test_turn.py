@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from a2serve.contracts.session_config import SemanticVad, ServerVad
-from a2serve.gateway import turn
-from a2serve.gateway.backchannel import is_backchannel
-from a2serve.gateway.turn import TurnRules, TurnState, rules_of, step
+from a2serve.gateway.hearing.backchannel import is_backchannel
+from a2serve.gateway.realtime import turn
+from a2serve.gateway.realtime.turn import TurnRules, TurnState, rules_of, step
 
 WINDOW_MS = 32
 

@@ -3,7 +3,7 @@
 import numpy as np
 from realtime_stand import silence, speech
 
-from a2serve.gateway.voice_activity import WINDOW_BYTES, VoiceActivity
+from a2serve.gateway.hearing.voice_activity import WINDOW_BYTES, VoiceActivity
 
 
 def probabilities(pcm16: bytes) -> np.ndarray:

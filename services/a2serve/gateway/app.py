@@ -7,21 +7,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from a2serve.gateway import openapi, problem_responses, redis_client
+from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.background import every, running
 from a2serve.gateway.edge import Edge, RequestMetrics
 from a2serve.gateway.gauges import GatewayGauges
-from a2serve.gateway.grpc_inference import GrpcInference
-from a2serve.gateway.inference_client import InferenceClient
-from a2serve.gateway.kafka_producer import IdempotentProducer
-from a2serve.gateway.outbox_sender import OutboxSender
+from a2serve.gateway.model_client.grpc_client import GrpcInference
+from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime import realtime_router
-from a2serve.gateway.rest import catalog, client_secrets, health, sessions, traces, turns, usage
+from a2serve.gateway.realtime.socket import realtime_router
+from a2serve.gateway.realtime.sockets import realtime_service
+from a2serve.gateway.rest import catalog, client_secrets, health, openapi, problem_responses, sessions, traces, turns, usage
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.site import add_site
-from a2serve.gateway.sockets import realtime_service
-from a2serve.gateway.tenants import TenantFile
+from a2serve.gateway.state import redis_client
+from a2serve.gateway.state.kafka_producer import IdempotentProducer
+from a2serve.gateway.state.outbox_sender import OutboxSender
 from a2serve.telemetry.setup import start_tracing
 
 V1 = (sessions.router, turns.router, client_secrets.router, catalog.router, usage.router, traces.router)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway import request_context
-from a2serve.gateway.problem_responses import BodyTooLarge, problem_response
+from a2serve.gateway.rest.problem_responses import BodyTooLarge, problem_response
 from a2serve.telemetry import names
 
 log = logging.getLogger(__name__)

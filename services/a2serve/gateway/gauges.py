@@ -5,9 +5,9 @@ from contextlib import suppress
 from prometheus_client import CollectorRegistry, Gauge
 from redis.exceptions import RedisError
 
-from a2serve.gateway.outbox import Outbox
-from a2serve.gateway.outbox_sender import OutboxSender
-from a2serve.gateway.realtime import RealtimeService
+from a2serve.gateway.realtime.socket import RealtimeService
+from a2serve.gateway.state.outbox import Outbox
+from a2serve.gateway.state.outbox_sender import OutboxSender
 from a2serve.telemetry import names
 
 

@@ -11,19 +11,19 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import HTTPConnection
 
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.auth import Authenticator
+from a2serve.gateway.access.auth import Authenticator
+from a2serve.gateway.access.client_secrets import ClientSecrets
+from a2serve.gateway.access.limits import TenantLimits
+from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.background import BackgroundTasks
-from a2serve.gateway.client_secrets import ClientSecrets
-from a2serve.gateway.idempotency import Idempotency
-from a2serve.gateway.inference_client import InferenceClient
-from a2serve.gateway.limits import TenantLimits
-from a2serve.gateway.outbox import Outbox
-from a2serve.gateway.personas import InferenceWithPersonas, Personas
-from a2serve.gateway.redis_client import BoundedRedis
+from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.settings import GatewaySettings
-from a2serve.gateway.store import SessionStore
-from a2serve.gateway.tenants import TenantFile
-from a2serve.gateway.usage import UsageReader
+from a2serve.gateway.state.idempotency import Idempotency
+from a2serve.gateway.state.outbox import Outbox
+from a2serve.gateway.state.personas import InferenceWithPersonas, Personas
+from a2serve.gateway.state.redis_client import BoundedRedis
+from a2serve.gateway.state.store import SessionStore
+from a2serve.gateway.state.usage import UsageReader
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from a2serve.gateway.app import create_app
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime import RealtimeService
+from a2serve.gateway.realtime.socket import RealtimeService
 from a2serve.gateway.request_context import ContextFilter
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.telemetry.setup import start_logging

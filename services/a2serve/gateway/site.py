@@ -10,9 +10,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from a2serve.gateway.debug import LiveSession, debug_routes
-from a2serve.gateway.realtime import RealtimeService
+from a2serve.gateway.realtime.session import Session
+from a2serve.gateway.realtime.socket import RealtimeService
 from a2serve.gateway.rest import client_secrets
-from a2serve.gateway.session import Session
 from a2serve.gateway.settings import GatewaySettings
 
 

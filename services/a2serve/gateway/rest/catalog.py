@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.auth import Principal
-from a2serve.gateway.inference_client import ModelInfo
+from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.personas import PersonaBody, PersonaName, persona_body
 from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, Caller, IdempotencyKey, Parts, audit, once, problems
+from a2serve.gateway.state.personas import PersonaBody, PersonaName, persona_body
 
 router = APIRouter(tags=["catalog"])
 

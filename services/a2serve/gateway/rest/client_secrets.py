@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
-from a2serve.gateway.client_secrets import DEFAULT_S, MAX_S, MIN_S, Grant
-from a2serve.gateway.response_settings import check_extension, check_tools
+from a2serve.gateway.access.client_secrets import DEFAULT_S, MAX_S, MIN_S, Grant
+from a2serve.gateway.realtime.response_settings import check_extension, check_tools
 from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, Parts, audit, problems
 from a2serve.gateway.rest.sessions import EndUserId
 

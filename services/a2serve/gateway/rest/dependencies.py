@@ -10,9 +10,9 @@ from starlette.responses import Response
 from a2serve.contracts.problems import MEANINGS, Code, Problem
 from a2serve.contracts.records import AuditRecord
 from a2serve.gateway import request_context
-from a2serve.gateway.auth import Principal
+from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.parts import GatewayParts, parts_of
-from a2serve.gateway.problem_responses import MEDIA_TYPE, ProblemBody
+from a2serve.gateway.rest.problem_responses import MEDIA_TYPE, ProblemBody
 
 
 async def _parts(request: Request) -> GatewayParts:

@@ -13,12 +13,12 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.records import SessionRecord
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
-from a2serve.gateway.auth import Principal
-from a2serve.gateway.conversation import item_from_json
+from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.response_settings import check_extension, check_tools
+from a2serve.gateway.realtime.conversation import item_from_json
+from a2serve.gateway.realtime.response_settings import check_extension, check_tools
 from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, IdempotencyKey, Parts, audit, once, problems
-from a2serve.gateway.store import SessionHead
+from a2serve.gateway.state.store import SessionHead
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
 SessionId = Annotated[str, Path(pattern=r"^sess_[0-9a-zA-Z]{8,40}$", examples=["sess_0123456789abcdef0123"])]

@@ -15,18 +15,18 @@ from starlette.responses import Response
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import A2Config, AudioPcm, SessionConfig, Transcription
-from a2serve.gateway import redis_keys
-from a2serve.gateway.auth import Principal
-from a2serve.gateway.collaborators import Identity, SavedSession
-from a2serve.gateway.headless_turn import HeadlessTurn
+from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.hearing.sound_files import read_wav
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.response_settings import check_extension
+from a2serve.gateway.realtime.collaborators import Identity, SavedSession
+from a2serve.gateway.realtime.headless_turn import HeadlessTurn
+from a2serve.gateway.realtime.response_settings import check_extension
+from a2serve.gateway.realtime.sockets import collaborators
 from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, IdempotencyKey, Parts, once, problems
 from a2serve.gateway.rest.sessions import SessionId, existing
+from a2serve.gateway.rest.turn_collector import TurnCollector, problem_of
 from a2serve.gateway.rest.turn_models import TurnBody, TurnCreate
-from a2serve.gateway.sockets import collaborators
-from a2serve.gateway.sound_files import read_wav
-from a2serve.gateway.turn_collector import TurnCollector, problem_of
+from a2serve.gateway.state import redis_keys
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
 CHUNK_BYTES = 480_000  # ten seconds of audio per event

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.rest.dependencies import ApiCaller, Parts, problems
-from a2serve.gateway.usage import COUNTED, MAX_ROWS, GroupBy, UsageQuestion
+from a2serve.gateway.state.usage import COUNTED, MAX_ROWS, GroupBy, UsageQuestion
 
 router = APIRouter(tags=["usage"])
 LONGEST_DAYS = 400

@@ -1,0 +1,1 @@
+"""Who may: tenants, keys, client secrets, limits."""

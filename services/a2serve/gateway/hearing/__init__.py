@@ -1,0 +1,1 @@
+"""What comes in as sound: formats, voice activity, echo, the user's turn."""

@@ -1,0 +1,49 @@
+"""WAV in and out, for REST: to and from our one format, 24 kHz mono PCM16."""
+
+import io
+import math
+import wave
+
+import numpy as np
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.gateway.hearing.audio_formats import RATE_HZ, Resampler, to_pcm16
+
+RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+
+
+def read_wav(data: bytes) -> bytes:
+    """PCM16 at 24 kHz of a WAV file: 16 bit, one or two channels, a usual rate. Raises Problem(invalid_audio)."""
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            width, channels, rate_hz = file.getsampwidth(), file.getnchannels(), file.getframerate()
+            raw = file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise Problem(Code.INVALID_AUDIO, f"not a WAV file of PCM: {error}", param="audio.data") from None
+    if width != 2 or channels not in (1, 2) or rate_hz not in RATES_HZ:
+        found = f"{8 * width} bit, {channels} channels, {rate_hz} Hz"
+        raise Problem(Code.INVALID_AUDIO, f"WAV has to be 16 bit, 1 or 2 channels, {RATES_HZ[0]} to {RATES_HZ[-1]} Hz; this is {found}")
+    frames = np.frombuffer(raw[: len(raw) // (2 * channels) * 2 * channels], "<i2").reshape(-1, channels)
+    return _at_our_rate(frames.astype(np.float32).mean(axis=1) / 32768, rate_hz)
+
+
+def write_wav(pcm16: bytes) -> bytes:
+    """A WAV file of PCM16 at 24 kHz."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        file.writeframes(pcm16)
+    return buffer.getvalue()
+
+
+def _at_our_rate(signal: np.ndarray, rate_hz: int) -> bytes:
+    if rate_hz == RATE_HZ:
+        return to_pcm16(signal.astype(np.float32))
+    shared = math.gcd(RATE_HZ, rate_hz)
+    up, down = RATE_HZ // shared, rate_hz // shared
+    if max(up, down) <= 8:
+        return to_pcm16(Resampler(up, down).push(signal.astype(np.float32)))
+    places = np.arange(int(len(signal) * RATE_HZ / rate_hz)) * rate_hz / RATE_HZ  # 11.025 kHz and its multiples
+    return to_pcm16(np.interp(places, np.arange(len(signal)), signal).astype(np.float32))

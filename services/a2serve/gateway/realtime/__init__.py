@@ -1,0 +1,1 @@
+"""A conversation on a socket: session, turns, responses, what is sent and when."""

@@ -1,0 +1,166 @@
+"""Answers: makes responses from the session's settings, waits for the user's words, follows each to what was heard."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from a2serve.contracts.client_events import ResponseOptions
+from a2serve.contracts.problems import Problem
+from a2serve.gateway.model_client.interface import ResponseRequest
+from a2serve.gateway.realtime.collaborators import TurnFacts
+from a2serve.gateway.realtime.pacing import Pacer
+from a2serve.gateway.realtime.response import Response, ResponseTimes
+from a2serve.gateway.realtime.response_settings import ResponseSettings, items_of_input, prompt_for, request_of, settle
+from a2serve.gateway.realtime.response_writer import ResponseWriter
+from a2serve.gateway.realtime.session_core import SessionCore
+from a2serve.gateway.realtime.turn import ReplyEnded, ReplySpeaking, ReplyStarted, TurnEvent
+from a2serve.gateway.realtime.turn_trace import TRACEPARENT_KEY, TurnTrace
+from a2serve.telemetry import names
+
+Prepare: TypeAlias = Callable[[], Awaitable[ResponseRequest | None]]
+
+
+class Answering:
+    """`on_turn` takes the events of the reply to the turn machine."""
+
+    def __init__(self, core: SessionCore, on_turn: Callable[[TurnEvent], None]) -> None:
+        self._core, self._on_turn = core, on_turn
+
+    def respond(self, options: ResponseOptions, *, utterance_id: str | None = None, endpointing_ms: float = 0.0) -> None:
+        """Begin a response. With `utterance_id` it answers that speech, and is dropped when it held no words.
+
+        Raises Problem: another response is in progress, or the options cannot be met.
+        """
+        core = self._core
+        settings = settle(core.config, options)
+        core.responses.check_free(settings.in_conversation)
+        given = items_of_input(options, core.conversation, core.parts.new_id)
+        response_id = core.parts.new_id("resp")
+
+        async def prepare() -> ResponseRequest | None:
+            await self._words_are_known()
+            if utterance_id and not _holds_words(core, utterance_id):
+                return None
+            prompt = prompt_for(options, core.conversation, given)
+            identity = core.identity
+            return request_of(settings, prompt, session_id=identity.session_id, response_id=response_id, tenant=identity.tenant)
+
+        times = ResponseTimes(core.parts.now_ms(), endpointing_ms)
+        response = self._response(response_id, settings, prepare, times)
+        response.writer.create()
+        if settings.in_conversation:
+            self._on_turn(ReplyStarted())
+        core.responses.begin(response, core.tasks, in_conversation=settings.in_conversation)
+
+    def tick(self) -> None:
+        """The last sound may have been played by now."""
+        responses = self._core.responses
+        audible = responses.audible
+        if audible and audible is not responses.active:
+            audible.pacer.played_ms()
+            if audible.pacer.clock.at_end:
+                responses.audible = None
+                audible.heard()
+                if responses.active is None:
+                    self._on_turn(ReplyEnded())
+
+    async def _words_are_known(self) -> None:
+        pending = list(self._core.transcribing.values())
+        if pending:
+            await asyncio.wait(pending)
+        for task in pending:
+            problem = task.result()
+            if problem:
+                raise problem
+
+    def _response(self, response_id: str, settings: ResponseSettings, prepare: Prepare, times: ResponseTimes) -> Response:
+        core, parts = self._core, self._core.parts
+        names_of = {names.ATTR_TENANT: core.identity.tenant, names.ATTR_SESSION_ID: core.identity.session_id}
+        trace = TurnTrace(parts.tracer, names_of | {names.ATTR_RESPONSE_ID: response_id}, times.endpointing_ms)
+        if settings.events and trace.traceparent:
+            settings = replace(settings, metadata=(settings.metadata or {}) | {TRACEPARENT_KEY: trace.traceparent})
+        rigs = core.info.rigs if core.info else {}
+        writer = ResponseWriter(
+            core.out,
+            settings,
+            response_id,
+            conversation=core.conversation if settings.in_conversation else None,
+            conversation_id=core.conversation_id,
+            new_id=parts.new_id,
+            rig_names=rigs.get(settings.motion.rig, ()) if settings.motion else (),
+        )
+        not_before_ms = parts.now_ms() + core.responses.remaining_ms()
+        pacer = Pacer(parts.now_ms, lead_ms=parts.limits.lead_ms, burst=settings.burst, not_before_ms=not_before_ms)
+
+        def on_sound(pcm16: bytes) -> None:
+            core.echo.played(pcm16)
+            if settings.in_conversation:
+                core.responses.audible = response
+                self._on_turn(ReplySpeaking())
+
+        response = Response(
+            writer,
+            pacer,
+            core.out,
+            parts.inference,
+            prepare=prepare,
+            on_sound=on_sound,
+            on_done=self._done,
+            now_ms=parts.now_ms,
+            trace=trace,
+            times=times,
+        )
+        return response
+
+    def _done(self, response: Response) -> None:
+        core = self._core
+        core.send_rate_limits()
+        core.turns += 1
+        core.keeper.turn(_facts(core, response))
+        own = core.responses.done(response)
+        if not own or response.status != "completed" or not response.spoke:
+            response.heard()
+        if not own:
+            core.tasks.create_task(self._release(response), name=f"release {response.id}")
+            return
+        for item in response.writer.items:
+            core.keeper.item_done(item)
+        cancelled = response.status == "cancelled"
+        if cancelled and core.responses.audible is response:
+            core.responses.audible = None
+        if core.responses.audible is not response:
+            self._on_turn(ReplyEnded())
+
+    async def _release(self, response: Response) -> None:
+        """A response outside the conversation had a slot of its own."""
+        try:
+            await self._core.parts.inference.release(f"{self._core.identity.session_id}.{response.id}")
+        except Problem:
+            return  # the replica evicts it by itself
+
+
+def _holds_words(core: SessionCore, item_id: str) -> bool:
+    return any(item.id == item_id and item.transcript().strip() for item in core.conversation.items)
+
+
+def _facts(core: SessionCore, response: Response) -> TurnFacts:
+    times, items = response.times, core.conversation.items
+    heard_from_user = [item for item in items if item.role == "user" and item.type == "message"]
+    first = times.first_packet_ms - times.asked_ms if times.first_packet_ms else None
+    return TurnFacts(
+        tenant=core.identity.tenant,
+        session_id=core.identity.session_id,
+        response_id=response.id,
+        status=response.status,
+        user_text=heard_from_user[-1].transcript() if heard_from_user else "",
+        avatar_text=" ".join(item.transcript() for item in response.writer.items if item.type == "message"),
+        usage=response.usage,
+        inference=response.timings,
+        endpointing_ms=times.endpointing_ms,
+        transcription_ms=(times.words_ms or times.asked_ms) - times.asked_ms,
+        first_packet_ms=first,
+        cut_ms=response.cut_ms,
+        audio_ms=int(sum(item.audio_ms for item in response.writer.items)),
+        trace_id=response.trace.trace_id,
+    )

@@ -1,0 +1,148 @@
+"""One turn of a session without a socket, for REST: the same `Session`, fed with a few client events and read to the end
+of its response. The conversation is kept when the response came to something, so that a refused turn can be sent again.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import orjson
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.model_client.interface import InferenceClient, ModelInfo
+from a2serve.gateway.realtime.collaborators import Collaborators, Disconnected, Identity, SavedSession, SessionFacts, TurnFacts
+from a2serve.gateway.realtime.session import Session
+
+QUEUE_FRAMES = 256
+log = logging.getLogger(__name__)
+
+Event: TypeAlias = dict[str, Any]
+
+
+class HeadlessTurn:
+    """`events()` yields what the socket would have sent, from `response.created`'s forerunners to `response.done`."""
+
+    def __init__(
+        self, identity: Identity, config: SessionConfig, saved: SavedSession, parts: Collaborators, info: ModelInfo | None
+    ) -> None:
+        self._identity, self._saved, self._store = identity, saved, parts.conversations
+        self._transport = _TurnTransport()
+        quiet = replace(parts, inference=_StayingInference(parts.inference), conversations=_NotKept(), records=_TurnsOnly(parts))
+        self._session = Session(identity, config, self._transport, quiet, info=info, saved=saved)
+
+    async def run(self, asked: Sequence[Event], timeout_s: float) -> None:
+        """To the end of the response, or until `leave`. Keeps the conversation. Never raises for what happens within."""
+        self._transport.ask(asked)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._session.run()
+        except TimeoutError:
+            self._transport.fail(Problem(Code.TIMEOUT, f"the turn took longer than {timeout_s:g} s"))
+        except Exception:
+            log.exception("a turn failed")
+            self._transport.fail(Problem(Code.INTERNAL, "this is our fault; quote the request_id"))
+        finally:
+            await self._keep()
+            self._transport.end()
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Until the turn is over. Problems of the turn come as `error` events, as on the socket."""
+        while (event := await self._transport.frames.get()) is not None:
+            yield event
+
+    def leave(self) -> None:
+        """Nobody listens any more: the response is cancelled and what was sent of it is kept."""
+        self._transport.leave()
+
+    async def _keep(self) -> None:
+        core = self._session.core
+        if core is not None and self._transport.answered:
+            await self._store.save(self._identity.tenant, self._identity.session_id, replace(core.saved(), config=self._saved.config))
+
+
+class _TurnTransport:
+    """A socket whose client asks once and leaves after the answer."""
+
+    def __init__(self) -> None:
+        self.frames: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_FRAMES)
+        self.answered = False  # something of the answer was sent
+        self._asked: list[Event] = []
+        self._left = asyncio.Event()
+
+    def ask(self, events: Sequence[Event]) -> None:
+        self._asked = list(events)
+
+    async def receive(self) -> str:
+        if self._asked and not self._left.is_set():
+            return orjson.dumps(self._asked.pop(0)).decode()
+        await self._left.wait()
+        raise Disconnected
+
+    async def send(self, frame: str | bytes) -> None:
+        if self._left.is_set():
+            return
+        event: Event = orjson.loads(frame)
+        await self.frames.put(event)  # waits for the reader; the session finds out when that takes too long
+        self._note(event)
+
+    def leave(self) -> None:
+        self._left.set()
+
+    def fail(self, problem: Problem) -> None:
+        self._force(orjson.loads(problem.as_event().model_dump_json()))
+
+    def end(self) -> None:
+        self._force(None)
+
+    def _note(self, event: Event) -> None:
+        match event["type"]:
+            case "response.output_item.added":
+                self.answered = True
+            case "response.done":
+                self.answered = self.answered or event["response"]["status"] != "failed"
+                self._left.set()
+            case "error":
+                self._left.set()
+            case _:
+                pass
+
+    def _force(self, event: Event | None) -> None:
+        """The end comes through even where the reader is slow."""
+        while self.frames.full():
+            self.frames.get_nowait()
+        self.frames.put_nowait(event)
+
+
+class _NotKept:
+    """`Conversations` that keeps nothing: the turn is kept as a whole at its end."""
+
+    async def load(self, tenant: str, session_id: str) -> SavedSession | None:
+        return None
+
+    async def save(self, tenant: str, session_id: str, saved: SavedSession) -> None: ...
+
+    async def append(self, tenant: str, session_id: str, item: dict[str, Any], sequence: int) -> None: ...
+
+
+class _TurnsOnly:
+    """`Records`: a session is created once, not opened with every turn."""
+
+    def __init__(self, parts: Collaborators) -> None:
+        self._records = parts.records
+
+    async def turn(self, facts: TurnFacts) -> None:
+        await self._records.turn(facts)
+
+    async def session(self, facts: SessionFacts) -> None: ...
+
+
+class _StayingInference:
+    """Inference that keeps the session's cache for its next turn."""
+
+    def __init__(self, inner: InferenceClient) -> None:
+        self.describe, self.respond, self.listen, self.idle = inner.describe, inner.respond, inner.listen, inner.idle
+
+    async def release(self, session_id: str) -> None: ...

@@ -1,0 +1,160 @@
+"""One response from `created` to `done`: asks inference, lets packets go in time, can be held and cut.
+
+Cutting is synchronous: whoever cuts writes the closing events at once and the stream is closed, so nothing of the
+response can leave afterwards.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from opentelemetry.trace import use_span
+
+from a2serve.contracts.problems import Problem
+from a2serve.contracts.server_events import StatusDetails, StatusError
+from a2serve.gateway.model_client.interface import InferenceClient, Packet, ResponseRequest, Timings, Usage
+from a2serve.gateway.realtime.pacing import Pacer
+from a2serve.gateway.realtime.response_writer import ResponseWriter
+from a2serve.gateway.realtime.sending import SendQueue
+from a2serve.gateway.realtime.turn_trace import TurnTrace
+from a2serve.telemetry import names
+
+CutReason: TypeAlias = Literal["turn_detected", "client_cancelled"]
+_INCOMPLETE: dict[str, Literal["max_output_tokens", "content_filter"]] = {
+    "max_output_tokens": "max_output_tokens",
+    "content": "content_filter",
+}
+
+
+@dataclass(slots=True)
+class ResponseTimes:
+    """Of one turn, in ms on the session's clock; None = it did not happen."""
+
+    asked_ms: float
+    endpointing_ms: float = 0.0
+    words_ms: float | None = None
+    first_packet_ms: float | None = None
+
+
+class Response:
+    """`prepare` waits for what the user said and returns the request, or None when there is nothing to answer."""
+
+    def __init__(
+        self,
+        writer: ResponseWriter,
+        pacer: Pacer,
+        out: SendQueue,
+        inference: InferenceClient,
+        *,
+        prepare: Callable[[], Awaitable[ResponseRequest | None]],
+        on_sound: Callable[[bytes], None],
+        on_done: Callable[["Response"], None],
+        now_ms: Callable[[], float],
+        trace: TurnTrace,
+        times: ResponseTimes,
+    ) -> None:
+        self.writer, self.pacer, self.times, self.trace = writer, pacer, times, trace
+        self.usage, self.timings, self.status = Usage(), Timings(), "in_progress"
+        self.cut_ms: int | None = None
+        self._out, self._inference, self._prepare = out, inference, prepare
+        self._on_sound, self._on_done, self._now_ms = on_sound, on_done, now_ms
+
+    @property
+    def id(self) -> str:
+        """The response_id."""
+        return self.writer.id
+
+    @property
+    def spoke(self) -> bool:
+        """Whether sound was sent."""
+        return self.pacer.clock.sent_ms > 0
+
+    async def run(self) -> None:
+        """To its end, unless it is cut before."""
+        with use_span(self.trace.span, record_exception=False, set_status_on_exception=False):
+            try:
+                request = await self._prepare()
+                self.times.words_ms = self._now_ms()
+                self.trace.part(names.SPAN_TRANSCRIPTION, self.times.words_ms - self.times.asked_ms)
+                if request is None:
+                    self.cut("turn_detected", 0.0)
+                else:
+                    await self._stream(request)
+            except Problem as problem:
+                self._fail(problem)
+
+    def heard(self) -> None:
+        """Its last sound was played, or will never be; told again, it changes nothing."""
+        if not self.trace.open:
+            return
+        if self.times.first_packet_ms is not None:
+            self.trace.part(names.SPAN_PLAYBACK, self._now_ms() - self.times.first_packet_ms)
+        self.trace.end(self.status, self.cut_ms)
+
+    def cut(self, reason: CutReason, at_ms: float) -> None:
+        """Cancel it: audio, transcript and motion end at `at_ms`. The caller stops the task."""
+        self._out.drop_media(self.id)
+        self._close(StatusDetails(type="cancelled", reason=reason), at_ms)
+
+    async def _stream(self, request: ResponseRequest) -> None:
+        async with aclosing(self._inference.respond(request)) as packets:
+            async for packet in packets:
+                await self.pacer.due(packet.pts_samples / 24)
+                await self._out.room() if self.writer.settings.burst else None
+                self._send(packet)
+                if packet.done:
+                    return
+        self._fail_silently()
+
+    def _send(self, packet: Packet) -> None:
+        writer = self.writer
+        if writer.closed:
+            return
+        if packet.affect:
+            writer.affect(packet.affect)
+        if packet.text:
+            writer.text(packet.text, packet.pts_samples / 24)
+        if packet.pcm16 and writer.settings.modality == "audio":
+            writer.audio(packet.pcm16, packet.pts_samples)
+            self._note_first_sound()
+            self._on_sound(packet.pcm16)
+            self.pacer.sent((packet.pts_samples + len(packet.pcm16) // 2) / 24)
+        if packet.motion:
+            writer.motion(packet.motion)
+        if packet.function_call:
+            writer.call(packet.function_call)
+        if packet.done:
+            self.usage, self.timings = packet.done.usage, packet.done.timings
+            writer.note(names.ATTR_COMPUTE_MS, f"{self.timings.compute_ms:.1f}")
+            self._finish(packet.done.reason)
+
+    def _note_first_sound(self) -> None:
+        if self.times.first_packet_ms is None:
+            self.times.first_packet_ms = self._now_ms()
+            self.trace.part(names.SPAN_FIRST_PACKET, self.times.first_packet_ms - (self.times.words_ms or self.times.asked_ms))
+
+    def _finish(self, reason: str) -> None:
+        if reason in _INCOMPLETE:
+            self._close(StatusDetails(type="incomplete", reason=_INCOMPLETE[reason]), None)
+        elif reason == "cancelled":
+            self._close(StatusDetails(type="cancelled", reason="client_cancelled"), self.pacer.clock.sent_ms)
+        else:
+            self._close(StatusDetails(type="completed"), None)
+
+    def _fail(self, problem: Problem) -> None:
+        message = problem.detail + (f" (retry after {problem.retry_after_ms} ms)" if problem.retry_after_ms else "")
+        error = StatusError(type=problem.meaning.kind, code=problem.code, message=message)
+        self._close(StatusDetails(type="failed", error=error), self.pacer.clock.sent_ms)
+
+    def _fail_silently(self) -> None:
+        """The stream ended without `done`: a defect of the other side, told as such."""
+        error = StatusError(type="server_error", code="internal_error", message="the model ended its answer without a word why")
+        self._close(StatusDetails(type="failed", error=error), self.pacer.clock.sent_ms)
+
+    def _close(self, details: StatusDetails, cut_ms: float | None) -> None:
+        if self.writer.closed:
+            return
+        self.status = details.type
+        self.cut_ms = self.writer.close(details, self.usage, cut_ms)
+        self._on_done(self)

@@ -1,0 +1,116 @@
+"""What one response is asked to be: the session's settings with those of `response.create` over them. Pure."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from a2serve.contracts.client_events import ResponseOptions
+from a2serve.contracts.items import ItemReference
+from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.session_config import AudioFormat, FunctionTool, MaxTokens, Modality, MotionConfig, SessionConfig, ToolChoice
+from a2serve.gateway.model_client.interface import ModelInfo, PromptItem, ResponseRequest
+from a2serve.gateway.realtime.conversation import Conversation, Item, item_of_wire, prompt_of
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseSettings:
+    """Settled for one response. `motion` is None for text and where it was not asked for."""
+
+    modality: Modality
+    audio_format: AudioFormat
+    voice: str | dict[str, str]
+    max_output_tokens: MaxTokens
+    metadata: dict[str, str] | None
+    in_conversation: bool
+    instructions: str
+    tools: tuple[FunctionTool, ...]
+    tool_choice: ToolChoice
+    persona: str = ""
+    motion: MotionConfig | None = None
+    events: bool = False
+    binary: bool = False
+    burst: bool = False
+
+
+def settle(config: SessionConfig, options: ResponseOptions) -> ResponseSettings:
+    """The session's settings, with the response's own over them. Raises Problem for a tool_choice without its tool."""
+    audio = options.audio.output if options.audio and options.audio.output else None
+    modality = (options.output_modalities or config.output_modalities)[0]
+    a2 = config.a2
+    settings = ResponseSettings(
+        modality=modality,
+        audio_format=(audio.format if audio else None) or config.audio.output.format,
+        voice=(audio.voice if audio else None) or config.audio.output.voice,
+        max_output_tokens=options.max_output_tokens or config.max_output_tokens,
+        metadata=options.metadata,
+        in_conversation=options.conversation != "none",
+        instructions=config.instructions if options.instructions is None else options.instructions,
+        tools=tuple(config.tools if options.tools is None else options.tools),
+        tool_choice=options.tool_choice or config.tool_choice,
+        persona=a2.persona if a2 else "",
+        motion=a2.motion if a2 and a2.events and modality == "audio" else None,
+        events=bool(a2 and a2.events),
+        binary=bool(a2 and a2.binary),
+        burst=bool(a2 and a2.burst),
+    )
+    check_tools(settings.tools, settings.tool_choice)
+    return settings
+
+
+def check_tools(tools: tuple[FunctionTool, ...] | list[FunctionTool], choice: ToolChoice) -> None:
+    """Raises Problem when a function is demanded that is not there."""
+    names = {tool.name for tool in tools}
+    if not isinstance(choice, str) and choice.name not in names:
+        raise Problem(Code.INVALID_VALUE, f"tool_choice names {choice.name!r}, which is not among the tools", param="tool_choice")
+    if choice == "required" and not names:
+        raise Problem(Code.INVALID_VALUE, "tool_choice is required, but there are no tools", param="tool_choice")
+
+
+def check_extension(config: SessionConfig, info: ModelInfo | None) -> None:
+    """Raises Problem when the model has no such rig or persona."""
+    if config.a2 is None or info is None:
+        return
+    if config.a2.motion and config.a2.motion.rig not in info.rigs:
+        have = ", ".join(info.rigs) or "none"
+        detail = f"rig {config.a2.motion.rig} is not loaded here (available: {have})"
+        raise Problem(Code.RIG_UNAVAILABLE, detail, param="session.a2.motion.rig")
+    if config.a2.persona and config.a2.persona not in {persona.name for persona in info.personas}:
+        raise Problem(Code.PERSONA_UNKNOWN, f"no persona {config.a2.persona!r}", param="session.a2.persona")
+
+
+def items_of_input(options: ResponseOptions, conversation: Conversation, new_id: Callable[[str], str]) -> list[Item]:
+    """The items of `response.input`, references resolved. Raises Problem (item_not_found, unsupported)."""
+    given = options.input or []
+    return [
+        conversation.get(entry.id) if isinstance(entry, ItemReference) else item_of_wire(entry, entry.id or new_id("item"))
+        for entry in given
+    ]
+
+
+def request_of(
+    settings: ResponseSettings, items: tuple[PromptItem, ...], *, session_id: str, response_id: str, tenant: str
+) -> ResponseRequest:
+    """What inference is asked. A response outside the conversation has a slot of its own, so that it evicts nothing."""
+    tools = [tool.model_dump(mode="json") for tool in settings.tools]
+    choice = settings.tool_choice
+    return ResponseRequest(
+        session_id=session_id if settings.in_conversation else f"{session_id}.{response_id}",
+        response_id=response_id,
+        tenant=tenant,
+        items=items,
+        persona=settings.persona,
+        instructions=settings.instructions,
+        audio=settings.modality == "audio",
+        rig=settings.motion.rig if settings.motion else "",
+        motion_hz=settings.motion.fps if settings.motion else 0,
+        tools_json=json.dumps(tools) if tools else "",
+        tool_choice=choice if isinstance(choice, str) else choice.name,
+        max_output_tokens=0 if settings.max_output_tokens == "inf" else settings.max_output_tokens,
+        seed=int.from_bytes(response_id.encode()[-6:], "big"),
+        burst=settings.burst,
+    )
+
+
+def prompt_for(options: ResponseOptions, conversation: Conversation, given: list[Item]) -> tuple[PromptItem, ...]:
+    """The given input where there is one, else the conversation as it is now."""
+    return conversation.prompt() if options.input is None else prompt_of(given)

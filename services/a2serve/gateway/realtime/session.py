@@ -1,0 +1,156 @@
+"""How a session lives: its named tasks in one TaskGroup, from `session.created` to the reason it ended.
+
+    cause = await Session(identity, config, transport, parts).run()
+
+The socket itself is opened and closed by `realtime`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from a2serve.contracts.a2_events import GoAway
+from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.model_client.interface import ModelInfo
+from a2serve.gateway.realtime.collaborators import CloseCause, Collaborators, Disconnected, Identity, SavedSession, SessionFacts, Transport
+from a2serve.gateway.realtime.conversation import item_from_json
+from a2serve.gateway.realtime.sending import SendQueue, SlowReader
+from a2serve.gateway.realtime.session_commands import SessionCommands
+from a2serve.gateway.realtime.session_core import SessionCore
+from a2serve.gateway.realtime.session_turns import SessionTurns
+from a2serve.gateway.realtime.turn import Tick
+
+TICK_S = 0.05
+RELEASE_S = 2.0
+log = logging.getLogger(__name__)
+
+
+class SessionOver(Exception):
+    """Ends the TaskGroup from within."""
+
+    def __init__(self, cause: CloseCause) -> None:
+        super().__init__(cause)
+        self.cause: CloseCause = cause
+
+
+class Session:
+    """One client, open to close. `saved` continues an earlier one; `info` is what the model said of itself."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        config: SessionConfig,
+        transport: Transport,
+        parts: Collaborators,
+        *,
+        info: ModelInfo | None = None,
+        saved: SavedSession | None = None,
+    ) -> None:
+        self.identity, self._config, self._transport, self._parts, self._info = identity, config, transport, parts, info
+        self._items = [item_from_json(body) for body in saved.items] if saved else []
+        self._out = SendQueue(transport, identity.session_id, parts.limits, saved.sequence if saved else 0)
+        self._drain = asyncio.Event()
+        self.core: SessionCore | None = None
+
+    async def run(self) -> CloseCause:
+        """Until the client leaves, a limit is reached or the replica drains; returns why. Releases what it held."""
+        cause: CloseCause = "internal_error"
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._begin(tasks)
+        except* SessionOver as group:
+            cause = _cause(group)
+        except* (Disconnected, SlowReader) as group:
+            cause = "slow_reader" if group.subgroup(SlowReader) else "client_left"
+        finally:
+            await self._end(cause)
+        return cause
+
+    def drain(self) -> None:
+        """The replica will stop: tell the client, let it go in time."""
+        self._drain.set()
+
+    def _begin(self, tasks: asyncio.TaskGroup) -> None:
+        core = SessionCore(self.identity, self._config, self._parts, self._out, tasks, info=self._info, items=self._items)
+        self.core, turns = core, SessionTurns(core)
+        commands = SessionCommands(core, turns)
+        core.keeper.session(SessionFacts(self.identity.tenant, self.identity.session_id, "opened"))
+        commands.greet()
+        jobs: dict[str, Callable[[], Awaitable[None]]] = {
+            "read": lambda: self._read(commands),
+            "write": self._out.run,
+            "overflow": self._watch_overflow,
+            "tick": lambda: self._tick(turns),
+            "ears": turns.ears.run,
+            "face": turns.face.run,
+            "keep": core.keeper.run,
+            "limit": self._limit,
+        }
+        for name, job in jobs.items():
+            tasks.create_task(_run(job), name=f"{name} {self.identity.session_id}")
+
+    async def _read(self, commands: SessionCommands) -> None:
+        while True:
+            await commands.take(await self._transport.receive())
+
+    async def _watch_overflow(self) -> None:
+        await self._out.overflow.wait()
+        raise SessionOver("slow_reader")
+
+    async def _tick(self, turns: SessionTurns) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            turns.step(Tick())
+            turns.answering.tick()
+
+    async def _limit(self) -> None:
+        limits = self._parts.limits
+        cause: CloseCause = "drain"
+        try:
+            async with asyncio.timeout((limits.max_session_ms - limits.go_away_ms) / 1000):
+                await self._drain.wait()
+        except TimeoutError:
+            cause = "session_limit"
+        self._say_go_away(cause, limits.go_away_ms)
+        await asyncio.sleep(limits.go_away_ms / 1000)
+        core = self.core
+        assert core
+        core.error(Problem(Code.SESSION_EXPIRED, "the session has reached its time limit" if cause == "session_limit" else "going away"))
+        await asyncio.sleep(TICK_S)  # let the writer say it
+        raise SessionOver(cause)
+
+    def _say_go_away(self, cause: CloseCause, time_left_ms: int) -> None:
+        if self.core and self.core.opted_in:
+            reason = "session_limit" if cause == "session_limit" else "drain"
+            self._out.send(GoAway(reason=reason, time_left_ms=time_left_ms, resume_handle=self.identity.session_id))
+
+    async def _end(self, cause: CloseCause) -> None:
+        core = self.core
+        if core is None:
+            return
+        if core.responses.active:  # kept is what was heard; the queue has no reader any more
+            core.responses.interrupt()
+        elif core.responses.audible:  # the client has all of it, and its player may go on
+            core.responses.audible.heard()
+        duration_ms = int(self._parts.now_ms() - core.opened_ms)
+        facts = SessionFacts(self.identity.tenant, self.identity.session_id, "closed", cause, duration_ms, core.turns)
+        core.keeper.changed()
+        core.keeper.session(facts)
+        try:
+            await core.keeper.drain()
+            async with asyncio.timeout(RELEASE_S):
+                await self._parts.inference.release(self.identity.session_id)
+        except TimeoutError:
+            log.warning("session %s: store or inference did not answer at its end", self.identity.session_id)
+        except Problem as problem:
+            log.info("session %s: release: %s", self.identity.session_id, problem)
+
+
+async def _run(job: Callable[[], Awaitable[None]]) -> None:
+    await job()
+
+
+def _cause(group: BaseExceptionGroup[SessionOver]) -> CloseCause:
+    first = group.exceptions[0]
+    return first.cause if isinstance(first, SessionOver) else _cause(first)

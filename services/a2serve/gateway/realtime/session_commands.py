@@ -1,0 +1,199 @@
+"""What the client asks: one method per client event. Problems go back as `error` events; the socket stays open."""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from a2serve.contracts import client_events as ask
+from a2serve.contracts.events import parse_client_event
+from a2serve.contracts.items import MessageItem
+from a2serve.contracts.packets import PacketKind, read_packet
+from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.server_events import (
+    Cleared,
+    ItemAdded,
+    ItemDeleted,
+    ItemDone,
+    ItemRetrieved,
+    ItemTruncated,
+    SessionCreated,
+    SessionUpdated,
+)
+from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.hearing.audio_formats import decoder_of
+from a2serve.gateway.model_client.interface import ModelInfo
+from a2serve.gateway.realtime.conversation import item_of_wire
+from a2serve.gateway.realtime.response_settings import check_extension, check_tools
+from a2serve.gateway.realtime.session_core import SessionCore
+from a2serve.gateway.realtime.session_turns import SessionTurns
+from a2serve.gateway.realtime.turn import Configured, InputTaken, rules_of
+
+
+class SessionCommands:
+    """Reads frames and does what they say."""
+
+    def __init__(self, core: SessionCore, turns: SessionTurns) -> None:
+        self._core, self._turns = core, turns
+        self._do: dict[type, Callable[[Any], Awaitable[None]]] = {
+            ask.SessionUpdate: self._update,
+            ask.InputAudioAppend: self._append,
+            ask.InputAudioCommit: self._commit,
+            ask.InputAudioClear: self._clear,
+            ask.ItemCreate: self._create_item,
+            ask.ItemRetrieve: self._retrieve,
+            ask.ItemDelete: self._delete,
+            ask.ItemTruncate: self._truncate,
+            ask.ResponseCreate: self._respond,
+            ask.ResponseCancel: self._cancel,
+            ask.Playback: self._playback,
+        }
+
+    async def take(self, frame: str | bytes) -> None:
+        """One frame of the client. Never raises for what the client did."""
+        event_id: str | None = None
+        try:
+            if len(frame) > self._core.parts.limits.max_event_bytes:
+                limit = self._core.parts.limits.max_event_bytes
+                raise Problem(Code.EVENT_TOO_LARGE, f"a frame may have {limit} bytes; this one has {len(frame)}")
+            if isinstance(frame, bytes):
+                await self._packet(frame)
+                return
+            event = parse_client_event(frame)
+            event_id = event.event_id
+            if self._core.identity.guard:
+                self._core.identity.guard(event)
+            await self._do[type(event)](event)
+        except Problem as problem:
+            self._core.error(problem, event_id)
+
+    def greet(self) -> None:
+        """session.created; to a returning client also the items it has not seen."""
+        core = self._core
+        core.out.send(SessionCreated(session=self._session()))
+        if core.identity.resumed_after:
+            for item in core.conversation.items:
+                if item.sequence > core.identity.resumed_after:
+                    before = core.conversation.before(item.id)
+                    core.out.send(ItemAdded(previous_item_id=before, item=item.wire()))
+                    item.sequence = core.out.send(ItemDone(previous_item_id=before, item=item.wire()))
+
+    async def _packet(self, frame: bytes) -> None:
+        if not (self._core.config.a2 and self._core.config.a2.binary):
+            raise Problem(Code.UNSUPPORTED, "binary frames are off: turn them on with session.a2.binary")
+        packet = read_packet(frame)
+        if packet.kind is not PacketKind.INPUT_AUDIO:
+            raise Problem(Code.INVALID_PACKET, "clients send input audio only")
+        await self._turns.append(packet.payload)
+
+    async def _update(self, event: ask.SessionUpdate) -> None:
+        core, patch = self._core, event.session
+        merged = core.config.merged_with(patch)
+        check_tools(merged.tools, merged.tool_choice)
+        await self._check_extension(merged)
+        before, core.config = core.config.audio.input, merged
+        if merged.audio.input.format != before.format:
+            core.decoder = decoder_of(merged.audio.input.format)
+        if merged.audio.input.turn_detection != before.turn_detection:
+            self._turns.step(Configured(rules_of(merged.audio.input.turn_detection)))
+        core.out.send(SessionUpdated(session=self._session()))
+        core.keeper.changed()
+
+    async def _check_extension(self, config: SessionConfig) -> None:
+        """Raises Problem. What was not there when the session began may have come meanwhile."""
+        core = self._core
+        try:
+            check_extension(config, core.info)
+        except Problem:
+            core.info = await core.parts.inference.describe()
+            check_extension(config, core.info)
+
+    async def _append(self, event: ask.InputAudioAppend) -> None:
+        try:
+            data = base64.b64decode(event.audio, validate=True)
+        except (binascii.Error, ValueError):
+            raise Problem(Code.INVALID_AUDIO, "audio is not base64", param="audio") from None
+        await self._turns.append(data)
+
+    async def _commit(self, event: ask.InputAudioCommit) -> None:
+        utterance = self._core.input.take_at_least(self._core.parts.new_id("item"))
+        self._turns.step(InputTaken())
+        self._turns.commit(utterance)
+
+    async def _clear(self, event: ask.InputAudioClear) -> None:
+        self._core.input.clear()
+        self._core.voice_activity.reset()
+        self._turns.step(InputTaken())
+        self._core.out.send(Cleared())
+
+    async def _create_item(self, event: ask.ItemCreate) -> None:
+        core = self._core
+        sounds = self._sounds(event)
+        item = item_of_wire(event.item, event.item.id or core.parts.new_id("item"))
+        before = core.conversation.add(item, event.previous_item_id)
+        core.out.send(ItemAdded(previous_item_id=before, item=item.wire()))
+        for index, pcm16 in sounds.items():
+            self._turns.transcribe_part(item, index, pcm16)
+        item.sequence = core.out.send(ItemDone(previous_item_id=before, item=item.wire()))
+        core.keeper.item_done(item)
+
+    def _sounds(self, event: ask.ItemCreate) -> dict[int, bytes]:
+        """Audio parts without a transcript, as 24 kHz PCM16."""
+        if not isinstance(event.item, MessageItem):
+            return {}
+        wanted = [(i, part.audio) for i, part in enumerate(event.item.content) if part.type == "input_audio" and not part.transcript]
+        try:
+            decoder = decoder_of(self._core.config.audio.input.format)
+            return {index: decoder.decode(base64.b64decode(audio or "", validate=True)) for index, audio in wanted}
+        except (binascii.Error, ValueError):
+            raise Problem(Code.INVALID_AUDIO, "audio is not base64 of the session's format", param="item.content") from None
+
+    async def _retrieve(self, event: ask.ItemRetrieve) -> None:
+        self._core.out.send(ItemRetrieved(item=self._core.conversation.get(event.item_id).wire()))
+
+    async def _delete(self, event: ask.ItemDelete) -> None:
+        self._core.conversation.remove(event.item_id)
+        self._core.out.send(ItemDeleted(item_id=event.item_id))
+        self._core.keeper.changed()
+
+    async def _truncate(self, event: ask.ItemTruncate) -> None:
+        core, item = self._core, self._core.conversation.get(event.item_id)
+        if item.role != "assistant" or not item.parts or item.parts[0].type != "output_audio" or event.content_index != 0:
+            raise Problem(Code.INVALID_VALUE, "only audio of the assistant's messages (content_index 0) can be truncated", param="item_id")
+        making = core.responses.owner_of(item)
+        if making:  # it would grow again: who truncates what is being said wants it to stop
+            core.responses.cancel(making.id)
+        end_ms = item.cut(event.audio_end_ms)
+        core.out.send(ItemTruncated(item_id=item.id, audio_end_ms=end_ms))
+        core.keeper.changed()
+
+    async def _respond(self, event: ask.ResponseCreate) -> None:
+        self._turns.answering.respond(event.response or ask.ResponseOptions())
+
+    async def _cancel(self, event: ask.ResponseCancel) -> None:
+        self._core.responses.cancel(event.response_id)
+
+    async def _playback(self, event: ask.Playback) -> None:
+        self._core.responses.report(event.response_id, event.played_ms, event.state == "finished")
+
+    def _session(self) -> dict[str, Any]:
+        core = self._core
+        body: dict[str, Any] = {"id": core.identity.session_id, "object": "realtime.session"} | session_body(core.config, core.info)
+        if core.opted_in:
+            body["a2"]["resume_handle"] = core.identity.session_id
+        return body
+
+
+def session_body(config: SessionConfig, info: ModelInfo | None) -> dict[str, Any]:
+    """The settings as the wire has them; with what the model is, for those who opted in."""
+    body = config.model_dump(mode="json")
+    if config.a2 and config.a2.events and info:
+        body["a2"]["model"] = {
+            "revision": info.revision,
+            "sample_rate_hz": info.sample_rate_hz,
+            "audio_frame_hz": info.audio_frame_hz,
+            "motion_hz": info.motion_hz,
+            "rigs": list(info.rigs),
+            "personas": [persona.name for persona in info.personas],
+        }
+    return body

@@ -1,0 +1,69 @@
+"""What a session is made of, and the little that all its parts use. How it lives (tasks, socket) is `session`; what the
+user's voice does is `session_turns`; what the client asks is `session_commands`.
+"""
+
+import asyncio
+
+from a2serve.contracts.problems import Problem
+from a2serve.contracts.server_events import RateLimit, RateLimitsUpdated
+from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.hearing.audio_formats import decoder_of
+from a2serve.gateway.hearing.echo import EchoGate
+from a2serve.gateway.hearing.input_audio import InputBuffer
+from a2serve.gateway.model_client.interface import ModelInfo
+from a2serve.gateway.realtime.collaborators import Collaborators, Identity, SavedSession
+from a2serve.gateway.realtime.conversation import Conversation, Item
+from a2serve.gateway.realtime.keeping import Keeper
+from a2serve.gateway.realtime.responses import Responses
+from a2serve.gateway.realtime.sending import SendQueue
+from a2serve.gateway.realtime.turn import TurnState, rules_of
+
+
+class SessionCore:
+    """The state of one session, and its collaborators. `tasks` is its one TaskGroup."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        config: SessionConfig,
+        parts: Collaborators,
+        out: SendQueue,
+        tasks: asyncio.TaskGroup,
+        *,
+        info: ModelInfo | None,
+        items: list[Item],
+    ) -> None:
+        self.identity, self.config, self.parts, self.out, self.tasks, self.info = identity, config, parts, out, tasks, info
+        self.opened_ms = parts.now_ms()
+        self.conversation = Conversation(parts.limits.max_items, items)
+        self.conversation_id = "conv_" + identity.session_id.removeprefix("sess_")
+        self.input = InputBuffer(parts.limits.max_input_ms)
+        self.decoder = decoder_of(config.audio.input.format)
+        self.voice_activity = parts.new_ears()
+        self.echo = EchoGate()
+        self.turn_state = TurnState(rules=rules_of(config.audio.input.turn_detection))
+        self.responses = Responses(out, parts.now_ms, parts.limits.parallel_responses)
+        self.transcribing: dict[str, asyncio.Task[Problem | None]] = {}
+        self.keeper = Keeper(identity, parts, self.saved)
+        self.turns = 0
+
+    @property
+    def opted_in(self) -> bool:
+        """Whether the client wants our own events."""
+        return bool(self.config.a2 and self.config.a2.events)
+
+    def error(self, problem: Problem, event_id: str | None = None) -> None:
+        """Tell the client; the session goes on."""
+        self.out.send(problem.as_event(event_id))
+
+    def saved(self) -> SavedSession:
+        """What survives this replica; unfinished items do not."""
+        items = [item.as_json() for item in self.conversation.items if item.status != "in_progress"]
+        return SavedSession(self.config.model_dump(mode="json"), items, self.out.sequence)
+
+    def send_rate_limits(self) -> None:
+        """rate_limits.updated, as after each response."""
+        limits = self.parts.limits
+        requests = RateLimit(name="requests", limit=limits.requests_per_minute, remaining=limits.requests_per_minute, reset_seconds=0.0)
+        tokens = RateLimit(name="tokens", limit=limits.tokens_per_minute, remaining=limits.tokens_per_minute, reset_seconds=0.0)
+        self.out.send(RateLimitsUpdated(rate_limits=[requests, tokens]))

@@ -1,0 +1,108 @@
+"""The events of one turn, gathered into one answer."""
+
+import base64
+from typing import Any, Literal, TypeAlias
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.gateway.hearing.audio_formats import RATE_HZ
+from a2serve.gateway.hearing.sound_files import write_wav
+from a2serve.gateway.rest.turn_models import AffectOut, AudioOut, FunctionCallOut, MotionOut, TurnBody, UserOut
+
+Event: TypeAlias = dict[str, Any]
+
+
+def problem_of(event: Event) -> Problem | None:
+    """The problem that an event tells of: an `error`, or a response that failed."""
+    if event["type"] == "error":
+        body = event["error"]
+    elif event["type"] == "response.done" and event["response"]["status"] == "failed":
+        body = event["response"]["status_details"]["error"]
+    else:
+        return None
+    code = body["code"] if body["code"] in set(Code) else Code.INTERNAL
+    return Problem(Code(code), body.get("message") or str(code), param=body.get("param"))
+
+
+class TurnCollector:
+    """`take` every event, then ask for the `body`. Raises Problem where the turn failed."""
+
+    def __init__(self, session_id: str, audio_format: Literal["wav", "pcm16"]) -> None:
+        self._session_id = session_id
+        self._format: Literal["wav", "pcm16"] = audio_format
+        self._pcm16, self._motion_bytes, self._motion_rows = bytearray(), bytearray(), list[list[float]]()
+        self._frames = 0
+        self._motion_start_ms = 0.0
+        self._header: Event | None = None
+        self._done: Event | None = None
+        self._user: Event | None = None
+        self._affects: dict[str, AffectOut] = {}
+
+    def take(self, event: Event) -> None:
+        """One event."""
+        if problem := problem_of(event):
+            raise problem
+        match event["type"]:
+            case "response.output_audio.delta":
+                self._pcm16 += base64.b64decode(event["delta"])
+            case "a2.motion.header":
+                self._header = event
+            case "a2.motion.delta":
+                self._move(event)
+            case "a2.affect":
+                self._affects[event["whose"]] = AffectOut(category=event["category"], intensity=event["intensity"])
+            case "conversation.item.input_audio_transcription.completed":
+                self._user = event
+            case "response.done":
+                self._done = event["response"]
+            case _:
+                pass
+
+    def body(self) -> TurnBody:
+        """The whole turn."""
+        done = self._done
+        if done is None:
+            raise Problem(Code.INTERNAL, "the turn ended without an answer")
+        calls = [item for item in done["output"] if item["type"] == "function_call"]
+        return TurnBody(
+            id=done["id"], session_id=self._session_id, status=done["status"], status_details=done["status_details"],
+            text=_text(done["output"]), affect=self._affects.get("avatar"), user=self._user_out(), audio=self._audio(),
+            motion=self._motion(), usage=done["usage"],
+            function_calls=[FunctionCallOut(call_id=item["call_id"], name=item["name"], arguments=item["arguments"]) for item in calls],
+        )  # fmt: skip
+
+    def _move(self, event: Event) -> None:
+        if not self._frames:
+            self._motion_start_ms = event["start_ms"]
+        self._frames += event["frames"]
+        if isinstance(event["values"], str):
+            self._motion_bytes += base64.b64decode(event["values"])
+        else:
+            self._motion_rows += event["values"]
+
+    def _user_out(self) -> UserOut | None:
+        if self._user is None:
+            return None
+        return UserOut(item_id=self._user["item_id"], transcript=self._user["transcript"], affect=self._affects.get("user"))
+
+    def _audio(self) -> AudioOut | None:
+        if not self._pcm16:
+            return None
+        pcm16 = bytes(self._pcm16)
+        data = base64.b64encode(write_wav(pcm16) if self._format == "wav" else pcm16).decode()
+        return AudioOut(format=self._format, sample_rate_hz=RATE_HZ, duration_ms=len(pcm16) * 500 // RATE_HZ, data=data)
+
+    def _motion(self) -> MotionOut | None:
+        head = self._header
+        if head is None:
+            return None
+        values = self._motion_rows if head["encoding"] == "json" else base64.b64encode(bytes(self._motion_bytes)).decode()
+        return MotionOut(
+            rig=head["rig"], fps=head["fps"], encoding=head["encoding"], coefficient_names=head["coefficient_names"],
+            start_ms=self._motion_start_ms, frames=self._frames, values=values,
+        )  # fmt: skip
+
+
+def _text(output: list[Event]) -> str:
+    """What was said, of all messages."""
+    parts = [part for item in output if item["type"] == "message" for part in item["content"]]
+    return "\n".join(text for part in parts if (text := part.get("transcript") or part.get("text")))

@@ -1,0 +1,1 @@
+"""What outlives a process: Redis, and the outbox to Kafka."""

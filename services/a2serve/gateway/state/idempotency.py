@@ -1,0 +1,79 @@
+"""`Idempotency-Key`: the first answer to a POST is kept, and given again to whoever repeats it.
+
+The same key with another body, or while the first is still being worked on, is a conflict. Failures are not kept.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import BaseModel
+from redis.asyncio import Redis
+from starlette.responses import Response, StreamingResponse
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.gateway.state import redis_keys
+
+STREAMED = -1  # answered, but the answer went out as it was made
+KEEP_S = 24 * 3600
+CLAIM_S = 300  # longer than any request may take; a replica that died blocks its key so long
+LARGEST_BYTES = 16 << 20
+
+
+class _Kept(BaseModel):
+    """What stands in Redis; without an answer yet while `status` is 0. The body stands behind it, after a line end."""
+
+    fingerprint: str
+    status: int = 0
+    media_type: str = ""
+    location: str = ""
+
+
+class Idempotency:
+    """One per gateway."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis: Any = redis
+
+    async def run(self, tenant: str, name: str | None, request: bytes, work: Callable[[], Awaitable[Response]]) -> Response:
+        """`work`'s answer, or the first answer to `name`. `request` is what must be the same: method, path and body."""
+        if name is None:
+            return await work()
+        key, fingerprint = redis_keys.idempotency(tenant, name), hashlib.sha256(request).hexdigest()
+        claim = _Kept(fingerprint=fingerprint).model_dump_json()
+        if not await self._redis.set(key, claim, nx=True, ex=CLAIM_S):
+            return self._first(await self._redis.get(key), fingerprint)
+        try:
+            answer = await work()
+        except BaseException:
+            await self._redis.delete(key)
+            raise
+        await self._keep(key, fingerprint, answer)
+        return answer
+
+    async def _keep(self, key: str, fingerprint: str, answer: Response) -> None:
+        if answer.status_code >= 300:
+            await self._redis.delete(key)
+            return
+        body = bytes(getattr(answer, "body", b""))
+        if isinstance(answer, StreamingResponse) or len(body) > LARGEST_BYTES:
+            await self._redis.set(key, _Kept(fingerprint=fingerprint, status=STREAMED).model_dump_json(), ex=KEEP_S)
+            return
+        kept = _Kept(
+            fingerprint=fingerprint, status=answer.status_code, media_type=answer.headers["content-type"],
+            location=answer.headers.get("location", ""),
+        )  # fmt: skip
+        await self._redis.set(key, kept.model_dump_json().encode() + b"\n" + body, ex=KEEP_S)
+
+    @staticmethod
+    def _first(raw: bytes | None, fingerprint: str) -> Response:
+        head, _, body = (raw or b"").partition(b"\n")
+        kept = _Kept.model_validate_json(head) if head else None
+        if kept is None or (kept.status == 0 and kept.fingerprint == fingerprint):
+            raise Problem(Code.CONFLICT, "the first request with this Idempotency-Key is still being worked on", retry_after_ms=1000)
+        if kept.fingerprint != fingerprint:
+            raise Problem(Code.CONFLICT, "this Idempotency-Key was used for another request", param="Idempotency-Key")
+        if kept.status == STREAMED:
+            raise Problem(Code.CONFLICT, "this request was carried out; its answer was streamed or too large to keep")
+        headers = {"idempotency-replayed": "true"} | ({"location": kept.location} if kept.location else {})
+        return Response(body, kept.status, headers, kept.media_type)

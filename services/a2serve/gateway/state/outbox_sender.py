@@ -1,0 +1,118 @@
+"""Brings the outbox to Kafka, for ever: an entry is deleted only after the broker acknowledged it.
+
+Replicas share the work through a consumer group of the stream. What a replica took and did not finish, because it died,
+is taken over by another. So a record may arrive twice, and `record_id` tells; it never gets lost.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Protocol, TypeAlias
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.outbox import KEY, TOPIC, VALUE
+
+GROUP = "senders"
+BATCH = 200
+WAIT_MS = 1000
+TAKE_OVER_MS = 60_000
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+log = logging.getLogger(__name__)
+
+Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
+
+
+class Producer(Protocol):
+    """Delivers in order; blocking."""
+
+    def deliver(self, messages: list[tuple[str, bytes, bytes]]) -> None:
+        """Returns when the broker has all (topic, key, value); raises OSError when it does not."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class OutboxSender:
+    """One per replica; `run` ends only by cancellation. `name` is the replica's."""
+
+    def __init__(self, redis: "Redis", make_producer: Callable[[], Producer], name: str) -> None:
+        self._redis: Any = redis
+        self._make_producer, self._name = make_producer, name
+        self._producer: Producer | None = None
+        self._thread = ThreadPoolExecutor(1, "a2-kafka")
+        self._grouped = False
+        self.failures = 0  # in a row; 0 while the broker answers
+
+    async def run(self) -> None:
+        """Send whatever comes."""
+        try:
+            while True:
+                try:
+                    await self._send_next()
+                    self.failures = 0
+                except (OSError, RedisError) as error:
+                    await self._pause(error)
+        finally:
+            await self._drop_producer()
+            self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _send_next(self) -> None:
+        entries = await self._unfinished() or await self._new()
+        if not entries:
+            return
+        messages = [(fields[TOPIC].decode(), fields[KEY], fields[VALUE]) for _, fields in entries]
+        await self._in_thread(lambda: self._deliver(messages))
+        ids = [entry_id for entry_id, _ in entries]
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.xack(redis_keys.OUTBOX, GROUP, *ids)
+        pipeline.xdel(redis_keys.OUTBOX, *ids)
+        await pipeline.execute()
+
+    async def _unfinished(self) -> list[Entry]:
+        """What this replica took before and could not send, then what a dead one left."""
+        await self._make_group()
+        own = await self._redis.xreadgroup(GROUP, self._name, {redis_keys.OUTBOX: "0"}, count=BATCH)
+        if own and own[0][1]:
+            return list(own[0][1])
+        claimed = await self._redis.xautoclaim(redis_keys.OUTBOX, GROUP, self._name, TAKE_OVER_MS, "0-0", count=BATCH)
+        return list(claimed[1])
+
+    async def _new(self) -> list[Entry]:
+        fresh = await self._redis.xreadgroup(GROUP, self._name, {redis_keys.OUTBOX: ">"}, count=BATCH, block=WAIT_MS)
+        return list(fresh[0][1]) if fresh else []
+
+    async def _make_group(self) -> None:
+        if self._grouped:
+            return
+        with suppress(ResponseError):  # BUSYGROUP: it is there
+            await self._redis.xgroup_create(redis_keys.OUTBOX, GROUP, id="0", mkstream=True)
+        self._grouped = True
+
+    def _deliver(self, messages: list[tuple[str, bytes, bytes]]) -> None:
+        if self._producer is None:
+            self._producer = self._make_producer()
+        self._producer.deliver(messages)
+
+    async def _pause(self, error: Exception) -> None:
+        """A producer that failed is thrown away: after a lost batch its sequence numbers no longer fit the broker's."""
+        pause_s = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
+        self.failures += 1
+        level = logging.WARNING if self.failures == 1 else logging.DEBUG
+        log.log(level, "records wait in the outbox: %s", error, extra={"retry_s": pause_s, "failures": self.failures})
+        self._grouped = False  # Redis may have come back empty
+        await self._drop_producer()
+        await asyncio.sleep(pause_s)
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:  # closing ends a delivery that still waits in the sender's thread
+            await asyncio.to_thread(producer.close)
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        """kafka-python blocks, so it has a thread of its own."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,159 @@
+"""Personas: those that inference ships with, and each tenant's own, kept in Redis.
+
+Sessions see both through `InferenceWithPersonas`; inference itself knows no tenant's.
+"""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.records import RecordBase
+from a2serve.gateway import request_context
+from a2serve.gateway.model_client.interface import (
+    Affect,
+    Heard,
+    IdleRequest,
+    InferenceClient,
+    ModelInfo,
+    Motion,
+    Packet,
+    PersonaInfo,
+    ResponseRequest,
+    SpokenAudio,
+)
+from a2serve.gateway.state import outbox, redis_keys
+
+MAX_PERSONAS = 200
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, underscore", examples=["concierge"])]
+
+
+class AffectBody(BaseModel):
+    """A feeling and how strong it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    category: str = Field(default="neutral", min_length=1, max_length=32, examples=["joy"])
+    intensity: float = Field(default=0.0, ge=0, le=1)
+
+
+class PersonaBody(BaseModel):
+    """Who the avatar is: instructions for the model, the affect it rests in, its head and its voice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: PersonaName
+    instructions: str = Field(min_length=1, max_length=8000, examples=["You are the concierge of a small hotel. Be brief and kind."])
+    avatar: str = Field(default="woman", pattern=NAME, description="one of GET /v1/avatars")
+    voice: str = Field(default="heart", pattern=NAME)
+    affect_baseline: AffectBody | None = None
+
+    def as_info(self) -> PersonaInfo:
+        rest = self.affect_baseline
+        baseline = Affect(rest.category, rest.intensity) if rest else None
+        return PersonaInfo(self.name, self.instructions, self.avatar, self.voice, baseline)
+
+
+def persona_body(info: PersonaInfo) -> PersonaBody:
+    """A persona of inference, as REST shows it."""
+    rest = info.affect_baseline
+    baseline = AffectBody(category=rest.category or "neutral", intensity=rest.intensity) if rest else None
+    return PersonaBody.model_construct(
+        name=info.name, instructions=info.instructions, avatar=info.avatar, voice=info.voice, affect_baseline=baseline
+    )
+
+
+class Personas:
+    """The tenants' own."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis: Any = redis
+
+    async def all(self, tenant: str) -> list[PersonaBody]:
+        """By name."""
+        stored = await self._redis.hgetall(redis_keys.personas(tenant))
+        return sorted((PersonaBody.model_validate_json(raw) for raw in stored.values()), key=lambda persona: persona.name)
+
+    async def find(self, tenant: str, name: str) -> PersonaBody | None:
+        raw = await self._redis.hget(redis_keys.personas(tenant), name)
+        return PersonaBody.model_validate_json(raw) if raw else None
+
+    async def create(self, tenant: str, persona: PersonaBody, *records: RecordBase) -> None:
+        """Keep it, with the records that say so. Raises Problem(conflict) for a name in use or too many."""
+        key = redis_keys.personas(tenant)
+        if await self._redis.hexists(key, persona.name):
+            raise Problem(Code.CONFLICT, f"a persona {persona.name!r} exists already", param="name")
+        if await self._redis.hlen(key) >= MAX_PERSONAS:
+            raise Problem(Code.CONFLICT, f"a tenant has at most {MAX_PERSONAS} personas")
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hset(key, persona.name, persona.model_dump_json())
+        outbox.add(pipeline, *records)
+        await pipeline.execute()
+
+    async def delete(self, tenant: str, name: str, *records: RecordBase) -> None:
+        """Raises Problem(not_found)."""
+        key = redis_keys.personas(tenant)
+        if not await self._redis.hexists(key, name):
+            raise Problem(Code.NOT_FOUND, f"no persona {name!r} of your own")
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hdel(key, name)
+        outbox.add(pipeline, *records)
+        await pipeline.execute()
+
+
+class InferenceWithPersonas:
+    """Inference with the personas of whichever tenant asks. An `InferenceClient`."""
+
+    def __init__(self, inner: InferenceClient, personas: Personas) -> None:
+        self._inner, self._personas = inner, personas
+        self.revision = ""  # of the model, as inference last said
+
+    async def describe(self) -> ModelInfo:
+        """With the personas of the tenant whose request is served; outside of one, only those of inference."""
+        info, tenant = await self._inner.describe(), request_context.current().tenant
+        self.revision = info.revision
+        with _problems():
+            own = await self._personas.all(tenant) if tenant else []
+        return replace(info, personas=info.personas + tuple(persona.as_info() for persona in own))
+
+    async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+        own = await self._own(request)
+        packets = self._inner.respond(_without_name(request, own.as_info()) if own else request)
+        async with aclosing(packets):
+            async for packet in packets:
+                yield packet
+
+    async def listen(self, audio: SpokenAudio) -> Heard:
+        return await self._inner.listen(audio)
+
+    async def idle(self, request: IdleRequest) -> Motion:
+        return await self._inner.idle(request)
+
+    async def release(self, session_id: str) -> None:
+        await self._inner.release(session_id)
+
+    async def _own(self, request: ResponseRequest) -> PersonaBody | None:
+        with _problems():
+            return await self._personas.find(request.tenant, request.persona) if request.persona else None
+
+
+@contextmanager
+def _problems() -> Generator[None]:
+    """Redis's errors as sessions know them."""
+    try:
+        yield
+    except RedisError:
+        raise Problem(Code.STATE_UNAVAILABLE, "personas cannot be read now", retry_after_ms=2000) from None
+
+
+def _without_name(request: ResponseRequest, persona: PersonaInfo) -> ResponseRequest:
+    """Inference gets what the persona stands for instead of its name. The session's own instructions go first."""
+    return replace(
+        request, persona="", instructions=request.instructions or persona.instructions, affect_baseline=persona.affect_baseline
+    )

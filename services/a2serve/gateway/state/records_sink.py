@@ -1,0 +1,63 @@
+"""`Records` of sessions: their facts as Kafka records, into the outbox.
+
+Who opened the session is known from the request that did. The id of a turn's records follows from its response, so that
+writing them again, when it is not known whether the first time worked, bills nothing twice.
+"""
+
+from collections.abc import Callable
+
+from redis.exceptions import RedisError
+
+from a2serve.contracts.records import SessionRecord, TurnRecord, UsageRecord
+from a2serve.gateway import request_context
+from a2serve.gateway.realtime.collaborators import SessionFacts, StoreUnavailable, TurnFacts
+from a2serve.gateway.state.outbox import Outbox
+
+LONGEST_TEXT = 20_000  # a broker takes messages of a megabyte
+
+
+class OutboxRecords:
+    """One per gateway. `model` tells the revision that answers now."""
+
+    def __init__(self, outbox: Outbox, model: Callable[[], str] = str) -> None:
+        self._outbox, self._model = outbox, model
+
+    async def turn(self, facts: TurnFacts) -> None:
+        """The turn and what it cost, both or neither."""
+        try:
+            await self._outbox.write(_turn(facts), _usage(facts, self._model()))
+        except RedisError as error:
+            raise StoreUnavailable from error
+
+    async def session(self, facts: SessionFacts) -> None:
+        context = request_context.current()
+        record = SessionRecord(
+            tenant=facts.tenant, session_id=facts.session_id, event=facts.event, cause=facts.cause or "", key_id=context.key_id,
+            end_user_id=context.end_user_id, request_id=context.request_id, duration_ms=facts.duration_ms, turns=facts.turns,
+        )  # fmt: skip
+        try:
+            await self._outbox.write(record)
+        except RedisError as error:
+            raise StoreUnavailable from error
+
+
+def _turn(facts: TurnFacts) -> TurnRecord:
+    timings, context = facts.inference, request_context.current()
+    return TurnRecord(
+        record_id=f"turn_{facts.response_id}", tenant=facts.tenant, session_id=facts.session_id, response_id=facts.response_id,
+        end_user_id=context.end_user_id, request_id=context.request_id, trace_id=facts.trace_id, status=facts.status,
+        user_text=facts.user_text[:LONGEST_TEXT], avatar_text=facts.avatar_text[:LONGEST_TEXT], endpointing_ms=facts.endpointing_ms,
+        transcription_ms=facts.transcription_ms, first_packet_ms=facts.first_packet_ms, queue_ms=timings.queue_ms,
+        prefill_ms=timings.prefill_ms, first_audio_ms=timings.first_audio_ms, compute_ms=timings.compute_ms, cut_ms=facts.cut_ms,
+        audio_ms=facts.audio_ms,
+    )  # fmt: skip
+
+
+def _usage(facts: TurnFacts, model: str) -> UsageRecord:
+    usage, context = facts.usage, request_context.current()
+    return UsageRecord(
+        record_id=f"usage_{facts.response_id}", tenant=facts.tenant, session_id=facts.session_id, response_id=facts.response_id,
+        end_user_id=context.end_user_id, request_id=context.request_id, trace_id=facts.trace_id, model=model,
+        input_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens, output_text_tokens=usage.output_text_tokens,
+        output_audio_ms=usage.output_audio_ms,
+    )  # fmt: skip
