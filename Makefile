@@ -6,6 +6,7 @@ PORT      ?= 8080
 RECIPE    ?=
 PROMPTS   ?= 50
 TESTARGS  ?=
+WORKERS   ?= 2
 MINUTES   ?= 30
 JSON      ?=
 
@@ -33,8 +34,8 @@ down: ## Stop what `make up` started in a terminal that is gone
 setup: ## Install everything into .venv, convert the weights, build the page (done once)
 	@$(LOCK) $(MAKE) --no-print-directory .setup
 
-test: setup ## Run the tests; TESTARGS="-k rig" is passed to pytest
-	@$(VENV)/bin/python -m pytest $(TESTARGS)
+test: setup ## Run the tests, in WORKERS=2 processes; TESTARGS="-k rig" is passed to pytest
+	@$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTARGS)
 
 check: setup ## Lint, types, and the direction of imports
 	$(VENV)/bin/ruff check .

@@ -5,15 +5,25 @@ from pathlib import Path
 import pytest
 
 CATEGORIES = ("unit", "contract", "parity", "integration", "e2e")
+ORDER = {name: index for index, name in enumerate(CATEGORIES)}
 HERE = Path(__file__).parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """tests/unit/... are unit tests, and so on: a category cannot be forgotten."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """tests/unit/... are unit tests, and so on: a category cannot be forgotten. In parallel runs, a file stays in one
+    process (so do all files that share the running product), and the long ones begin first."""
     for item in items:
-        folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
+        folder = _folder(item)
         if folder in CATEGORIES:
             item.add_marker(folder)
+        product = "product" if {"product", "service"} & set(getattr(item, "fixturenames", ())) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(product))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: (item.get_closest_marker("xdist_group").args[0] != "product", -ORDER.get(_folder(item), 0)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
 
 
 @pytest.fixture
