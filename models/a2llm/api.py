@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from a2llm import weights
 from a2llm.affect import Affect
 from a2llm.audio_codec.vocoder import Vocoder
@@ -32,6 +34,7 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
 
     Raises WeightsError or CheckpointError, each with what is missing and how to get it.
     """
+    torch.set_num_threads(1)  # beside the runtimes it has crumbs to do, and its threads would spin where theirs work
     folder = folder or model_folder()
     backbone_folder = weights.convert("backbone")
     lora, alpha, head = load_adapter(folder / FILES["backbone_lora"])
@@ -44,7 +47,7 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
     return Parts(
         load_backbone(backbone_folder, Adapter(lora, alpha), device, threads=threads), TextTokenizer(backbone_folder),
         head, fast_talker(load_talker(folder / FILES["talker"], codecs), device, threads), audio, motion,
-        Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy()), load_g2p(assets), PhoneTable.load(assets))
+        Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy(), threads), load_g2p(assets), PhoneTable.load(assets))
 
 
 @dataclass

@@ -31,7 +31,7 @@ class StepOutput:
 
     text: words whose speech begins here, to be joined with spaces. pcm: float32 [S] at the clock's rate. motion: float32
     [F, 61]. pts_samples: samples since the reply began. call: on the last output of a reply that calls a tool. A reply
-    that does not speak has S = F = 0.
+    that does not speak has S = F = 0. tokens: what was drawn since the last output, without the end of the turn.
     """
 
     text: str
@@ -40,6 +40,7 @@ class StepOutput:
     pts_samples: int
     last: bool = False
     call: FunctionCall | None = None
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass
@@ -119,6 +120,7 @@ class Reply:
     marks: Marks = field(default_factory=lambda: Marks(0.0))
     affect: Affect | None = None
     tokens: list[int] = field(default_factory=list)
+    told_tokens: int = 0
     spoken: list[str] = field(default_factory=list)
     text_ended: bool = False
     cancelled: bool = False
@@ -164,6 +166,22 @@ class Reply:
     def silent(self) -> bool:
         """No word yet, so the text cannot end here."""
         return not self.spoken and self.words.silent
+
+    def resume(self) -> bool:
+        """The first time: take over the tokens that were drawn elsewhere, in place of the one just drawn.
+
+        The last of them is in no word yet; drawing it again tells whether the text ends there.
+        """
+        drawn = list(self.options.resume.tokens[:-1]) if self.options.resume and not self.tokens else []
+        if drawn:
+            self.rng.random(len(drawn) - 1)  # as if they had been drawn here
+            self.feed, self.tokens = drawn, list(drawn)
+        return bool(drawn)
+
+    def tell_tokens(self, end: int) -> tuple[int, ...]:
+        """Tokens drawn since the last call, without `end`; none of a call."""
+        fresh, self.told_tokens = self.tokens[self.told_tokens :], len(self.tokens)
+        return () if self.call else tuple(token for token in fresh if token != end)
 
     def banned(self) -> list[int]:
         """Tokens that would repeat a run of NO_REPEAT tokens."""

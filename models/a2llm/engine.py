@@ -15,7 +15,7 @@ import torch
 
 from a2llm.affect import Affect
 from a2llm.audio_codec.codec import AudioCodec
-from a2llm.audio_codec.vocoder import Vocoder
+from a2llm.audio_codec.vocoder import Vocoder, VoicePart
 from a2llm.clock import FrameClock
 from a2llm.conversation import MAX_REPLY_TOKENS, Conversation, Reply, StepOutput
 from a2llm.language.affect_head import AffectHead
@@ -173,7 +173,10 @@ class Engine:
         text, timing, frames = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(3))
         talker = TalkerStream(PhoneStream(self.parts.g2p, self.parts.phones), Affect(), self.parts.talker.config, timing, frames)
         words = WordStream(self.parts.tokenizer) if options.audio else PlainWords(self.parts.tokenizer)
-        return Reply(conversation, [], talker, words, self.parts.vocoder.start(options.seed), text, options, call)
+        reply = Reply(conversation, [], talker, words, self.parts.vocoder.start(options.seed), text, options, call)
+        if options.resume:
+            reply.emitted_words, reply.told_tokens = options.resume.words, len(options.resume.tokens)
+        return reply
 
     def cancel(self, reply: Reply) -> None:
         """Stop a reply; what it has said stays in the conversation."""
@@ -198,7 +201,7 @@ class Engine:
             reply.feed = reply.feed[PREFILL_CHUNK:]
 
     def _forward(self, feeds: list[tuple[Conversation, list[int]]]) -> torch.Tensor:
-        """Run the backbone; last hidden state [n, D] of every feed."""
+        """Run the backbone; hidden states [n, T, D] of n feeds, T the longest."""
         counts = torch.zeros(self.cache.rows, dtype=torch.long)
         ids = torch.zeros(self.cache.rows, max(len(f) for _, f in feeds), dtype=torch.long)
         for conversation, feed in feeds:
@@ -206,20 +209,21 @@ class Engine:
             ids[conversation.row, : len(feed)] = torch.tensor(feed)
             conversation.cached = conversation.cached + feed
         hidden = self.parts.backbone.forward(ids, self.cache, counts)
-        rows = torch.tensor([c.row for c, _ in feeds])
-        return hidden[rows.to(hidden.device), (counts[rows] - 1).to(hidden.device)]
+        return hidden[torch.tensor([c.row for c, _ in feeds], device=hidden.device)]
 
     def _read(self, replies: Sequence[Reply]) -> None:
         """One token for each: feed what is unread, sample the next."""
         if not replies:
             return
         hidden = self._forward([(r.conversation, r.feed) for r in replies])
-        logits = self.parts.backbone.logits(hidden)
-        for row, reply, state in zip(logits, replies, hidden.cpu(), strict=True):
+        ends = torch.tensor([len(r.feed) - 1 for r in replies], device=hidden.device)
+        logits = self.parts.backbone.logits(hidden[torch.arange(len(replies), device=hidden.device), ends])
+        for row, reply, states in zip(logits, replies, hidden.cpu(), strict=True):
             if reply.affect is None:
-                self._begin(reply, state)
+                self._begin(reply, states[len(reply.feed) - 1])
             elif reply.call is None:
-                reply.add_words(reply.words.push(reply.feed[0], state.numpy()))
+                for token, state in zip(reply.feed, states.numpy(), strict=False):
+                    reply.add_words(reply.words.push(token, state))
             self._forbid(reply, row)
         for reply, token in zip(replies, self._draw(replies, logits), strict=True):
             self._take(reply, token)
@@ -243,6 +247,8 @@ class Engine:
     def _take(self, reply: Reply, token: int) -> None:
         """Add a drawn token to the reply."""
         reply.marks.first_token_s = reply.marks.first_token_s or perf_counter()
+        if reply.resume():
+            return
         reply.feed = [token, *(reply.call.push(token) if reply.call else ())]
         reply.tokens += reply.feed
         stopped = reply.call.done if reply.call else token == self.parts.tokenizer.turn_end
@@ -265,7 +271,7 @@ class Engine:
             words, reply.emitted_words = reply.spoken[reply.emitted_words :], len(reply.spoken)
             if words or reply.done:
                 call = reply.call.call() if reply.call and reply.call.done else None
-                out.append((reply, StepOutput(" ".join(words), _NO_SOUND, _NO_MOTION, 0, reply.done, call)))
+                out.append((reply, StepOutput(" ".join(words), _NO_SOUND, _NO_MOTION, 0, reply.done, call, self._fresh_tokens(reply))))
         return out
 
     def _speak(self, replies: Sequence[Reply]) -> list[tuple[Reply, StepOutput]]:
@@ -277,12 +283,15 @@ class Engine:
         frame = self.parts.talker.step(batch, self.talker_state, rows, uniforms, self.sampling)
         voice = self.parts.audio_codec.synthesise(frame.audio_latent[:, None])
         motion = self._move(frame.motion_codes, rows)
+        hidden, f0_hz = voice.hidden.numpy(), voice.f0_hz.numpy()
+        sound = self.parts.vocoder.decode_many(
+            [VoicePart(reply.vocoder, h, f0, reply.done) for reply, h, f0 in zip(replies, hidden, f0_hz, strict=True)]
+        )
         out = []
-        for index, reply in enumerate(replies):
-            reply.held_motion.append(motion[index])
-            pcm = self.parts.vocoder.decode(reply.vocoder, voice.hidden[index].numpy(), voice.f0_hz[index].numpy(), last=reply.done)
+        for reply, frames, pcm in zip(replies, motion, sound, strict=True):
+            reply.held_motion.append(frames)
             if len(pcm):
-                out.append((reply, self._emit(reply, pcm)))
+                out += [(reply, output) for output in self._emit(reply, pcm)]
         return out
 
     def _move(self, codes: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
@@ -292,17 +301,25 @@ class Engine:
         self.motion_state.put(rows, state)
         return motion.numpy()
 
-    def _emit(self, reply: Reply, pcm: np.ndarray) -> StepOutput:
-        """Pair the samples with their motion frames and the words that begin in them."""
+    def _emit(self, reply: Reply, pcm: np.ndarray) -> list[StepOutput]:
+        """Pair the samples with their motion frames and the words that begin in them; nothing of what was delivered before."""
         unit = self.parts.clock.samples_per_motion_frame
         pts, until = reply.emitted_samples, reply.emitted_samples + len(pcm)
         held = np.concatenate(reply.held_motion)
         motion, reply.held_motion = held[: len(pcm) // unit], [held[len(pcm) // unit :]]
         begun = len(reply.spoken) if reply.done else reply.talker.words_begun(until // unit)
+        reply.emitted_samples = until
+        known = min(max(0, (reply.options.resume.samples if reply.options.resume else 0) - pts), len(pcm)) // unit
+        if known * unit == len(pcm) and not reply.done:
+            return []
         text = " ".join(reply.spoken[reply.emitted_words : begun])
         reply.marks.first_audio_s = reply.marks.first_audio_s or perf_counter()
-        reply.emitted_words, reply.emitted_samples = max(begun, reply.emitted_words), until
-        return StepOutput(text, pcm, motion, pts, reply.done)
+        reply.emitted_words = max(begun, reply.emitted_words)
+        pcm, motion, pts = pcm[known * unit :], motion[known:], pts + known * unit
+        return [StepOutput(text, pcm, motion, pts, reply.done, tokens=self._fresh_tokens(reply))]
+
+    def _fresh_tokens(self, reply: Reply) -> tuple[int, ...]:
+        return reply.tell_tokens(self.parts.tokenizer.turn_end)
 
 
 def _motion_state(codec: MotionCodec, slots: int) -> StreamState:

@@ -7,12 +7,23 @@ from a2llm.language.tools import AUTO, Tool
 
 
 @dataclass(frozen=True)
+class Resume:
+    """How far a reply came elsewhere, asked for with the same prompt and seed: the tokens drawn so far (without the end of
+    the turn), and how many words and samples reached the listener."""
+
+    tokens: tuple[int, ...]
+    words: int
+    samples: int
+
+
+@dataclass(frozen=True)
 class ReplyOptions:
     """One reply's wishes. None means the engine's own.
 
     max_tokens: of text; the text is cut there. temperature: of the words, 0 takes the likeliest. audio: without it there
     is only text. affect: what the avatar expresses instead of its choice. tool_choice: none, auto, required or a name;
-    auto is best effort (`language.tool_use`). Raises ValueError for values out of range.
+    auto is best effort (`language.tool_use`). resume: go on where the reply was lost; what was delivered is computed again
+    and not sent. Raises ValueError for values out of range.
     """
 
     seed: int = 0
@@ -22,6 +33,7 @@ class ReplyOptions:
     affect: Affect | None = None
     tools: tuple[Tool, ...] = ()
     tool_choice: str = AUTO
+    resume: Resume | None = None
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 1:

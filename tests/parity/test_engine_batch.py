@@ -11,6 +11,8 @@ from a2llm.affect import Affect
 from a2llm.conversation import Reply, StepOutput
 from a2llm.engine import PREFILL_CHUNK, Engine, TextSampling
 from a2llm.language.chat import find_persona
+from a2llm.language.items import UserTurn
+from a2llm.reply_options import ReplyOptions, Resume
 
 SHORT = TextSampling(max_tokens=12)
 PCM_TOLERANCE = 2e-4  # of a tiny voice with peaks of 0.016: its phase sums up the rounding of f0
@@ -97,3 +99,26 @@ def test_the_second_turn_equals_the_same_turn_after_a_fresh_reading():
         return np.concatenate([o.pcm for o in out])
 
     assert np.allclose(second(True), second(False), atol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("lost_after", [1, 5, 12])
+def test_a_lost_reply_goes_on_elsewhere(runtime: str, lost_after: int):
+    """Another engine that is told what was delivered sends the rest: nothing twice, nothing missing."""
+    parts, turn = tiny.parts(runtime), Asked("How are you today, my friend?", 2, 0)
+    [(reply, whole)] = run(Engine(parts, 1, text_sampling=SHORT), [turn])
+    assert len(whole) > 13
+    had, tokens = whole[:lost_after], tuple(t for out in whole[:lost_after] for t in out.tokens)
+    delivered = Resume(tokens, sum(len(out.text.split()) for out in had), whole[lost_after].pts_samples)
+    engine = Engine(parts, 1, text_sampling=SHORT)
+    again = engine.respond(engine.open_conversation(find_persona("ada")), [UserTurn(turn.text, Affect())],
+                           ReplyOptions(turn.seed, resume=delivered))  # fmt: skip
+    rest = []
+    while engine.replies:
+        rest += [output for _, output in engine.step()]
+    assert again.tokens == reply.tokens
+    assert [t for o in rest for t in o.tokens] == [t for o in whole[lost_after:] for t in o.tokens]
+    assert [(o.text, o.pts_samples, o.last) for o in rest] == [(o.text, o.pts_samples, o.last) for o in whole[lost_after:]]
+    for one, two in zip(rest, whole[lost_after:], strict=True):
+        assert np.allclose(one.pcm, two.pcm, atol=PCM_TOLERANCE)
+        assert np.allclose(one.motion, two.motion, atol=1e-5)

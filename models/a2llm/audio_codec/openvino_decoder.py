@@ -1,10 +1,12 @@
-"""Latents -> voice frames, one audio frame at a time, as one OpenVINO graph: what streams run on CPU cores.
+"""Latents -> voice frames -> what their spectra are made of, as OpenVINO graphs: what streams run on CPU cores.
 
-The reference is `AudioCodec.synthesise`. N rows, D latent.
+The reference of the first is `AudioCodec.synthesise`. A row's results do not depend on who shares its batch. N rows,
+D latent or width of a voice frame, F frequencies.
 """
 # OpenVINO's type stubs lack what its modules export:
 # pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportCallIssue=false
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,8 @@ from torch import Tensor
 from a2llm.audio_codec.frames import F0_CENTRE, F0_SCALE, VOICING_SCALE, VoiceFrames
 from a2llm.layers.openvino_nodes import Node, constant, floats, linear, named_model, parameter, split_widths
 from a2llm.layers.openvino_step import Step
+
+MAX_LOG_MAGNITUDE = 7.0
 
 if TYPE_CHECKING:
     from a2llm.audio_codec.codec import AudioCodec
@@ -52,3 +56,47 @@ class VoiceDecoder:
     def __call__(self, latents: Tensor) -> VoiceFrames:
         self._step.run({"latents": latents.numpy()})
         return VoiceFrames(*(torch.from_numpy(self._step.result(name).copy()) for name in ("hidden", "f0_hz")))
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """Of N voice frames: the filter of the pulses [N, F] complex, size of the noise [N, F], free part [N, F] complex."""
+
+    gain: np.ndarray
+    noise: np.ndarray
+    free: np.ndarray
+
+
+class SpectralHead:
+    """Voice frames [N, D] -> Spectral; weight [D, 5 * F], bias [5 * F]: log gain, turn, log noise, log size and phase of the free part."""
+
+    def __init__(self, weight: np.ndarray, bias: np.ndarray, threads: int) -> None:
+        self._step = Step(_spectral_graph(weight.astype(np.float32), bias.astype(np.float32)), threads)
+
+    def __call__(self, hidden: np.ndarray) -> Spectral:
+        self._step.run({"hidden": hidden})
+        part = self._step.result
+        return Spectral(_complex(part("gain.re"), part("gain.im")), part("noise").copy(), _complex(part("free.re"), part("free.im")))
+
+
+def _complex(real: np.ndarray, imaginary: np.ndarray) -> np.ndarray:
+    out = np.empty(real.shape, np.complex64)
+    out.real, out.imag = real, imaginary
+    return out
+
+
+def _spectral_graph(weight: np.ndarray, bias: np.ndarray) -> ov.Model:
+    """hidden [N, D] -> the parts of Spectral, real and imaginary apart."""
+    hidden = parameter("hidden", np.float32, [-1, weight.shape[0]])
+    heads = linear(hidden, (np.ascontiguousarray(weight.T), bias), exact=True)
+    gain, turn, noise, free, phase = split_widths(heads, [weight.shape[1] // 5] * 5)
+    turned = ops.multiply(ops.tanh(turn), constant(np.float32(np.pi)))
+    outputs: dict[str, Node] = {"noise": _magnitude(noise)}
+    for name, log, angle in (("gain", gain, turned), ("free", free, phase)):
+        size = _magnitude(log)
+        outputs |= {f"{name}.re": ops.multiply(size, ops.cos(angle)), f"{name}.im": ops.multiply(size, ops.sin(angle))}
+    return named_model("spectral_head", outputs, [hidden])
+
+
+def _magnitude(log: Node) -> Node:
+    return ops.exp(ops.minimum(log, constant(np.float32(MAX_LOG_MAGNITUDE))))

@@ -6,15 +6,17 @@ holds exactly what later frames still need, so a stream fed in any portions equa
 first sample leaves LATENCY_FRAMES voice frames (50 ms) after it went in.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from a2llm.audio_codec.openvino_decoder import SpectralHead
 
 N_FFT, HOP, SAMPLE_RATE = 1200, 300, 24_000
 BLOCKS = N_FFT // HOP
 LATENCY_FRAMES = 4
 VOICED_HZ, TOP_HZ = 40.0, 11_000.0
-MAX_LOG_MAGNITUDE = 7.0
 WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
 # A unit cosine peaks at sum(window) / 2 in the spectrum: with this the filter's gain is the harmonic's size.
 SOURCE_WINDOW = WINDOW * np.float32(4.0 / N_FFT)
@@ -30,23 +32,38 @@ class VocoderState:
     seed: int = 0
     frames: int = 0  # voice frames taken in
     spectra: int = 0  # spectra made
-    f0: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
-    heads: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    pulses: np.ndarray = field(default_factory=lambda: np.zeros(N_FFT // 2, np.float32))
     shaped: int = 0  # frames whose pulses are made
     phase: float = 0.0
+    hidden: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # of frames without a spectrum
+    f0: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))  # from the last shaped frame on
+    pulses: np.ndarray = field(default_factory=lambda: np.zeros(N_FFT // 2, np.float32))
     tail: np.ndarray = field(default_factory=lambda: np.zeros((BLOCKS, HOP), np.float32))
     noise: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         self.noise = np.random.default_rng(self.seed)
 
+    def phase_of_life(self, last: bool) -> tuple[int, ...]:
+        """Equal for streams that take the same way through the next call: all that have begun and do not end."""
+        age = self.frames if last else min(self.frames, 2 * BLOCKS)
+        return age, self.frames - self.shaped, self.frames - self.spectra, last
+
+
+@dataclass(frozen=True)
+class VoicePart:
+    """What one stream brings to a call: voice frames [N, D] and pitch [N]; `last` if nothing follows."""
+
+    state: VocoderState
+    hidden: np.ndarray
+    f0_hz: np.ndarray
+    last: bool = False
+
 
 class Vocoder:
     """The spectral head [D, 5 * 601] and the synthesis around it. Holds no stream state."""
 
-    def __init__(self, head_weight: np.ndarray, head_bias: np.ndarray) -> None:
-        self._weight, self._bias = head_weight.astype(np.float32), head_bias.astype(np.float32)
+    def __init__(self, head_weight: np.ndarray, head_bias: np.ndarray, threads: int = 1) -> None:
+        self._head = SpectralHead(head_weight, head_bias, threads)
         self._bins = N_FFT // 2 + 1
 
     def start(self, seed: int = 0) -> VocoderState:
@@ -57,91 +74,101 @@ class Vocoder:
 
         In total exactly HOP samples per frame leave, all of them once `last` is set.
         """
-        heads = hidden.astype(np.float32) @ self._weight + self._bias
-        state.heads = heads if not state.heads.size else np.concatenate((state.heads, heads))
-        state.f0 = np.concatenate((state.f0, f0_hz.astype(np.float32)))
-        state.frames += len(heads)
-        self._shape_pulses(state, last)
-        spectra = self._spectra(state, last)
-        return self._overlap_add(state, spectra, last)
+        return self.decode_many([VoicePart(state, hidden, f0_hz, last)])[0]
 
-    def _shape_pulses(self, state: VocoderState, last: bool) -> None:
+    def decode_many(self, parts: Sequence[VoicePart]) -> list[np.ndarray]:
+        """`decode` of many streams at once; the samples of each, the same as alone."""
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for index, part in enumerate(parts):
+            alike.setdefault((len(part.hidden), *part.state.phase_of_life(part.last)), []).append(index)
+        out = [np.zeros(0, np.float32)] * len(parts)
+        for places in alike.values():
+            for place, pcm in zip(places, self._decode([parts[i] for i in places]), strict=True):
+                out[place] = pcm
+        return out
+
+    def _decode(self, parts: list[VoicePart]) -> np.ndarray:
+        """Streams of one age and length: samples [B, S]."""
+        states, last = [part.state for part in parts], parts[0].last
+        for part in parts:
+            state, hidden = part.state, part.hidden.astype(np.float32)
+            state.hidden = hidden if not state.hidden.size else np.concatenate((state.hidden, hidden))
+            state.f0 = np.concatenate((state.f0, part.f0_hz.astype(np.float32)))
+            state.frames += len(hidden)
+        self._shape_pulses(states, last)
+        return self._overlap_add(states, self._spectra(states, last), last)
+
+    def _shape_pulses(self, states: list[VocoderState], last: bool) -> None:
         """Pulses of every frame whose right neighbour's pitch is known."""
-        until = state.frames if last else state.frames - 1
-        first = state.shaped
-        if until > first:
-            base = state.frames - len(state.f0)
-            padded = np.concatenate((state.f0[:1], state.f0, state.f0[-1:])) if base == 0 else \
-                np.concatenate((state.f0, state.f0[-1:]))
-            offset = (1 if base == 0 else 0) - base
-            around = [padded[first + offset + k: until + offset + k] for k in (-1, 0, 1)]
-            state.pulses = np.concatenate((state.pulses, self._pulse_train(state, *around)))
-            state.shaped = until
-            keep = max(0, until - 1 - base)
-            state.f0 = state.f0[keep:]
+        one = states[0]
+        first, until = one.shaped, one.frames if last else one.frames - 1
+        base = one.frames - len(one.f0)
+        count = max(0, until - first)
+        if count:
+            f0 = np.stack([state.f0 for state in states])
+            padded = np.concatenate(((f0[:, :1],) if base == 0 else ()) + (f0, f0[:, -1:]), axis=1)
+            offset = first + (1 if base == 0 else 0) - base
+            around = [padded[:, offset + k : offset + k + count] for k in (-1, 0, 1)]
+            trains = self._pulse_train(states, *around)
+            for state, train in zip(states, trains, strict=True):
+                state.pulses = np.concatenate((state.pulses, train))
+                state.f0 = state.f0[max(0, until - 1 - base) :]
+                state.shaped += count
         if last:
-            state.pulses = np.concatenate((state.pulses, np.zeros(N_FFT // 2, np.float32)))
+            for state in states:
+                state.pulses = np.concatenate((state.pulses, np.zeros(N_FFT // 2, np.float32)))
 
-    def _pulse_train(self, state: VocoderState, left: np.ndarray, here: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Every harmonic below TOP_HZ at unit amplitude, from linearly interpolated pitch [n] -> [n * HOP].
+    def _pulse_train(self, states: list[VocoderState], left: np.ndarray, here: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Every harmonic below TOP_HZ at unit amplitude, from linearly interpolated pitch [B, n] -> [B, n * HOP].
         The sum of cosines is closed: sin((H + 1/2) t) / (2 sin(t / 2)) - 1/2."""
-        ramp = _RAMP[None]
-        pitch = np.where(ramp < 0, here[:, None] * (1 + ramp) - left[:, None] * ramp,
-                         here[:, None] * (1 - ramp) + right[:, None] * ramp).reshape(-1)
+        left, here, right = left[..., None], here[..., None], right[..., None]
+        pitch = np.where(_RAMP < 0, here * (1 + _RAMP) - left * _RAMP, here * (1 - _RAMP) + right * _RAMP).reshape(len(states), -1)
         voiced = pitch > VOICED_HZ
         pitch = np.maximum(pitch, VOICED_HZ)
-        cycles = state.phase + np.cumsum(pitch, dtype=np.float64) / SAMPLE_RATE
-        state.phase = float(cycles[-1] % 1.0)
-        angle = (2 * np.pi * (cycles % 1.0)).astype(np.float32)
+        cycles = np.array([[state.phase] for state in states]) + np.cumsum(pitch, axis=1, dtype=np.float64) / SAMPLE_RATE
+        cycles %= 1.0
+        for state, end in zip(states, cycles[:, -1], strict=True):
+            state.phase = float(end)
+        angle = (2 * np.pi * cycles).astype(np.float32)
         harmonics = np.floor(TOP_HZ / pitch) + 0.5
         below = 2 * np.sin(angle / 2)
         limit = np.abs(below) <= 2e-3
         train = np.where(limit, harmonics, np.sin(harmonics * angle) / np.where(limit, 1.0, below)) - 0.5
         return np.where(voiced, train, 0.0).astype(np.float32)
 
-    def _spectra(self, state: VocoderState, last: bool) -> np.ndarray:
-        """Spectra [n, bins] of the frames whose pulses reach half a window beyond their centre."""
+    def _spectra(self, states: list[VocoderState], last: bool) -> np.ndarray:
+        """Spectra [B, n, bins] of the frames whose pulses reach half a window beyond their centre."""
         # Frame i is centred at sample i * HOP and sees pulses up to frame i + 1.
-        until = state.frames if last else max(state.spectra, state.shaped - 1)
-        count = until - state.spectra
+        one = states[0]
+        count = (one.frames if last else max(one.spectra, one.shaped - 1)) - one.spectra
         if count <= 0:
-            return np.zeros((0, self._bins), np.complex64)
-        windows = np.stack([state.pulses[i * HOP: i * HOP + N_FFT] for i in range(count)])
+            return np.zeros((len(states), 0, self._bins), np.complex64)
+        windows = np.stack([state.pulses[i * HOP : i * HOP + N_FFT] for state in states for i in range(count)])
         source = np.fft.rfft(windows * SOURCE_WINDOW, axis=1)
-        heads, state.heads = state.heads[:count], state.heads[count:]
-        harmonic, turn, noise, free, phase = np.split(heads, 5, axis=1)
-        draw = state.noise.standard_normal((count, 2 * self._bins), dtype=np.float32).view(np.complex64)
-        spectra = source * _polar(harmonic, np.pi * np.tanh(turn)) + draw * _magnitude(noise) + _polar(free, phase)
-        state.pulses = state.pulses[count * HOP:]
-        state.spectra = until
-        return spectra.astype(np.complex64)
+        head = self._head(np.concatenate([state.hidden[:count] for state in states]))
+        draw = np.concatenate([state.noise.standard_normal((count, 2 * self._bins), dtype=np.float32) for state in states])
+        spectra = source * head.gain + draw.view(np.complex64) * head.noise + head.free
+        for state in states:
+            state.hidden, state.pulses = state.hidden[count:], state.pulses[count * HOP :]
+            state.spectra += count
+        return spectra.astype(np.complex64).reshape(len(states), count, -1)
 
-    def _overlap_add(self, state: VocoderState, spectra: np.ndarray, last: bool) -> np.ndarray:
-        """Samples of the hops that no later frame can touch; the first half window is before time 0."""
-        count = len(spectra)
-        first = state.spectra - count
-        frames = np.fft.irfft(spectra, N_FFT, axis=1).astype(np.float32) * WINDOW
-        hops = np.zeros((count + BLOCKS, HOP), np.float32)
-        hops[:BLOCKS] += state.tail
+    def _overlap_add(self, states: list[VocoderState], spectra: np.ndarray, last: bool) -> np.ndarray:
+        """Samples [B, S] of the hops that no later frame can touch; the first half window is before time 0."""
+        one, count = states[0], spectra.shape[1]
+        first = one.spectra - count
+        frames = np.fft.irfft(spectra, N_FFT, axis=2).astype(np.float32) * WINDOW
+        hops = np.zeros((len(states), count + BLOCKS, HOP), np.float32)
+        hops[:, :BLOCKS] += np.stack([state.tail for state in states])
         for block in range(BLOCKS):
-            hops[block: block + count] += frames[:, block * HOP: (block + 1) * HOP]
-        state.tail = hops[count:].copy()
-        done = hops if last else hops[:count]
-        index = np.arange(first, first + len(done))
-        out = done / _window_sum(index, state.spectra if last else None)
-        wanted = (index >= BLOCKS // 2) & (index < state.frames + BLOCKS // 2)
-        return out[wanted].reshape(-1)
-
-
-def _magnitude(log: np.ndarray) -> np.ndarray:
-    return np.exp(np.minimum(log, MAX_LOG_MAGNITUDE))
-
-
-def _polar(log: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """magnitude e^(i angle); float32 sine and cosine are several times faster than a complex exponential."""
-    size, out = _magnitude(log), np.empty(angle.shape, np.complex64)
-    out.real, out.imag = size * np.cos(angle), size * np.sin(angle)
-    return out
+            hops[:, block : block + count] += frames[..., block * HOP : (block + 1) * HOP]
+        for state, tail in zip(states, hops[:, count:], strict=True):
+            state.tail = tail.copy()
+        done = hops if last else hops[:, :count]
+        index = np.arange(first, first + done.shape[1])
+        out = done / _window_sum(index, one.spectra if last else None)
+        wanted = (index >= BLOCKS // 2) & (index < one.frames + BLOCKS // 2)
+        return out[:, wanted].reshape(len(states), -1)
 
 
 def _window_sum(index: np.ndarray, total: int | None) -> np.ndarray:

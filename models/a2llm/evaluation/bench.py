@@ -11,7 +11,6 @@ from time import perf_counter, process_time
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from a2llm.affect import Affect
 from a2llm.api import A2LLM
@@ -141,7 +140,6 @@ def bench_response(prompts: int = 50, on_progress: OnProgress | None = None, *, 
     """
     if prompts < 1:
         raise ValueError("a bench needs at least one prompt")
-    torch.set_num_threads(min(threads, torch.get_num_threads()))
     began, load_before = time.perf_counter(), machine_facts()["machine_load_average"]
     model = model or A2LLM.load(folder, threads=threads)
     bench = Bench(model, threads)

@@ -68,7 +68,7 @@ def timed_parts(parts: Parts, watch: Stopwatch) -> Parts:
         "backbone": Timed(parts.backbone, watch, "backbone", ("forward", "logits")),
         "talker": Timed(parts.talker, watch, "talker", ("step", "durations")),
         "audio_codec": Timed(parts.audio_codec, watch, "audio_codec", ("synthesise",)),
-        "vocoder": Timed(parts.vocoder, watch, "audio_codec", ("decode",)),
+        "vocoder": Timed(parts.vocoder, watch, "audio_codec", ("decode_many",)),
         "motion_codec": Timed(parts.motion_codec, watch, "motion_codec", ("decode_step",)),
         "g2p": Timed(parts.g2p, watch, "g2p", ()),
     }
