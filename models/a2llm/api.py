@@ -4,6 +4,8 @@
     a2 = A2LLM.load()
     for step in a2.respond("Hello"):
         play(step.pcm), show(step.motion), print(step.text)
+
+`a2.respond_audio("question.wav")` answers what was said in a sound file.
 """
 
 from collections.abc import Iterator
@@ -15,8 +17,7 @@ import torch
 from a2llm import weights
 from a2llm.affect import Affect
 from a2llm.audio_codec.vocoder import Vocoder
-from a2llm.checkpoint import load_component
-from a2llm.components import FILES, load_adapter, load_audio_codec, load_motion_codec, load_talker, model_folder
+from a2llm.components import FILES, load_adapter, load_codecs, load_talker, model_folder
 from a2llm.conversation import Conversation, Reply, StepOutput
 from a2llm.engine import Engine, Parts
 from a2llm.language.chat import Persona, find_persona
@@ -38,9 +39,7 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
     folder = folder or model_folder()
     backbone_folder = weights.convert("backbone")
     lora, alpha, head = load_adapter(folder / FILES["backbone_lora"])
-    codecs = {name: load_component(folder / FILES[name], name).metadata["revision"]
-              for name in ("audio_codec", "motion_codec")}
-    audio, motion = load_audio_codec(folder / FILES["audio_codec"]), load_motion_codec(folder / FILES["motion_codec"])
+    audio, motion, codecs = load_codecs(folder)
     audio.use_openvino()  # both codecs run on the CPU, whatever carries the rest
     motion.use_openvino()
     assets = weights.resolve("g2p")

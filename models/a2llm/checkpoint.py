@@ -6,8 +6,6 @@ name, config and its hash, a revision (hash of all tensors) and free metadata. O
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -16,6 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
+
+from a2llm.files import replacing
 
 FORMAT_VERSION = 1
 _HEADER = "a2llm"
@@ -57,7 +57,8 @@ def save_component(
         "config_sha256": _config_sha256(config),
         "revision": revision,
     }
-    _save_atomic(path, plain, {_HEADER: json.dumps(header, sort_keys=True)})
+    with replacing(path) as temporary:
+        save_file(plain, temporary, metadata={_HEADER: json.dumps(header, sort_keys=True)})
     return revision
 
 
@@ -103,18 +104,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if _HEADER not in entries:
         raise CheckpointError(f"{path} is a safetensors file, but was not written by a2llm")
     return json.loads(entries[_HEADER]), tensors
-
-
-def _save_atomic(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        save_file(tensors, aside, metadata=metadata)
-        os.chmod(aside, 0o644)  # mkstemp makes it private
-        os.replace(aside, path)
-    finally:
-        Path(aside).unlink(missing_ok=True)
 
 
 def _config_sha256(config: Mapping[str, Any]) -> str:

@@ -21,10 +21,6 @@ class FrameClock:
             raise ValueError("a motion frame must be a whole number of samples")
 
     @property
-    def samples_per_frame(self) -> int:
-        return self.sample_rate_hz // self.audio_frame_hz
-
-    @property
     def motion_hz(self) -> int:
         return self.audio_frame_hz * self.motion_per_audio
 
@@ -34,12 +30,3 @@ class FrameClock:
 
     def samples_to_ms(self, samples: int) -> float:
         return samples * 1000.0 / self.sample_rate_hz
-
-    def ms_to_samples(self, ms: float) -> int:
-        return round(ms * self.sample_rate_hz / 1000.0)
-
-    def motion_to_samples(self, motion_frames: int) -> int:
-        return motion_frames * self.samples_per_motion_frame
-
-    def frames_to_samples(self, audio_frames: int) -> int:
-        return audio_frames * self.samples_per_frame

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig
-from a2llm.checkpoint import check_requires, load_component, save_component
+from a2llm.checkpoint import Component, check_requires, load_component, save_component
 from a2llm.language.affect_head import AffectHead
 from a2llm.motion_codec.codec import MotionCodec, MotionCodecConfig
 from a2llm.talker.config import TalkerConfig
@@ -48,7 +48,10 @@ def save_audio_codec(codec: AudioCodec, file: Path, facts: Mapping[str, Any]) ->
 
 
 def load_audio_codec(file: Path) -> AudioCodec:
-    part = load_component(file, "audio_codec")
+    return _audio_codec(load_component(file, "audio_codec"))
+
+
+def _audio_codec(part: Component) -> AudioCodec:
     codec = AudioCodec(AudioCodecConfig(**part.config))
     _fill(codec, part.tensors)
     return codec
@@ -58,11 +61,17 @@ def save_motion_codec(codec: MotionCodec, file: Path, facts: Mapping[str, Any]) 
     return save_component(file, "motion_codec", asdict(codec.config), codec.state_dict(), facts)
 
 
-def load_motion_codec(file: Path) -> MotionCodec:
-    part = load_component(file, "motion_codec")
+def _motion_codec(part: Component) -> MotionCodec:
     codec = MotionCodec(MotionCodecConfig(**_tuples(part.config)))
     _fill(codec, part.tensors)
     return codec
+
+
+def load_codecs(folder: Path) -> tuple[AudioCodec, MotionCodec, dict[str, str]]:
+    """Both codecs of a folder, and their revisions by name, as a talker's `requires` has them."""
+    audio, motion = (load_component(folder / FILES[name], name) for name in ("audio_codec", "motion_codec"))
+    revisions = {part.metadata["component"]: str(part.metadata["revision"]) for part in (audio, motion)}
+    return _audio_codec(audio), _motion_codec(motion), revisions
 
 
 def save_talker(talker: Talker, file: Path, facts: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from a2llm import weights
-from a2llm.language.runtime import Backbone, load_backbone, step
+from a2llm.language.runtime import Backbone, load_backbone
 
 TEXT = (
     "The sun was setting over the small town, and the children were still playing in the street. Anna called her "
@@ -91,7 +91,7 @@ def stepper(backbone: Backbone, batch: int, context: int, reps: int) -> Callable
     lengths = torch.tensor([context - 7 * row for row in range(batch)])
     backbone.forward(torch.arange(context).expand(batch, -1), cache, lengths)
     ids = torch.arange(batch)[:, None]
-    return lambda: step(backbone, ids, cache)
+    return lambda: backbone.logits(backbone.forward(ids, cache)[:, -1])
 
 
 def measure(calls: dict[str, Callable[[], object]], reps: int) -> Timed:

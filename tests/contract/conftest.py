@@ -40,7 +40,7 @@ def start_a2() -> Iterator[Callable[..., Popen[str]]]:
     running: list[Popen[str]] = []
 
     def start(*arguments: str, **options: object) -> Popen[str]:
-        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'models'}", "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         pipes = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, "text": True} | options
         running.append(Popen([sys.executable, "-m", "a2llm.cli", *arguments], env=environment, **pipes))  # type: ignore[call-overload]
         return running[-1]

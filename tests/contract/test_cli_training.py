@@ -11,11 +11,13 @@ from subprocess import Popen
 
 import pytest
 
+from a2llm.checkpoint import load_component
 from a2llm.cli import main
-from a2llm.components import FILES, load_audio_codec, load_motion_codec, load_talker
+from a2llm.components import FILES, load_codecs, load_talker
 from a2llm.data.shards import read_shards
 from a2llm.data.stages import DataPlan, make_hidden, settle_plan
-from a2llm.recipes import RECIPES, find_recipe
+from a2llm.interrupt import Interrupted
+from a2llm.recipes import RECIPES, Job, find_recipe
 from a2llm.training.talker_data import load_hidden
 
 CURVES = ("affect_classifier", "audio_codec", "backbone", "motion_codec", "talker")
@@ -41,33 +43,46 @@ def test_every_recipe_has_a_debug_variant_and_a_line() -> None:
 def test_recipes_are_complete_configurations() -> None:
     from a2llm.recipes import configs
 
-    assert configs.talker().loop.steps > 1000 and configs.motion_codec().steps > 1000
+    assert configs.talker().loop.steps > 1000 and configs.motion_codec().loop.steps > 1000
     assert configs.backbone().rank > 0 and configs.audio_codec().codec.levels == 8
-    assert configs.user_affect().epochs > 0 and configs.affect_classifier().steps > 0
+    assert configs.user_affect().epochs > 0 and configs.affect_classifier().loop.steps > 0
 
 
 def test_the_components_fit_together(trained: Path) -> None:
-    load_audio_codec(trained / FILES["audio_codec"])
-    load_motion_codec(trained / FILES["motion_codec"])
-    talker = load_talker(trained / FILES["talker"])
+    *_, codecs = load_codecs(trained)
+    talker = load_talker(trained / FILES["talker"], codecs)
     assert talker.config.width == 32
     assert (trained / FILES["backbone_lora"]).is_file() and (trained / "user_affect.safetensors").is_file()
 
 
 def test_every_training_leaves_a_curve_and_its_picture(trained: Path) -> None:
     for name in CURVES:
-        lines = (trained / f"{name}.curve.jsonl").read_text().splitlines()
-        steps = [json.loads(line)["step"] for line in lines]
+        steps = steps_of(trained, name)
         assert steps and steps == sorted(steps)
         assert (trained / f"{name}.curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_second_start_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> None:
-    out = tmp_path / "again"
-    shutil.copytree(trained, out)
-    before = (out / "talker.curve.jsonl").read_text()
-    assert main(["train", "talker_debug", "--out", str(out), "--device", "cpu"]) == 0
-    assert (out / "talker.curve.jsonl").read_text() == before  # all steps were done
+@pytest.mark.parametrize("name", ["motion_codec", "affect_classifier", "talker"])
+def test_what_was_interrupted_goes_on_to_the_same_weights(trained: Path, tmp_path: Path, name: str) -> None:
+    if name == "talker":
+        shutil.copyfile(trained / FILES["motion_codec"], tmp_path / FILES["motion_codec"])
+    run = find_recipe(f"{name}_debug").run
+
+    def stop_halfway(step: int, steps: int, figures: dict[str, float]) -> None:
+        if step >= steps // 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(Job(trained / "data", tmp_path, on_progress=stop_halfway))
+    run(Job(trained / "data", tmp_path))
+    revisions = [load_component(folder / f"{name}.safetensors", name).metadata["revision"] for folder in (tmp_path, trained)]
+    assert revisions[0] == revisions[1]
+    assert steps_of(tmp_path, name) == steps_of(trained, name)
+
+
+def steps_of(folder: Path, name: str) -> list[int]:
+    """Steps in a loss curve."""
+    return [json.loads(line)["step"] for line in (folder / f"{name}.curve.jsonl").read_text().splitlines()]
 
 
 def test_the_data_report(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,6 @@
 """`a2` as a user starts it, with the weights that ship: a typed and a spoken question, every kind of sound file, a film."""
 
 import json
-import os
 import subprocess
 import sys
 import wave
@@ -19,9 +18,8 @@ FILES = {"answer.wav", "answer.json", "answer.motion.json", "answer.livelink.csv
 
 def a2(*arguments: str | Path, typed: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run `a2 arguments...` to its end; it must not take longer than two minutes."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "models")}
     command = [sys.executable, "-m", "a2llm.cli", *map(str, arguments)]
-    return subprocess.run(command, env=environment, input=typed, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=120)
 
 
 def said_in(folder: Path) -> dict[str, object]:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 
 from a2llm.affect import AFFECTS
+from a2llm.api import A2LLM
+from a2llm.engine import Engine
+from a2llm.language.chat import find_persona
 from a2llm.listening.audio_input import AudioClip, AudioInputError, read_audio
 from a2llm.listening.listener import Listener
 from a2llm.listening.vad import NoSpeechError
@@ -51,6 +55,12 @@ def test_questions_are_understood(listener: Listener):
     mistakes = sum(wrong_words(row["text"], listener.hear(clip_of(row)).transcript.text) for row in CHOSEN)
     total = sum(len(words(row["text"])) for row in CHOSEN)
     assert mistakes / total < 0.15
+
+
+def test_the_model_answers_what_was_said(listener: Listener):
+    a2 = A2LLM(Engine(tiny.parts()), find_persona("ada"), _listener=listener)
+    assert len(next(a2.respond_audio(QUESTIONS / ROWS[0]["file"])).pcm)
+    assert a2.heard is not None and wrong_words(ROWS[0]["text"], a2.heard.transcript.text) <= 1
 
 
 def test_what_is_heard_is_complete(listener: Listener):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from a2llm.layers.state import StreamState, join_states
+from a2llm.layers.state import StreamState
 from a2llm.motion_codec import MotionCodec, MotionCodecConfig
 
 pytestmark = pytest.mark.parity
@@ -35,11 +35,11 @@ def test_a_batch_equals_its_rows(codec):
 
 
 def test_streams_join_leave_and_start_again(codec):
-    codes = _codes()
-    states = [StreamState() for _ in range(4)]
-    for row, state in enumerate(states):
-        codec.decode_step(codes[row : row + 1, :, :10], state)
-    joined = join_states(states)
+    codes, joined = _codes(), StreamState()
+    codec.decode_step(codes.flip(0), joined)  # others, whose places are taken over
+    for row in range(4):
+        codec.decode_step(codes[row : row + 1, :, :10], state := StreamState())
+        joined.put(torch.tensor([row]), state)
     rest = codec.decode_step(codes[:, :, 10:], joined)
     assert torch.allclose(rest, codec.decode(codes)[:, 20:], atol=1e-5)
     alone = joined.take(torch.tensor([2]))

@@ -1,5 +1,6 @@
 """The affect judge on disk: trained on the train split alone, saved, loaded, refused when it is something else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,12 @@ import pytest
 import torch
 
 from a2llm.affect import AFFECTS, Affect
-from a2llm.checkpoint import CheckpointError, load_component
+from a2llm.checkpoint import CheckpointError
 from a2llm.data.motion_teacher import idle_motion
 from a2llm.data.shards import Utterance, write_shard
-from a2llm.evaluation.affect_classifier import load_affect_classifier, train_and_save_classifier
+from a2llm.evaluation.affect_classifier import FILE, load_affect_classifier
 from a2llm.rig import ARKIT61
+from a2llm.training.affect_classifier import ClassifierTraining, fit_affect_classifier, train_affect_classifier
 
 pytestmark = pytest.mark.unit
 
@@ -31,22 +33,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_judge_is_trained_saved_and_the_same_again(data: Path, tmp_path: Path):
-    files = [tmp_path / name for name in ("a.safetensors", "b.safetensors")]
-    figures = [train_and_save_classifier(data, file, steps=40) for file in files]
-    assert figures[0]["held_out_accuracy_pct"] >= 80
-    assert figures[0]["train_clips"] == 60 and figures[0]["held_out_clips"] == 20
-    revisions = [load_component(file, "affect_classifier").metadata["revision"] for file in files]
-    assert revisions[0] == revisions[1]
-
-
-def test_the_loaded_judge_sees_no_mouth(data: Path, tmp_path: Path):
-    train_and_save_classifier(data, tmp_path / "judge.safetensors", steps=5)
-    judge = load_affect_classifier(tmp_path / "judge.safetensors")
+def test_the_judge_is_trained_and_sees_no_mouth(data: Path, tmp_path: Path):
+    shipped = ClassifierTraining()
+    config = replace(shipped, loop=shipped.loop.with_steps(40))
+    figures = train_affect_classifier(data, tmp_path, config)
+    assert figures["held_out_accuracy_pct"] >= 80
+    assert figures["train_clips"] == 60 and figures["held_out_clips"] == 20
+    judge = load_affect_classifier(tmp_path / FILE)
     motion = torch.rand(1, 80, 61)
     other = motion.clone()
     other[..., ARKIT61.group("mouth")] = 0.5
     assert torch.equal(judge(motion), judge(other))
+
+
+def test_every_affect_needs_an_example(tmp_path: Path):
+    with pytest.raises(ValueError, match="every affect"):
+        fit_affect_classifier([np.zeros((80, 61))] * 4, range(4), tmp_path, ClassifierTraining())
 
 
 def test_a_missing_judge_is_said(tmp_path: Path):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.repetition import collapse_loops, drop_echo, has_loop
 from a2llm.listening.transcriber import Transcript, join_transcripts, pause_cuts
-from a2llm.listening.vad import RATE_HZ, WINDOW_SAMPLES
+from a2llm.listening.vad import WINDOW_SAMPLES
 
 pytestmark = pytest.mark.unit
 
@@ -44,14 +45,14 @@ def test_an_echo_is_dropped(text: str, expected: str):
 
 
 def test_cuts_fall_into_pauses_and_parts_are_short_enough():
-    probabilities = np.ones(int(90 * RATE_HZ / WINDOW_SAMPLES))
+    probabilities = np.ones(int(90 * EAR_RATE_HZ / WINDOW_SAMPLES))
     pauses = [700, 1300, 2000]
     for at in pauses:
         probabilities[at - 6 : at + 6] = 0.0
     cuts = pause_cuts(probabilities)
     assert [abs(cut - at) < 6 for cut, at in zip(cuts, pauses, strict=False)] == [True] * 3
     edges = [0, *cuts, len(probabilities)]
-    assert max(np.diff(edges)) * WINDOW_SAMPLES <= 28 * RATE_HZ
+    assert max(np.diff(edges)) * WINDOW_SAMPLES <= 28 * EAR_RATE_HZ
 
 
 def test_join_skips_empty_parts():

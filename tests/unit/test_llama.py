@@ -10,7 +10,6 @@ from a2llm.language.config import LlamaConfig
 from a2llm.language.llama import Llama
 from a2llm.language.llama_folder import random_llama, save_llama
 from a2llm.language.runtime import load_backbone
-from a2llm.layers.kv_cache import KVCache
 
 TINY = LlamaConfig(vocab_size=96, hidden_size=64, intermediate_size=96, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=16)
 
@@ -92,11 +91,6 @@ def test_cache_refuses_what_does_not_fit(model: Llama):
         model.forward(draw_ids(1, 1), cache)
     with pytest.raises(ValueError, match="shorter"):
         cache.truncate(0, 5)
-
-
-def test_cache_size_is_what_it_says():
-    cache = KVCache(layers=2, rows=3, heads=2, capacity=8, head_dim=16)
-    assert (cache.rows, cache.nbytes) == (3, 2 * 2 * 3 * 2 * 8 * 16 * 4)
 
 
 def test_gpu_path_in_bfloat16_stays_close(model: Llama, tmp_path: Path):

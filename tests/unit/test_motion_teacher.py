@@ -8,7 +8,7 @@ from a2llm.avatar.geometry import HeadGeometry
 from a2llm.data.articulation import phone_spans, split_silent_tails
 from a2llm.data.motion_teacher import idle_motion, teach_motion
 from a2llm.data.visemes import PHONES, VOWELS
-from a2llm.evaluation.face_metrics import bilabial_closure_pct, blinks_per_min
+from a2llm.evaluation.face_metrics import bilabial_closures, count_blinks
 from a2llm.rig import ARKIT61
 
 pytestmark = pytest.mark.unit
@@ -39,7 +39,8 @@ def test_lips_meet_on_every_bilabial_of_both_heads(affect):
     shapes = motion[:, ARKIT61.group("blendshapes")]
     assert np.isfinite(motion).all() and shapes.min() >= 0 and shapes.max() <= 1
     for look in ("woman", "man"):
-        assert bilabial_closure_pct(motion, phones, durations, HeadGeometry.load(look)) == 100
+        closed = bilabial_closures(motion, phones, durations, HeadGeometry.load(look))
+        assert len(closed) and closed.all()
 
 
 def test_vowels_open_and_silence_closes():
@@ -76,7 +77,7 @@ def test_eye_angles_and_eye_shapes_agree():
 
 def test_an_idle_face_is_alive():
     motion = idle_motion(40 * 240, Affect(), seed=0)
-    assert 10 <= blinks_per_min(motion) <= 28
+    assert 10 <= count_blinks(motion) / 4 <= 28  # a minute
     assert motion[:, ARKIT61.group("head")].std(0).min() > 0.005
     assert HeadGeometry.load().lip_opening(motion).max() < 2
 

@@ -5,7 +5,7 @@ stateless and the same for a stream and for a whole file. The waveform side is v
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -87,9 +87,6 @@ class AudioCodec(nn.Module):
     def dequantize(self, codes: Tensor) -> Tensor:
         """Codes [B, k, T], any number of leading levels, -> latents [B, T, 192]."""
         return residual_decode(codes, self.codebooks)
-
-    def describe(self) -> dict[str, object]:
-        return asdict(self.config)
 
 
 @torch.no_grad()

@@ -6,16 +6,13 @@ It converts nothing: what comes in is what is written, rounded as each format sa
 import csv
 import io
 import json
-import os
-import tempfile
 import wave
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from a2llm.files import replacing
 from a2llm.rig import ARKIT61, LIVE_LINK_NAMES
 
 SAMPLE_RATE_HZ = 24_000
@@ -31,22 +28,6 @@ class MotionFile:
     names: tuple[str, ...]
     fps: float
     frames: np.ndarray
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=f".partial{target.suffix}", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)  # mkstemp makes files private
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_wav(path: str | Path, pcm: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:

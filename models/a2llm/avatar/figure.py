@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from a2llm.avatar.export import replacing
 from a2llm.avatar.render import HeadRenderer
+from a2llm.files import replacing
 from a2llm.rig import ARKIT61
 
 Spans = Sequence[Mapping[str, Any]]

@@ -13,7 +13,7 @@ import base64
 import io
 import json
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +37,18 @@ class Texture:
     """An image as stored (sRGB or data, the use decides): uint8 [H,W,4]."""
 
     pixels: Array  # uint8 [H, W, 4]
-    clamp_u: bool = False
     clamp_v: bool = False
 
 
 @dataclass(frozen=True)
 class Material:
-    """The metallic-roughness material; base_color is linear RGBA."""
+    """What is drawn of a metallic-roughness material; base_color is linear RGBA."""
 
     name: str = ""
     base_color: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     base_texture: Texture | None = None
     roughness: float = 1.0
-    metallic: float = 1.0
     roughness_texture: Texture | None = None  # G = roughness, B = metallic
-    normal_texture: Texture | None = None
-    normal_scale: float = 1.0
     alpha_mode: str = "OPAQUE"  # OPAQUE | MASK | BLEND
     alpha_cutoff: float = 0.5
     double_sided: bool = False
@@ -97,7 +93,6 @@ class Scene:
 
     meshes: tuple[Mesh, ...]
     skeleton: Skeleton | None
-    extras: Json = field(default_factory=dict)
 
     def mesh(self, name: str) -> Mesh:
         """The mesh called `name`. Raises ValueError when there is none."""
@@ -175,7 +170,7 @@ class _Reader:
                 meshes += self._meshes(self.document["meshes"][node["mesh"]], node)
         skins = self.document.get("skins", [])
         skeleton = self._skeleton(skins[0]) if skins else None
-        return Scene(tuple(meshes), skeleton, self.document.get("extras", {}))
+        return Scene(tuple(meshes), skeleton)
 
     def _buffer(self, buffer: Json, embedded: list[bytes]) -> bytes:
         return self._uri(buffer["uri"]) if "uri" in buffer else embedded[0]
@@ -235,7 +230,7 @@ class _Reader:
             pixels = np.asarray(picture.convert("RGBA"))
         samplers = self.document.get("samplers", [])
         sampler = samplers[texture["sampler"]] if "sampler" in texture else {}
-        return Texture(pixels, sampler.get("wrapS") == WRAP_CLAMP, sampler.get("wrapT") == WRAP_CLAMP)
+        return Texture(pixels, sampler.get("wrapT") == WRAP_CLAMP)
 
     def _material(self, spec: Json) -> Material:
         pbr = spec.get("pbrMetallicRoughness", {})
@@ -248,10 +243,7 @@ class _Reader:
             base_color=tuple(pbr.get("baseColorFactor", (1.0, 1.0, 1.0, 1.0))),
             base_texture=texture(pbr.get("baseColorTexture")),
             roughness=float(pbr.get("roughnessFactor", 1.0)),
-            metallic=float(pbr.get("metallicFactor", 1.0)),
             roughness_texture=texture(pbr.get("metallicRoughnessTexture")),
-            normal_texture=texture(spec.get("normalTexture")),
-            normal_scale=float(spec.get("normalTexture", {}).get("scale", 1.0)),
             alpha_mode=spec.get("alphaMode", "OPAQUE"),
             alpha_cutoff=float(spec.get("alphaCutoff", 0.5)),
             double_sided=bool(spec.get("doubleSided", False)),

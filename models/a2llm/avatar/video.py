@@ -13,8 +13,9 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from a2llm.avatar.export import SAMPLE_RATE_HZ, replacing
+from a2llm.avatar.export import SAMPLE_RATE_HZ
 from a2llm.avatar.render import HeadRenderer
+from a2llm.files import replacing
 from a2llm.rig import ARKIT61
 
 AUDIO_BIT_RATE = 128_000

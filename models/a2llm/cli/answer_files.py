@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from a2llm.avatar.export import write_livelink_csv, write_motion_json, write_wav
-from a2llm.cli.interrupt import undisturbed
 from a2llm.cli.speaking import Answer
+from a2llm.interrupt import undisturbed
 from a2llm.rig import ARKIT61, FlameMapping, get_rig, retarget
 
 NAMES = ("answer.wav", "answer.json", "answer.motion.json", "answer.livelink.csv", "answer.png")

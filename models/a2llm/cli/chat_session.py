@@ -12,11 +12,11 @@ from a2llm.api import A2LLM
 from a2llm.cli.answer_files import write_answer
 from a2llm.cli.chat_screen import HELP, Screen
 from a2llm.cli.hearing import Question, hear
-from a2llm.cli.interrupt import Pause
 from a2llm.cli.opening import open_model
 from a2llm.cli.sound import NoSound, Speaker
 from a2llm.cli.speaking import Answer, Speech
 from a2llm.evaluation.timing import Stopwatch
+from a2llm.interrupt import Pause
 from a2llm.language.chat import find_persona
 from a2llm.language.spoken_text import clean_user_text
 from a2llm.listening.user_affect import STRANGER

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from a2llm.avatar.export import replacing
 from a2llm.cli.tables import print_table
+from a2llm.files import replacing
 
 SIGNS = {"<=": operator.le, ">=": operator.ge}
 # What must show, by key: the sign and the number, and for a band both ends.

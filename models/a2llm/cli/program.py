@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 
 from a2llm.cli import bench, chat, data, evaluate, render, say, train, weights
 from a2llm.cli.arguments import Parser, UsageError, examples
-from a2llm.cli.interrupt import Stop
+from a2llm.interrupt import Stop
 
 COMMANDS = (say, chat, render, data, train, evaluate, bench, weights)
 FAILED, MISUSED = 1, 2

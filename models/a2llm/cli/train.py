@@ -58,10 +58,11 @@ def _device(name: str) -> str:
     """Raises ValueError for a device that is not there."""
     import torch
 
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    from a2llm.layers.device import pick_device
+
+    device = pick_device(name)
     try:
-        torch.zeros(1, device=name)
+        torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"there is no device {name!r}: {str(error).splitlines()[0]}") from None
-    return name
+    return device

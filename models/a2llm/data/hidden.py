@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from a2llm.affect import Affect
+from a2llm.data.shards import save_arrays
 from a2llm.language.chat import ChatTemplate, Persona, personas
 from a2llm.language.runtime import Backbone
 from a2llm.language.tokenizer import TextTokenizer
@@ -85,9 +86,7 @@ def build_hidden(samples: list[dict[str, object]], reader: HiddenReader, out: Pa
         part = samples[start:start + SHARD]
         if not file.exists():
             states = reader.read(part)
-            temporary = file.with_name(f".{file.name}")  # no pattern finds it
-            np.savez(temporary, samples=np.arange(start, start + len(part)), hidden=np.concatenate(states),
-                     counts=np.array([len(s) for s in states]))
-            temporary.replace(file)
+            save_arrays(file, {"samples": np.arange(start, start + len(part)), "hidden": np.concatenate(states),
+                               "counts": np.array([len(s) for s in states])})
         if on_progress:
             on_progress(min(start + SHARD, len(samples)), len(samples))

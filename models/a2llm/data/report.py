@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 
 from a2llm import weights
 from a2llm.affect import AFFECTS
-from a2llm.avatar.export import replacing
 from a2llm.avatar.figure import AFFECT_COLORS, CURVES, curve
 from a2llm.clock import FrameClock
 from a2llm.data.shards import Utterance, read_shard
 from a2llm.data.stages import TEXT, shards_of
 from a2llm.data.visemes import STRESS
+from a2llm.files import replacing
 from a2llm.talker.phones import PhoneTable
 
 VOICED_HZ = 50.0

@@ -5,9 +5,10 @@ axis; `lengths` cut them apart again.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,18 +41,24 @@ def write_shard(file: Path, utterances: list[Utterance]) -> None:
     lengths = np.array([[len(getattr(u, name)) for name in ARRAYS] for u in utterances], np.int32)
     facts = [{"sample": u.sample, "text": u.text, "category": u.category, "intensity": u.intensity,
               "split": u.split} for u in utterances]
-    temporary = file.with_name(f".{file.name}")  # no pattern finds it
-    np.savez(temporary, lengths=lengths, facts=np.array(json.dumps(facts)), **arrays)
+    save_arrays(file, arrays | {"lengths": lengths, "facts": np.array(json.dumps(facts))})
+
+
+def save_arrays(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an .npz whole or not at all. What a killed process leaves is found by no pattern and overwritten by the next."""
+    temporary = file.with_name(f".{file.name}")
+    np.savez(temporary, allow_pickle=False, **arrays)
     temporary.replace(file)
 
 
 def read_shard(file: Path) -> Iterator[Utterance]:
     with np.load(file) as data:
-        facts = json.loads(str(data["facts"]))
+        facts: list[dict[str, Any]] = json.loads(str(data["facts"]))
         cuts = np.cumsum(data["lengths"], axis=0)
         columns = {name: np.split(data[name], cuts[:-1, i]) for i, name in enumerate(ARRAYS)}
     for index, fact in enumerate(facts):
-        yield Utterance(**fact, **{name: columns[name][index] for name in ARRAYS})
+        arrays: dict[str, Any] = {name: columns[name][index] for name in ARRAYS}
+        yield Utterance(**fact, **arrays)
 
 
 def read_shards(folder: Path) -> Iterator[Utterance]:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 
 from a2llm.affect import Affect
+from a2llm.audio_codec.frames import VOICED_HZ
+from a2llm.layers.onnx_graph import OnnxGraph
 
 DURATIONS, ENERGY, HIDDEN = "/Clip_output_0", "/Mul_62_output_0", "/dec_norm/LayerNormalization_output_0"
 RAW_DURATIONS = "/Div_40_output_0"
-VOICED_HZ = 40.0
 MAX_UNITS = 22  # a duration class of the talker
 LEAD_UNITS, TRAIL_UNITS = 2, 4  # silence before and after a sentence: the first sound should come soon
 
@@ -58,7 +58,7 @@ class TeacherSpeech:
     hidden: np.ndarray  # [2U, 256] float16
 
 
-def _session(model: onnx.ModelProto, inputs: dict[str, int], outputs: list[str]) -> ort.InferenceSession:
+def _graph(model: onnx.ModelProto, inputs: dict[str, int], outputs: list[str]) -> OnnxGraph:
     """The same graph cut open at `inputs` (name -> ONNX element type) and read at `outputs`."""
     cut = onnx.ModelProto()
     cut.CopyFrom(model)
@@ -69,10 +69,7 @@ def _session(model: onnx.ModelProto, inputs: dict[str, int], outputs: list[str])
     cut.graph.input.extend(onnx.helper.make_tensor_value_info(n, t, None) for n, t in inputs.items())
     del cut.graph.output[:]
     cut.graph.output.extend(onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in outputs)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(cut.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return OnnxGraph(cut.SerializeToString())
 
 
 class SpeechTeacher:
@@ -81,9 +78,9 @@ class SpeechTeacher:
     def __init__(self, model_file: Path, vocabulary_file: Path) -> None:
         model = onnx.load(str(model_file))
         number = onnx.TensorProto.FLOAT
-        self._durations = _session(model, {}, [RAW_DURATIONS])
-        self._prosody = _session(model, {DURATIONS: number}, ["f0", ENERGY])
-        self._decoder = _session(model, {DURATIONS: number, "f0": number, ENERGY: number}, [HIDDEN])
+        self._durations = _graph(model, {}, [RAW_DURATIONS])
+        self._prosody = _graph(model, {DURATIONS: number}, ["f0", ENERGY])
+        self._decoder = _graph(model, {DURATIONS: number, "f0": number, ENERGY: number}, [HIDDEN])
         self.vocabulary: dict[str, int] = json.loads(vocabulary_file.read_text())
 
     def speak(self, phones: str, affect: Affect, seed: int) -> TeacherSpeech:
@@ -96,17 +93,17 @@ class SpeechTeacher:
         shape = SHAPES[affect.category].at(affect.intensity)
         ids = np.asarray([[0, *(self.vocabulary[p] for p in phones), 0]], np.int64)
         durations = self._shaped_durations(ids, shape, rng)
-        f0, energy = self._prosody.run(None, {"ids": ids, "speed": np.ones(1, np.float32), DURATIONS: durations})
+        f0, energy = self._prosody.run({"ids": ids, "speed": np.ones(1, np.float32), DURATIONS: durations})
         f0, energy = self._shaped_pitch(f0[0], shape, rng), energy[0] + shape.energy
         feed = {"ids": ids, "speed": np.ones(1, np.float32), DURATIONS: durations, "f0": f0[None], ENERGY: energy[None]}
-        (hidden,) = self._decoder.run(None, feed)
+        (hidden,) = self._decoder.run(feed)
         units = durations.astype(np.int64)
         units[1] += units[0]
         units[-2] += units[-1]
         return TeacherSpeech(phones, units[1:-1], f0, energy, hidden[0].astype(np.float16))
 
     def _shaped_durations(self, ids: np.ndarray, shape: ProsodyShape, rng: np.random.Generator) -> np.ndarray:
-        (raw,) = self._durations.run(None, {"ids": ids, "speed": np.ones(1, np.float32)})
+        (raw,) = self._durations.run({"ids": ids, "speed": np.ones(1, np.float32)})
         tempo = shape.duration * float(np.exp(rng.normal(0.0, 0.04)))
         units = np.clip(np.round(raw.reshape(-1) * tempo), 0, MAX_UNITS)
         units[0], units[-1] = np.clip(units[0], 1, LEAD_UNITS), np.clip(units[-1], 2, TRAIL_UNITS)

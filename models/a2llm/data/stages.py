@@ -16,6 +16,7 @@ from a2llm.components import FILES, load_adapter, model_folder, save_audio_codec
 from a2llm.data.build import Line, build_speech, fit_codec, plan, read_samples, split_of
 from a2llm.data.hidden import HiddenReader, build_hidden
 from a2llm.data.text import Sample, TextBuilder, build_text, dictionary_words, offline_samples, written_samples
+from a2llm.files import replacing
 from a2llm.language.runtime import Adapter, load_backbone
 from a2llm.language.tokenizer import TextTokenizer
 
@@ -50,7 +51,6 @@ def settle_plan(folder: Path, wanted: DataPlan) -> None:
     """Write the plan into a new folder. Raises ValueError when the folder was begun with another one."""
     file, told = folder / PLAN, asdict(wanted)
     if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
         _write(file, json.dumps(told, indent=1) + "\n")
         return
     known = json.loads(file.read_text())
@@ -132,7 +132,5 @@ def shards_of(folder: Path) -> Path:
 
 
 def _write(file: Path, text: str) -> None:
-    """Whole or not at all."""
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
+    with replacing(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")

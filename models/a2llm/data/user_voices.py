@@ -15,14 +15,15 @@ voices/*.bin (of the npm package kokoro-js 1.2.1).
 
 import argparse
 import json
-import wave
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from a2llm.affect import AFFECTS
+from a2llm.avatar.export import write_wav
+from a2llm.layers.onnx_graph import OnnxGraph
 from a2llm.listening.audio_input import EAR_RATE_HZ, read_audio, resample
 from a2llm.listening.pitch import HOP_SAMPLES, track_pitch
 
@@ -85,16 +86,12 @@ class Kokoro:
     """Kokoro-82M through ONNX Runtime, one thread: a build-time voice, never loaded when a user listens."""
 
     def __init__(self, folder: Path) -> None:
-        import onnxruntime as ort
         from hibari import Hibari
 
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = ort.InferenceSession(str(folder / "kokoro.onnx"), options, providers=["CPUExecutionProvider"])
+        self._graph = OnnxGraph(folder / "kokoro.onnx")
         self._voices = folder / "voices"
         self._ids = Hibari().ids
-        self._g2p: dict[bool, object] = {}
+        self._g2p: dict[bool, Callable[[str], str]] = {}
 
     def speak(self, text: str, voice: str) -> np.ndarray:
         """Text -> float32 [S] at 24 kHz."""
@@ -102,7 +99,7 @@ class Kokoro:
         styles = np.fromfile(self._voices / f"{voice}.bin", np.float32).reshape(-1, 1, 256)  # one style per phoneme count
         style = styles[min(len(ids) - 2, len(styles) - 1)]  # [1, 256]
         feed = {"tokens": np.asarray([ids], np.int64), "style": style, "speed": np.ones(1, np.float32)}
-        return self._session.run(None, feed)[0].reshape(-1)
+        return self._graph.run(feed)[0].reshape(-1)
 
     def _phonemes(self, text: str, british: bool) -> str:
         if british not in self._g2p:
@@ -118,10 +115,12 @@ def speak_all(utterances: Iterable[Utterance], kokoro_folder: Path, out: Path) -
     out.mkdir(parents=True, exist_ok=True)
     (out / "clips.json").write_text(json.dumps([asdict(u) for u in utterances], indent=1))
     missing = [u for u in utterances if not (out / f"{u.name}.wav").exists()]
-    kokoro = Kokoro(kokoro_folder) if missing else None
+    if not missing:
+        return
+    kokoro = Kokoro(kokoro_folder)
     for done, utterance in enumerate(missing, 1):
         pcm = resample(kokoro.speak(utterance.text, utterance.voice), KOKORO_RATE_HZ, EAR_RATE_HZ)
-        _write_wav(out / f"{utterance.name}.wav", pcm)
+        write_wav(out / f"{utterance.name}.wav", pcm, EAR_RATE_HZ)
         print(f"\r{done}/{len(missing)} {utterance.name}", end="", flush=True)
 
 
@@ -292,17 +291,6 @@ def _write_flac(path: Path, pcm: np.ndarray) -> None:
         frame.sample_rate = EAR_RATE_HZ
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
-
-
-def _write_wav(path: Path, pcm: np.ndarray) -> None:
-    """Whole or not at all: written beside and renamed."""
-    partial = path.with_suffix(".part")
-    with wave.open(str(partial), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(EAR_RATE_HZ)
-        file.writeframes((np.clip(pcm, -1, 1) * 32767).astype("<i2").tobytes())
-    partial.rename(path)
 
 
 def main() -> None:

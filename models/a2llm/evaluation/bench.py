@@ -19,10 +19,11 @@ from a2llm.conversation import StepOutput
 from a2llm.data.build import Speaker
 from a2llm.engine import Engine
 from a2llm.evaluation.bench_figures import SpokenTurn, Turn, cascade_figures, our_figures, spoken_figures
-from a2llm.evaluation.cascade import Cascade, CascadeTurn, WholeClipEar
+from a2llm.evaluation.cascade import Cascade, CascadeTurn
 from a2llm.evaluation.machine import machine_facts
 from a2llm.evaluation.progress import OnProgress, Steps
 from a2llm.evaluation.sentences import bench_prompts
+from a2llm.evaluation.stock_ear import StockEar
 from a2llm.evaluation.timing import Stopwatch, audible_edges, timed_parts
 from a2llm.listening.audio_input import EAR_RATE_HZ, resample
 from a2llm.listening.listener import Listener
@@ -47,7 +48,7 @@ class Bench:
         self.watch = Stopwatch()
         self.model = A2LLM(Engine(timed_parts(parts, self.watch)), model.persona, _listener=Listener(threads=threads))
         self.cascade = Cascade(parts, model.persona)
-        self.ear = WholeClipEar(threads=threads)
+        self.ear = StockEar(threads, beam_size=1)  # the cascade's: begun when the speech has ended
         self._speaker, self._vocoder = Speaker(), parts.vocoder
         self._rate = parts.clock.sample_rate_hz
 

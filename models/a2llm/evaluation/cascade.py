@@ -8,7 +8,6 @@ is the motion teacher, which needs the finished sentence. No part of the product
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -26,6 +25,7 @@ from a2llm.evaluation.timing import audible_edges
 from a2llm.language.chat import ChatTemplate, Persona
 from a2llm.language.sampling import sample_top_p
 from a2llm.language.spoken_text import to_spoken
+from a2llm.layers.onnx_graph import OnnxGraph
 
 _SENTENCE_ENDED = re.compile(r"[.!?][\"')]*\s")
 _CONTEXT = 1024
@@ -52,17 +52,13 @@ class SentenceVoice:
 
     def __init__(self) -> None:
         import onnx
-        import onnxruntime as ort
         from hibari import Hibari
 
         self._stock = Hibari()
         model = onnx.load(str(weights.resolve("voice")))
         for name in (DURATIONS, ENERGY):
             model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # its own default, and its fastest
-        options.log_severity_level = 3
-        self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._graph = OnnxGraph(model.SerializeToString())  # one thread: its own default, and its fastest
 
     def say(self, sentence: str, seed: int) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         """Sound [S] of each phrase of a sentence, and what the face needs to know: phones, durations, f0, energy."""
@@ -71,13 +67,13 @@ class SentenceVoice:
         rng = np.random.default_rng(seed)
         for phones in self._stock.phonemize(to_spoken(sentence)):
             ids = np.asarray([self._stock.ids(phones)], np.int64)
-            outputs = self._session.run(None, {"ids": ids, "speed": np.ones(1, np.float32)})
-            harmonic, turn, noise, free, phase, f0 = (np.asarray(output)[0] for output in outputs[:6])
-            units = np.asarray(outputs[6]).astype(np.int64)
+            outputs = self._graph.run({"ids": ids, "speed": np.ones(1, np.float32)})
+            harmonic, turn, noise, free, phase, f0 = (output[0] for output in outputs[:6])
+            units = outputs[6].astype(np.int64)
             units[1] += units[0]
             units[-2] += units[-1]
             known = "".join(p for p in phones if p in self._stock.vocab)
-            energy = np.asarray(outputs[7])[0] * DB_PER_ENERGY
+            energy = outputs[7][0] * DB_PER_ENERGY
             sound = dsp.synth(harmonic, turn, noise, free, phase, f0, rng)
             yield sound, {"phones": known, "durations": units[1:-1], "f0": f0, "energy": energy}
 
@@ -152,18 +148,3 @@ class Cascade:
         spent["voice"] += voiced - started
         spent["motion"] += perf_counter() - voiced
         return np.concatenate(sounds) if sounds else np.zeros(0, np.float32)
-
-
-class WholeClipEar:
-    """The cascade's ear: faster-whisper as it comes, beam 1, begun when the speech has ended."""
-
-    def __init__(self, folder: Path | None = None, threads: int = 2) -> None:
-        from faster_whisper import WhisperModel
-
-        path = str(folder or weights.resolve("ear"))
-        self._model = WhisperModel(path, device="cpu", compute_type="int8", cpu_threads=threads)
-
-    def hear(self, pcm: np.ndarray) -> str:
-        """Speech float32 [S] at 16 kHz -> its words."""
-        segments, _ = self._model.transcribe(pcm, language="en", beam_size=1, without_timestamps=True)
-        return " ".join(segment.text.strip() for segment in segments)

@@ -90,21 +90,10 @@ def bilabial_closures(motion: np.ndarray, phones: str, durations_units: np.ndarr
     return np.array([gap[s.start : max(s.end, s.start + 1)].min() < CLOSED_MM for s in spans], bool)
 
 
-def bilabial_closure_pct(motion: np.ndarray, phones: str, durations_units: np.ndarray, head: HeadGeometry) -> float:
-    """Share of p, b, m with closed lips, in percent; nan where there is none. Pool `bilabial_closures` over clips."""
-    closed = bilabial_closures(motion, phones, durations_units, head)
-    return 100.0 * float(closed.mean()) if len(closed) else float("nan")
-
-
 def count_blinks(motion: np.ndarray) -> int:
     """Times both lids together rise through half closure."""
     lids = motion[:, ARKIT61.indices("eyeBlinkLeft", "eyeBlinkRight")].mean(1)
     return int(((lids[1:] > BLINK_LEVEL) & (lids[:-1] <= BLINK_LEVEL)).sum())
-
-
-def blinks_per_min(motion: np.ndarray, clock: FrameClock | None = None) -> float:
-    hz = (clock or FrameClock()).motion_hz
-    return count_blinks(motion) * 60.0 * hz / len(motion)
 
 
 def loudness(pcm: np.ndarray, frames: int, clock: FrameClock | None = None) -> np.ndarray:
@@ -127,11 +116,3 @@ def lag_curve(rms: np.ndarray, opening: np.ndarray) -> np.ndarray:
 def curve_lag_ms(curve: np.ndarray, clock: FrameClock | None = None) -> float:
     """Place of the curve's maximum in ms."""
     return (int(np.argmax(curve)) - MAX_LAG_FRAMES) * 1000.0 / (clock or FrameClock()).motion_hz
-
-
-def audio_motion_lag_ms(pcm: np.ndarray, motion: np.ndarray, head: HeadGeometry) -> float:
-    """Delay of the lips behind the sound in ms, in steps of one motion frame; below zero where the lips lead.
-
-    pcm: float mono [S] at 24 kHz. Raises ValueError for fewer than 25 motion frames.
-    """
-    return curve_lag_ms(lag_curve(loudness(pcm, len(motion)), head.lip_opening(motion)))

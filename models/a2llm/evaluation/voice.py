@@ -6,12 +6,10 @@ itself. One judge (Whisper tiny.en) hears all three the same way; one normaliser
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from a2llm import weights
 from a2llm.affect import AFFECTS
 from a2llm.audio_codec.codec import AudioCodec
 from a2llm.audio_codec.frames import VOICED_HZ, VoiceFrames
@@ -21,6 +19,7 @@ from a2llm.evaluation.answers import TEACHER_SEED, Answer
 from a2llm.evaluation.progress import Steps
 from a2llm.evaluation.sentences import trained_replies
 from a2llm.evaluation.statistics import rounded, share_pct, with_interval
+from a2llm.evaluation.stock_ear import StockEar
 from a2llm.evaluation.wer import normalise, word_errors
 from a2llm.layers.quantize import perplexity
 from a2llm.listening.audio_input import EAR_RATE_HZ, resample
@@ -32,19 +31,12 @@ class Judge:
     """The ear that writes down what it hears. On the teacher's clean speech beam 5 errs least of what was tried
     (5.5% against 6.2% for beam 1, padded or not), and unlike the product's own ear it hides no repeated words."""
 
-    def __init__(self, folder: Path | None = None, threads: int = 2) -> None:
-        from faster_whisper import WhisperModel
-
-        path = str(folder or weights.resolve("ear"))
-        self._model = WhisperModel(path, device="cpu", compute_type="int8", cpu_threads=threads)
+    def __init__(self) -> None:
+        self._ear = StockEar(beam_size=5, temperature=0.0, condition_on_previous_text=False)
 
     def hear(self, pcm: np.ndarray, sample_rate_hz: int) -> str:
         """What float32 [S] says; empty for no sound."""
-        if not len(pcm):
-            return ""
-        options = {"beam_size": 5, "temperature": 0.0, "without_timestamps": True, "condition_on_previous_text": False}
-        segments, _ = self._model.transcribe(resample(pcm, sample_rate_hz, EAR_RATE_HZ), language="en", **options)
-        return " ".join(segment.text.strip() for segment in segments)
+        return self._ear.hear(resample(pcm, sample_rate_hz, EAR_RATE_HZ)) if len(pcm) else ""
 
 
 @dataclass(frozen=True)

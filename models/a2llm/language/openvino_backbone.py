@@ -7,7 +7,6 @@ computed. Not a scheduler: who steps when is the engine's business. Shapes: B ro
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -15,9 +14,9 @@ from torch import Tensor
 from a2llm.language.config import LlamaConfig
 from a2llm.language.int8_weights import Int8Weights
 from a2llm.language.openvino_graph import body_graph, head_graph
-from a2llm.layers.openvino_step import shared_core
+from a2llm.layers.openvino_nodes import PAGE_SIZE
+from a2llm.layers.openvino_step import Step
 
-BLOCK_TOKENS = 32  # positions per page: fixed by OpenVINO's CPU plugin
 Ints = NDArray[np.int64]
 
 
@@ -28,8 +27,8 @@ class PagedKVCache:
     """
 
     def __init__(self, config: LlamaConfig, rows: int, capacity: int) -> None:
-        self.pages_per_row = -(-capacity // BLOCK_TOKENS)
-        shape = (rows * self.pages_per_row, config.num_kv_heads, BLOCK_TOKENS, config.head_dim)
+        self.pages_per_row = -(-capacity // PAGE_SIZE)
+        shape = (rows * self.pages_per_row, config.num_kv_heads, PAGE_SIZE, config.head_dim)
         self.pages = np.zeros((config.num_layers, 2, *shape), np.float32)
         self.lengths = torch.zeros(rows, dtype=torch.long)
         self.capacity = capacity
@@ -39,15 +38,12 @@ class PagedKVCache:
         return self.lengths.shape[0]
 
     @property
-    def nbytes(self) -> int:
-        return self.pages.nbytes
+    def token_bytes(self) -> int:
+        """Memory of one position of one row."""
+        return self.pages.nbytes // (self.pages.shape[2] * PAGE_SIZE)
 
-    def require(self, tokens: int) -> None:
-        """Raise ValueError when T more tokens do not fit in every row."""
-        self.require_counts(np.full(self.rows, tokens))
-
-    def require_counts(self, counts: Ints) -> None:
-        """The same for a different number of tokens in each row: counts [B]."""
+    def require(self, counts: Ints) -> None:
+        """Raise ValueError when so many more tokens [B] do not fit."""
         reach = self.lengths.numpy() + counts
         if self.rows and reach.max() > self.capacity:
             raise ValueError(f"KV cache is full: {reach.max()} > {self.capacity} positions")
@@ -61,19 +57,19 @@ class PagedKVCache:
             raise ValueError("a row can only be cut to a shorter length")
         self.lengths[row] = length
 
-    def copy_row(self, row: int, source: "PagedKVCache", source_row: int) -> None:
-        """Take over another row's content (prefix reuse)."""
-        length = int(source.lengths[source_row])
+    def copy_row(self, row: int, source: "PagedKVCache", source_row: int, length: int | None = None) -> None:
+        """Take over another row's content, or its first `length` positions (prefix reuse)."""
+        length = int(source.lengths[source_row]) if length is None else length
         if length > self.capacity:
             raise ValueError(f"a row of {length} positions does not fit into {self.capacity}")
-        used, to, start = -(-length // BLOCK_TOKENS), row * self.pages_per_row, source_row * source.pages_per_row
+        used, to, start = -(-length // PAGE_SIZE), row * self.pages_per_row, source_row * source.pages_per_row
         self.pages[:, :, to : to + used] = source.pages[:, :, start : start + used]
         self.lengths[row] = length
 
     def tables(self, rows: Ints, counts: Ints) -> dict[str, NDArray[np.generic]]:
         """What the graph needs to know about R rows that take counts [R] tokens each."""
         past = self.lengths.numpy()[rows]
-        pages = -(-(past + counts) // BLOCK_TOKENS)
+        pages = -(-(past + counts) // PAGE_SIZE)
         return {
             "positions": np.concatenate([np.arange(p, p + c) for p, c in zip(past, counts, strict=True)]),
             "past_lens": past.astype(np.int32),
@@ -91,9 +87,7 @@ class OpenVINOBackbone:
 
     def __init__(self, weights: Int8Weights, threads: int = 2) -> None:
         self.config = weights.config
-        core = shared_core()
-        self._body = _compile(core, body_graph(weights), threads).create_infer_request()
-        self._head = _compile(core, head_graph(weights), threads).create_infer_request()
+        self._body, self._head = Step(body_graph(weights), threads), Step(head_graph(weights), threads)
         self._bound: PagedKVCache | None = None
         self.logits(self.forward(torch.zeros(1, 2, dtype=torch.long))[:, -1])  # the first call packs the weights
 
@@ -114,7 +108,7 @@ class OpenVINOBackbone:
         batch, tokens = ids.shape
         cache = self.new_cache(batch, tokens) if cache is None else cache
         taken = torch.full((batch,), tokens) if counts is None else counts.cpu()
-        cache.require_counts(taken.numpy())
+        cache.require(taken.numpy())
         valid = torch.arange(tokens) < taken[:, None]  # [B, T]
         hidden = torch.zeros(batch, tokens, self.config.hidden_size)
         if valid.any():
@@ -124,10 +118,8 @@ class OpenVINOBackbone:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits [..., V] of hidden states [..., D]."""
-        flat = np.ascontiguousarray(hidden.detach().reshape(-1, hidden.shape[-1]).float().numpy())
-        self._head.set_tensor("hidden", ov.Tensor(flat, shared_memory=True))
-        self._head.infer()
-        logits = torch.from_numpy(self._head.get_tensor("logits").data.copy())
+        self._head.run({"hidden": hidden.detach().reshape(-1, hidden.shape[-1]).float().numpy()})
+        logits = torch.from_numpy(self._head.result("logits").copy())
         return logits.view(*hidden.shape[:-1], -1)
 
     def _run(self, ids: Ints, cache: PagedKVCache, counts: Ints) -> NDArray[np.float32]:
@@ -136,31 +128,17 @@ class OpenVINOBackbone:
             raise ValueError(f"token ids must lie in [0, {self.config.vocab_size})")
         self._bind(cache)
         rows = np.flatnonzero(counts)
-        for name, value in {"ids": ids, **cache.tables(rows, counts[rows])}.items():
-            self._body.set_tensor(name, ov.Tensor(value))
-        self._body.infer()
-        return self._body.get_tensor("hidden").data
+        self._body.run({"ids": ids, **cache.tables(rows, counts[rows])})
+        return self._body.result("hidden")
 
     def _bind(self, cache: PagedKVCache) -> None:
         """Point the graph at a cache's pages; it writes them in place."""
         if self._bound is cache:
             return
         for layer, (keys, values) in enumerate(cache.pages):
-            self._body.set_tensor(f"key_cache.{layer}", ov.Tensor(keys, shared_memory=True))
-            self._body.set_tensor(f"value_cache.{layer}", ov.Tensor(values, shared_memory=True))
+            self._body.share(f"key_cache.{layer}", keys)
+            self._body.share(f"value_cache.{layer}", values)
         self._bound = cache
-
-
-def _compile(core: ov.Core, model: ov.Model, threads: int) -> ov.CompiledModel:
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
-        "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",
-        "KV_CACHE_PRECISION": "f32",
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # activations stay float: faster per token here, and closer to fp32
-    }
-    return core.compile_model(model, "CPU", settings)
 
 
 def _begins(counts: Ints) -> NDArray[np.int32]:

@@ -15,31 +15,16 @@ from a2llm.cache import build_once
 from a2llm.language.config import LlamaConfig
 from a2llm.language.int8_weights import FORMAT, build
 from a2llm.language.llama import Llama
+from a2llm.layers.device import pick_device
 from a2llm.layers.kv_cache import KVCache
 from a2llm.layers.lora import merge_lora
 
 
-class BackboneCache(Protocol):
-    """KV cache of `rows` independent streams, each at its own length."""
-
-    lengths: Tensor  # [B]
-    capacity: int
-
-    @property
-    def rows(self) -> int: ...
-
-    @property
-    def nbytes(self) -> int: ...
-
-    def require(self, tokens: int) -> None: ...
-
-    def truncate(self, row: int, length: int) -> None: ...
-
-    def copy_row(self, row: int, source: Any, source_row: int) -> None: ...
-
-
 class Backbone(Protocol):
-    """A decoder that hands out hidden states. `forward`: ids [B, T] -> [B, T, D]; `logits`: [..., D] -> [..., V]."""
+    """A decoder that hands out hidden states. `forward`: ids [B, T] -> [B, T, D]; `logits`: [..., D] -> [..., V].
+
+    What a cache can do says `layers.kv_cache.KVCache`; another runtime's is used in the same way.
+    """
 
     @property
     def config(self) -> LlamaConfig: ...
@@ -96,22 +81,13 @@ def load_backbone(
     folder and then opened from there. runtime="torch" forces torch (float32 on CPU); `dtype` overrides torch's precision.
     Raises ValueError for an unknown runtime or OpenVINO on a GPU.
     """
-    device = _device(device)
+    device = pick_device(device)
     runtime = ("openvino" if device == "cpu" else "torch") if runtime == "auto" else runtime
     if runtime == "torch":
         return _load_torch(folder, adapter, device, dtype)
     if runtime != "openvino" or device != "cpu":
         raise ValueError(f"no runtime {runtime!r} on device {device!r}; there is torch, and openvino on cpu")
     return _load_openvino(folder, adapter, threads)
-
-
-def step(backbone: Backbone, ids: Tensor, cache: Any, counts: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Hidden states [B, T, D] and the logits [B, V] of each row's last token (meaningless for a row without one)."""
-    hidden = backbone.forward(ids, cache, counts)
-    if counts is None:
-        return hidden, backbone.logits(hidden[:, -1])
-    last = (counts - 1).clamp(min=0).to(hidden.device)
-    return hidden, backbone.logits(hidden[torch.arange(len(last), device=hidden.device), last])
 
 
 def fingerprint(folder: Path, adapter: Adapter | None) -> str:
@@ -123,12 +99,6 @@ def fingerprint(folder: Path, adapter: Adapter | None) -> str:
         digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
     digest.update(repr(adapter.alpha if adapter else None).encode())
     return digest.hexdigest()[:16]
-
-
-def _device(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
 
 
 def _load_torch(folder: Path, adapter: Adapter | None, device: str, dtype: torch.dtype | None) -> TorchBackbone:

@@ -41,21 +41,6 @@ class CausalConv1d(nn.Module):
         return nn.functional.linear(taps, self.conv.weight.flatten(1), self.conv.bias)[..., None]
 
 
-class CausalUpsample(nn.Module):
-    """Sub-pixel upsampling [B, C_in, T] -> [B, C_out, T * factor]: each step becomes `factor` steps, no look-ahead."""
-
-    def __init__(self, c_in: int, c_out: int, factor: int, kernel: int = 1) -> None:
-        super().__init__()
-        self.factor = factor
-        self.conv = CausalConv1d(c_in, c_out * factor, kernel)
-
-    def forward(self, x: Tensor, state: StreamState | None = None, key: str = "") -> Tensor:
-        y = self.conv(x, state, key)  # [B, C_out * factor, T]
-        batch, channels, steps = y.shape
-        y = y.view(batch, channels // self.factor, self.factor, steps).transpose(2, 3)
-        return y.reshape(batch, channels // self.factor, steps * self.factor)
-
-
 class CausalResidual(nn.Module):
     """Residual block [B, C, T] -> [B, C, T]: per-step norm, dilated causal convolution, pointwise mix."""
 

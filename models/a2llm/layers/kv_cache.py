@@ -24,8 +24,9 @@ class KVCache:
         return self.lengths.shape[0]
 
     @property
-    def nbytes(self) -> int:
-        return 2 * self.keys.numel() * self.keys.element_size()
+    def token_bytes(self) -> int:
+        """Memory of one position of one row."""
+        return 2 * self.keys.numel() * self.keys.element_size() // (self.rows * self.capacity)
 
     def positions(self, tokens: int) -> Tensor:
         """Positions [B, T] that the next T tokens of every row will take."""
@@ -52,9 +53,9 @@ class KVCache:
             raise ValueError("a row can only be cut to a shorter length")
         self.lengths[row] = length
 
-    def copy_row(self, row: int, source: "KVCache", source_row: int) -> None:
-        """Take over another row's content (prefix reuse)."""
-        length = int(source.lengths[source_row])
+    def copy_row(self, row: int, source: "KVCache", source_row: int, length: int | None = None) -> None:
+        """Take over another row's content, or its first `length` positions (prefix reuse)."""
+        length = int(source.lengths[source_row]) if length is None else length
         self.keys[:, row, :, :length] = source.keys[:, source_row, :, :length]
         self.values[:, row, :, :length] = source.values[:, source_row, :, :length]
         self.lengths[row] = length

@@ -20,10 +20,6 @@ class LoRALinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.base(x) + (x @ self.down.t().to(x.dtype)) @ self.up.t().to(x.dtype) * self.scale
 
-    def delta(self) -> Tensor:
-        """The weight change [out, in]."""
-        return (self.up @ self.down) * self.scale
-
 
 def add_lora(model: nn.Module, targets: tuple[str, ...], rank: int, alpha: float) -> list[nn.Parameter]:
     """Freeze `model` and wrap every linear layer whose name ends in one of `targets`; returns the new

@@ -1,16 +1,27 @@
-"""Nodes of OpenVINO graphs, made from the torch layers they stand for. Knows no model; `openvino_step` runs graphs."""
+"""Nodes of OpenVINO graphs, made from the torch layers they stand for. Knows no model; `openvino_step` runs graphs.
+
+Source of the attention's inputs: OpenVINO's specification of the internal operation PagedAttentionExtension. It is
+experimental (its inputs may change with the version: the parity tests tell) and cannot be stored as IR, which is why graphs
+are built at every start.
+"""
 # OpenVINO's type stubs lack what its modules export:
 # pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportCallIssue=false
+
+from collections.abc import Sequence
 
 import numpy as np
 import openvino as ov
 import openvino.opset15 as ops
 from numpy.typing import NDArray
+from openvino.op import _PagedAttentionExtension as PagedAttention
 from torch import Tensor, nn
 
 Array = NDArray[np.float32]
 Node = ov.Node | ov.Output
 Affine = tuple[Array, Array | None]  # weight [out, in], bias [out]
+Angles = tuple[Node, Node]  # cosines, sines [N, 1, d]
+PAGE_SIZE = 32  # positions per page of keys and values: fixed by OpenVINO's CPU plugin
+PAGE_TABLES = ("past_lens", "subsequence_begins", "block_indices", "block_indices_begins")  # inputs that say whose pages are whose
 
 
 def linear(x: Node, layer: Affine, exact: bool = False) -> Node:
@@ -58,7 +69,7 @@ def embed(table: nn.Embedding, ids: Node) -> Node:
     return ops.reshape(rows, constant(np.array([0, -1])), True)
 
 
-def rotary_angles(width: int, theta: float, positions: Node) -> tuple[Node, Node]:
+def rotary_angles(width: int, theta: float, positions: Node) -> Angles:
     """Cosines and sines [N, 1, d] of `layers.rope`."""
     steps = np.arange(0, width, 2, dtype=np.float32)
     frequencies = np.float32(theta) ** (-steps / np.float32(width))
@@ -68,7 +79,7 @@ def rotary_angles(width: int, theta: float, positions: Node) -> tuple[Node, Node
     return ops.cos(angles), ops.sin(angles)
 
 
-def rotate(x: Node, heads: int, width: int, angles: tuple[Node, Node]) -> Node:
+def rotate(x: Node, heads: int, width: int, angles: Angles) -> Node:
     """Rotate packed heads [N, heads * d] by their positions."""
     split = ops.reshape(x, constant(np.array([0, heads, width])), True)
     first, second = ops.split(split, constant(np.int64(-1)), 2).outputs()
@@ -77,13 +88,32 @@ def rotate(x: Node, heads: int, width: int, angles: tuple[Node, Node]) -> Node:
     return ops.reshape(turned, constant(np.array([0, heads * width])), True)
 
 
-def attention_options(width: int, window: int, longest: ov.Node) -> list[ov.Node]:
+def paged_attention(turned: Node, value: Node, heads: tuple[int, int], width: int, memory: Sequence[Node], longest: ov.Node,
+                    window: int = 0) -> ov.Output:  # fmt: skip
+    """Causal attention of N packed tokens over their rows' pages, which take the new keys and values first: [N, H * d].
+
+    turned: rotated queries and keys [N, (H + G) * d] of H and G heads; memory: pages of keys, of values, and the inputs named
+    PAGE_TABLES; longest: positions of the longest row; window: how many positions are seen, 0 for all.
+    """
+    asking, kept = heads
+    query, key = split_widths(turned, [asking * width, kept * width])
+    options = _attention_options(width, window, longest)
+    mixed = PagedAttention([query, key, value, *(_output(node) for node in (*memory, *options))])
+    facts = {"num_k_heads": kept, "k_head_size": width, "num_v_heads": kept, "v_head_size": width}
+    for name, count in facts.items():  # the CPU plugin reads them here, not from the shapes
+        mixed.get_rt_info()[name] = count
+    return mixed.output(0)
+
+
+def _attention_options(width: int, window: int, longest: ov.Node) -> list[ov.Node]:
     """Inputs 9-27 of the operation: softmax scale, sliding window, context length; every other feature is off."""
     none, none_f, zero = constant(np.zeros(0, np.int32)), constant(np.zeros(0, np.float32)), constant(np.int32(0))
     sinks, bias = constant(np.zeros((0, 0, 0, 0), np.float32)), constant(np.zeros(0, np.uint8))
-    reach = [constant(np.float32(width**-0.5)), constant(np.int32(window)), none_f, longest]
-    rotation, sparse, eviction = [none, none, none, none_f], [none_f, zero, zero, sinks], [zero, none, none, none]
-    return [*reach, *rotation, *sparse, *eviction, none, bias, none]
+    reach = [constant(np.float32(width**-0.5)), constant(np.int32(window)), none_f, longest]  # no alibi slopes
+    rotation = [none, none, none, none_f]  # score window; cache rotation: blocks, deltas, table
+    sparse = [none_f, zero, zero, sinks]  # sparse attention: threshold, block, stride; sinks
+    eviction = [zero, none, none, none]  # start, sizes, sets, set begins
+    return [*reach, *rotation, *sparse, *eviction, none, bias, none]  # token types; query-to-query bias, its begins
 
 
 def columns(x: Node, count: int) -> list[ov.Output]:
@@ -110,10 +140,15 @@ def parameter(name: str, kind: type[np.generic], shape: list[int]) -> ov.Node:
 def named_model(name: str, outputs: dict[str, Node], inputs: list[ov.Node]) -> ov.Model:
     results = []
     for key, node in outputs.items():
-        (node if isinstance(node, ov.Output) else node.output(0)).set_names({key})
+        _output(node).set_names({key})
         results.append(ops.result(node))
     return ov.Model(results, inputs, name)
 
 
-def constant(value: np.generic | NDArray[np.generic]) -> ov.Node:
-    return ops.constant(np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value))
+def _output(node: Node) -> ov.Output:
+    return node if isinstance(node, ov.Output) else node.output(0)
+
+
+def constant(value: np.generic | NDArray[np.generic], shared: bool = False) -> ov.Node:
+    """shared: the node works on the array itself, which it keeps alive, instead of a copy."""
+    return ops.constant(np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value), shared_memory=shared)

@@ -3,6 +3,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -23,6 +24,7 @@ class Step:
     """A compiled graph that is fed numpy arrays by name; input memory is kept as long as the batch stays the same."""
 
     def __init__(self, model: ov.Model, threads: int) -> None:
+        # Activations stay float: faster per token here than dynamic quantization, and closer to float32.
         settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads,
                     "INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
         self._request = shared_core().compile_model(model, "CPU", settings).create_infer_request()
@@ -42,6 +44,6 @@ class Step:
             held[...] = value
         self._request.infer()
 
-    def result(self, name: str) -> NDArray[np.generic]:
+    def result(self, name: str) -> NDArray[Any]:
         """A view of one output, overwritten by the next run."""
         return self._request.get_tensor(name).data

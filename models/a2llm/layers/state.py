@@ -5,7 +5,6 @@ It holds tensors only. What a buffer means belongs to the layer that wrote it.
 
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 
@@ -14,11 +13,6 @@ class StreamState:
     """Named buffers, each [B, ...]; a row is one stream's slot in the batch."""
 
     buffers: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def batch(self) -> int:
-        """Rows held, 0 while nothing has been written."""
-        return next((int(buffer.shape[0]) for buffer in self.buffers.values()), 0)
 
     def take(self, rows: Tensor) -> "StreamState":
         """Copy of the given rows [R] as a state of its own."""
@@ -33,14 +27,3 @@ class StreamState:
         """Zero the rows [R]: their next step is a stream's first."""
         for buffer in self.buffers.values():
             buffer[rows] = 0
-
-    def clone(self) -> "StreamState":
-        return StreamState({name: buffer.clone() for name, buffer in self.buffers.items()})
-
-
-def join_states(states: list[StreamState]) -> StreamState:
-    """One batch out of several states with the same buffers. Raises ValueError for an empty list."""
-    if not states:
-        raise ValueError("no states to join")
-    names = states[0].buffers
-    return StreamState({name: torch.cat([state.buffers[name] for state in states]) for name in names})

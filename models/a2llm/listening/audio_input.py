@@ -6,11 +6,17 @@ Not a recorder, and not for streams: a live microphone already delivers PCM.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
 EAR_RATE_HZ = 16_000
 DEFAULT_LIMIT_S = 120.0
@@ -41,6 +47,7 @@ def read_audio(path: str | Path, limit_s: float = DEFAULT_LIMIT_S, sample_rate_h
     Raises AudioInputError for a missing, empty, unreadable, silent-of-streams or too long file.
     """
     import av
+    from av.error import FFmpegError
 
     path = Path(path)
     _check_file(path)
@@ -48,7 +55,7 @@ def read_audio(path: str | Path, limit_s: float = DEFAULT_LIMIT_S, sample_rate_h
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         with av.open(str(path.resolve()), options=options, metadata_errors="ignore") as container:
             pcm = _decode(container, path.name, limit_s, sample_rate_hz)
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         raise AudioInputError(f"{path.name} is not a sound file that can be read, or it is damaged") from error
     return AudioClip(pcm, sample_rate_hz, len(pcm) / sample_rate_hz)
 
@@ -74,7 +81,7 @@ def _check_file(path: Path) -> None:
         raise AudioInputError(f"{path.name} is empty")
 
 
-def _decode(container: object, name: str, limit_s: float, rate_hz: int) -> np.ndarray:
+def _decode(container: "InputContainer", name: str, limit_s: float, rate_hz: int) -> np.ndarray:
     """All samples of the first audio stream, float32 [S]."""
     stream = _audio_stream(container, name)
     stated_s = _stated_duration_s(container, stream)
@@ -93,7 +100,7 @@ def _decode(container: object, name: str, limit_s: float, rate_hz: int) -> np.nd
     return np.clip(pcm, -1.0, 1.0).astype(np.float32)
 
 
-def _audio_stream(container: object, name: str) -> object:
+def _audio_stream(container: "InputContainer", name: str) -> "AudioStream":
     if not container.streams.audio:
         raise AudioInputError(f"{name} has no audio stream")
     stream = container.streams.audio[0]
@@ -103,7 +110,7 @@ def _audio_stream(container: object, name: str) -> object:
     return stream
 
 
-def _stated_duration_s(container: object, stream: object) -> float:
+def _stated_duration_s(container: "InputContainer", stream: "AudioStream") -> float:
     """What the header promises; 0 where it is silent. A header may lie, so the decoder counts as well."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
@@ -114,21 +121,21 @@ def _too_long(name: str, limit_s: float, fact: str) -> str:
     return f"{name} is too long: it {fact} and the limit is {limit_s:.0f} s"
 
 
-def _frames(container: object, stream: object) -> Iterator[object]:
+def _frames(container: "InputContainer", stream: "AudioStream") -> Iterator["AudioFrame"]:
     """Decoded frames; a defect after good sound ends the clip instead of losing it."""
-    import av
+    from av.error import FFmpegError
 
     decoded = False
     try:
         for frame in container.decode(stream):
             decoded = True
             yield frame
-    except av.FFmpegError:
+    except FFmpegError:
         if not decoded:
             raise
 
 
-def _resampled(frames: Iterator[object] | list[object], rate_hz: int) -> Iterator[np.ndarray]:
+def _resampled(frames: Iterable["AudioFrame"], rate_hz: int) -> Iterator[np.ndarray]:
     """Float blocks [channels, S] at rate_hz. Channels are averaged by the caller: FFmpeg's own mono mix is 3 dB too loud."""
     import av
 

@@ -8,7 +8,8 @@ import itertools
 
 import numpy as np
 
-from a2llm.listening.pitch import HOP_SAMPLES, RATE_HZ, PitchTrack, track_pitch, windows_of
+from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.listening.pitch import HOP_SAMPLES, PitchTrack, track_pitch, windows_of
 
 FEATURES = (
     "f0_median_st", "f0_low_st", "f0_range_st", "f0_std_st", "f0_up_st", "f0_slope_st_s", "f0_speed_st_s", "f0_end_st", "f0_end_slope_st",
@@ -18,7 +19,7 @@ FEATURES = (
     "hnr_db", "hnr_std_db", "jitter_pct", "shimmer_db",
     "band_1_db", "band_2_db", "band_3_db", "band_4_db",
 )  # fmt: skip
-_FRAME_HZ = RATE_HZ / HOP_SAMPLES
+_FRAME_HZ = EAR_RATE_HZ / HOP_SAMPLES
 _FFT = 1024
 
 
@@ -83,7 +84,7 @@ def _voiced_power(pcm: np.ndarray, track: PitchTrack) -> np.ndarray:
 
 
 def _spectrum(power: np.ndarray) -> list[float]:
-    hz = np.fft.rfftfreq(_FFT, 1 / RATE_HZ)
+    hz = np.fft.rfftfreq(_FFT, 1 / EAR_RATE_HZ)
     mean = power.mean(0) + 1e-12
     loud = power[power.sum(1) >= np.percentile(power.sum(1), 70)].mean(0) + 1e-12
     alpha = _ratio_db(mean, hz, (50, 1000), (1000, 5000))
@@ -95,7 +96,7 @@ def _spectrum(power: np.ndarray) -> list[float]:
 def _bands(power: np.ndarray) -> list[float]:
     """A coarse long-term spectrum: it tells voices apart, so that the head can judge a pitch against the vocal tract it comes from."""
     mean = power.mean(0) + 1e-12
-    hz = np.fft.rfftfreq(_FFT, 1 / RATE_HZ)
+    hz = np.fft.rfftfreq(_FFT, 1 / EAR_RATE_HZ)
     return [_ratio_db(mean, hz, span, (50, 8000)) for span in ((100, 500), (500, 1200), (1200, 2300), (2300, 3800))]
 
 

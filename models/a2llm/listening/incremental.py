@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.transcriber import LONGEST_PART_S, Transcriber, Transcript, join_transcripts, pause_cuts
-from a2llm.listening.vad import RATE_HZ, WINDOW_SAMPLES, SileroVad, VadState
+from a2llm.listening.vad import WINDOW_SAMPLES, SileroVad, VadState
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,12 @@ class IncrementalTranscriber:
     def unread_s(self) -> float:
         """Seconds of sound, since somebody began to speak, that running() knows nothing of."""
         part = self._part
-        return (sum(map(len, part.pcm)) - part.read_samples) / RATE_HZ if part.spoke and part.ahead is None else 0.0
+        return (sum(map(len, part.pcm)) - part.read_samples) / EAR_RATE_HZ if part.spoke and part.ahead is None else 0.0
 
     @property
     def read_s(self) -> float:
         """Seconds of the unsettled sound that running() covers; a glimpse costs them again."""
-        return self._part.read_samples / RATE_HZ
+        return self._part.read_samples / EAR_RATE_HZ
 
     def running(self) -> Transcript:
         """The words so far: those settled, and the latest reading of the rest."""
@@ -105,7 +106,7 @@ class IncrementalTranscriber:
             self._forget_silence()
         elif len(fresh) and self._pausing():
             self._read_at_pause()
-        elif len(part.speech) * WINDOW_SAMPLES >= LONGEST_PART_S * RATE_HZ:
+        elif len(part.speech) * WINDOW_SAMPLES >= LONGEST_PART_S * EAR_RATE_HZ:
             self._settle_long_part()
 
     def _forget_silence(self) -> None:
@@ -116,13 +117,13 @@ class IncrementalTranscriber:
 
     def _pausing(self) -> bool:
         """Whether a pause has just become long enough and the part has not been read yet."""
-        windows = round(self._rule.pause_ms * RATE_HZ / 1000 / WINDOW_SAMPLES)
+        windows = round(self._rule.pause_ms * EAR_RATE_HZ / 1000 / WINDOW_SAMPLES)
         quiet = all(speech < self._rule.threshold for speech in self._part.speech[-windows:])
         return self._part.ahead is None and quiet
 
     def _read_at_pause(self) -> None:
         self._part.ahead = self._read(self._part)
-        if self._part.read_samples >= self._rule.settle_s * RATE_HZ:
+        if self._part.read_samples >= self._rule.settle_s * EAR_RATE_HZ:
             self._settled.append(self._part.ahead)
             self._part = _Part()
 

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-RATE_HZ = 16_000
+from a2llm.listening.audio_input import EAR_RATE_HZ
+
 HOP_SAMPLES = 160
 _WINDOW_SAMPLES = 400
 _BANDS = 80
@@ -27,8 +28,8 @@ def log_mel(pcm: np.ndarray) -> np.ndarray:
 @lru_cache
 def _filters() -> np.ndarray:
     """Triangular filters of equal area, [80, 201]."""
-    edges_hz = _mel_to_hz(np.linspace(0.0, _hz_to_mel(RATE_HZ / 2), _BANDS + 2))
-    bins_hz = np.fft.rfftfreq(_WINDOW_SAMPLES, 1 / RATE_HZ)
+    edges_hz = _mel_to_hz(np.linspace(0.0, _hz_to_mel(EAR_RATE_HZ / 2), _BANDS + 2))
+    bins_hz = np.fft.rfftfreq(_WINDOW_SAMPLES, 1 / EAR_RATE_HZ)
     low, centre, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     rising, falling = (bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)
     return (np.clip(np.minimum(rising, falling), 0, None) * 2 / (high - low)).astype(np.float32)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RATE_HZ = 16_000
+from a2llm.listening.audio_input import EAR_RATE_HZ
+
 HOP_SAMPLES = 160
 _WINDOW_SAMPLES = 640
 _FFT = 1024  # more than the window and the longest lag together
@@ -32,12 +33,12 @@ def track_pitch(pcm: np.ndarray) -> PitchTrack:
     frames = windows_of(pcm)
     level_db = 10 * np.log10((frames**2).mean(1) + 1e-10)
     correlation, lags = _autocorrelation(frames - frames.mean(1, keepdims=True))
-    score = correlation - _OCTAVE_COST * np.log2(lags * _HIGH_HZ / RATE_HZ)
+    score = correlation - _OCTAVE_COST * np.log2(lags * _HIGH_HZ / EAR_RATE_HZ)
     best = np.clip(score.argmax(1), 1, len(lags) - 2)
     strength, lag = _refine(correlation, lags, best)
     loud = level_db > np.percentile(level_db, 95) - _SILENT_DB
     voiced = _drop_blips((strength > _VOICED) & loud)
-    return PitchTrack(_mend_octaves(np.where(voiced, RATE_HZ / lag, 0.0)), np.clip(strength, 0.0, 0.999), level_db)
+    return PitchTrack(_mend_octaves(np.where(voiced, EAR_RATE_HZ / lag, 0.0)), np.clip(strength, 0.0, 0.999), level_db)
 
 
 def windows_of(pcm: np.ndarray) -> np.ndarray:
@@ -51,7 +52,7 @@ def windows_of(pcm: np.ndarray) -> np.ndarray:
 def _autocorrelation(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Autocorrelation of the windowed frames over that of the window, [F, L], and the lags [L] in samples."""
     window = np.hanning(_WINDOW_SAMPLES).astype(np.float32)
-    lags = np.arange(int(RATE_HZ / _HIGH_HZ), int(RATE_HZ / _LOW_HZ) + 2)
+    lags = np.arange(int(EAR_RATE_HZ / _HIGH_HZ), int(EAR_RATE_HZ / _LOW_HZ) + 2)
     spectra = np.fft.rfft(np.vstack([frames * window, window[None]]), _FFT, axis=1)
     correlation = np.fft.irfft(spectra.real**2 + spectra.imag**2, axis=1)
     correlation = correlation / (correlation[:, :1] + 1e-9)

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from a2llm import weights
+from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.mel import HOP_SAMPLES, log_mel
 from a2llm.listening.repetition import collapse_loops, drop_echo, has_loop
-from a2llm.listening.vad import RATE_HZ, WINDOW_SAMPLES, SileroVad
+from a2llm.listening.vad import WINDOW_SAMPLES, SileroVad
 
 LONGEST_PART_S = 28.0
 # Measured on tests/data/questions, word error rate: whole 30 s 5.0%; lead 0.3 + tail 4 s 5.0%; 0.3 + 3 s 6.4%; without a lead 11-33%,
@@ -65,16 +66,16 @@ class Transcriber:
         return join_transcripts(parts, (time.perf_counter() - started) * 1000)
 
     def _cuts(self, pcm: np.ndarray) -> list[int]:
-        if len(pcm) <= LONGEST_PART_S * RATE_HZ:
+        if len(pcm) <= LONGEST_PART_S * EAR_RATE_HZ:
             return []
         return [window * WINDOW_SAMPLES for window in pause_cuts(self._vad.probabilities(pcm))]
 
     def _part(self, pcm: np.ndarray) -> Transcript:
         """One part of at most 28 s; read again with a ban on repeats when it loops."""
-        if len(pcm) < RATE_HZ // 10:
+        if len(pcm) < EAR_RATE_HZ // 10:
             return Transcript("", 0.0, 1.0, 0.0)
         encoded = self._encode(pcm)
-        most_tokens = _TOKENS_SPARE + int(_TOKENS_PER_S * len(pcm) / RATE_HZ)
+        most_tokens = _TOKENS_SPARE + int(_TOKENS_PER_S * len(pcm) / EAR_RATE_HZ)
         heard = self._decode(encoded, most_tokens, no_repeat=0)
         text = drop_echo(heard.text)
         if has_loop(text):
@@ -85,10 +86,10 @@ class Transcriber:
     def _encode(self, pcm: np.ndarray) -> object:
         import ctranslate2
 
-        lead = int(_LEAD_S * RATE_HZ)
-        tail_s = min(self._tail_s, _CONTEXT_S - _LEAD_S - len(pcm) / RATE_HZ)
+        lead = int(_LEAD_S * EAR_RATE_HZ)
+        tail_s = min(self._tail_s, _CONTEXT_S - _LEAD_S - len(pcm) / EAR_RATE_HZ)
         even = 2 * HOP_SAMPLES  # the encoder halves the frames
-        total = (lead + len(pcm) + int(tail_s * RATE_HZ)) // even * even
+        total = (lead + len(pcm) + int(tail_s * EAR_RATE_HZ)) // even * even
         features = log_mel(np.pad(pcm, (lead, total - lead - len(pcm))))  # [80, F]
         return self._model.encode(ctranslate2.StorageView.from_array(features[None]))
 
@@ -117,7 +118,7 @@ def pause_cuts(probabilities: np.ndarray, longest_s: float = LONGEST_PART_S) -> 
 
     probabilities: speech per window, [N].
     """
-    longest = int(longest_s * RATE_HZ / WINDOW_SAMPLES)
+    longest = int(longest_s * EAR_RATE_HZ / WINDOW_SAMPLES)
     smooth = np.convolve(probabilities, np.ones(9) / 9, mode="same")
     cuts, start = [], 0
     while len(probabilities) - start > longest:

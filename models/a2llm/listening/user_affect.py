@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from a2llm.affect import AFFECTS, Affect
+from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.features import FEATURES, prosody
-from a2llm.listening.pitch import RATE_HZ
 
 DEFAULT_WEIGHTS = Path(__file__).parents[2] / "weights" / "default" / "user_affect.safetensors"
 # Chosen by cross-validation over the training voices: plain speech stays neutral 75% (stranger) and 89% (known speaker) of the time.
@@ -80,9 +80,9 @@ class UserAffect:
 
     def follow(self, pcm: np.ndarray, usual: Usual) -> tuple[AffectReading, Usual]:
         """A turn of a speaker heard before; returns the reading and what to hand in with their next turn."""
-        if len(pcm) < _SHORTEST_S * RATE_HZ:
+        if len(pcm) < _SHORTEST_S * EAR_RATE_HZ:
             return UNHEARD, usual
-        features = prosody(pcm[-int(_LONGEST_S * RATE_HZ) :])
+        features = prosody(pcm[-int(_LONGEST_S * EAR_RATE_HZ) :])
         if features[FEATURES.index("voiced_share")] < _LEAST_VOICED:
             return UNHEARD, usual
         reading = self.judge(features, usual)

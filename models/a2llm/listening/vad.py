@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from a2llm.layers.onnx_graph import OnnxGraph
+from a2llm.listening.audio_input import EAR_RATE_HZ
+
 WINDOW_SAMPLES = 512
-RATE_HZ = 16_000
 _CONTEXT_SAMPLES = 64  # the network also sees the end of the window before
 _HIDDEN = 128
 
@@ -55,12 +57,7 @@ class SileroVad:
     """The network; shared by all streams, each with its own VadState."""
 
     def __init__(self, path: Path | None = None) -> None:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = ort.InferenceSession(str(path or _packaged()), options, providers=["CPUExecutionProvider"])
+        self._graph = OnnxGraph(path or _packaged())
 
     def step(self, state: VadState, pcm: np.ndarray) -> np.ndarray:
         """Feed any amount of sound, float32 [S]; returns the probabilities [N] of the windows that are now complete."""
@@ -72,7 +69,7 @@ class SileroVad:
         windows = pcm[: count * WINDOW_SAMPLES].reshape(count, WINDOW_SAMPLES)
         contexts = np.vstack([state.context[None], windows[:-1, -_CONTEXT_SAMPLES:]])
         feed = {"input": np.hstack([contexts, windows]), "h": state.hidden, "c": state.cell}
-        speech, state.hidden, state.cell = self._session.run(None, feed)
+        speech, state.hidden, state.cell = self._graph.run(feed)
         state.context = windows[-1, -_CONTEXT_SAMPLES:].copy()
         return speech.reshape(-1)
 
@@ -89,7 +86,7 @@ def segments_of(probabilities: Iterable[float], total_samples: int, rule: Segmen
     """Windows' probabilities [N] -> padded segments that do not overlap."""
     runs = _merge(_runs(probabilities, rule), _windows(rule.min_pause_ms))
     runs = [(start, end) for start, end in runs if end - start >= _windows(rule.min_speech_ms)]
-    pad = int(rule.pad_ms * RATE_HZ / 1000)
+    pad = int(rule.pad_ms * EAR_RATE_HZ / 1000)
     padded = [(max(0, a * WINDOW_SAMPLES - pad), min(total_samples, b * WINDOW_SAMPLES + pad)) for a, b in runs]
     return [Segment(start, end) for start, end in _merge(padded, 0)]
 
@@ -118,7 +115,7 @@ def _merge(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
 
 
 def _windows(ms: float) -> int:
-    return max(1, round(ms * RATE_HZ / 1000 / WINDOW_SAMPLES))
+    return max(1, round(ms * EAR_RATE_HZ / 1000 / WINDOW_SAMPLES))
 
 
 def _packaged() -> Path:

@@ -37,10 +37,6 @@ class MotionCodecConfig:
             raise ValueError("every size of a motion codec must be at least 1")
 
     @property
-    def code_hz(self) -> float:
-        return self.motion_hz / self.frames_per_code
-
-    @property
     def patch(self) -> int:
         """Values in one code frame's motion."""
         return self.coefficients * self.frames_per_code

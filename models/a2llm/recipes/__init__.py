@@ -16,9 +16,10 @@ __all__ = ["RECIPES", "Job", "Progress", "Recipe", "find_recipe", "train"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """describe: one line for people. run(job) trains and returns held-out figures; called again, it goes on or does it again.
+    """describe: one line for people. run(job) trains and returns held-out figures. small: a debug variant, which builds the
+    little data it needs.
 
-    small: a debug variant, which builds the little data it needs.
+    Called again, it goes on where it stopped; audio_codec and user_affect, which fit in one go, are done again.
     """
 
     describe: str
@@ -34,10 +35,10 @@ def _later(entry: str) -> Callable[[Job], dict[str, float]]:
 _WHOLE = {
     "backbone": "stage 0: LoRA on SmolLM2 for spoken replies, and the affect head; on the hand-written dialogues (half an hour of 2 cores)",
     "audio_codec": "fit the audio codec on the teacher's speech of a data set (5 minutes)",
-    "motion_codec": "train the causal RVQ-VAE on a data set's motion (4 minutes; cannot be resumed)",
+    "motion_codec": "train the causal RVQ-VAE on a data set's motion (4 minutes)",
     "talker": "stage 1: talker and Motion Connector on the frozen backbone; needs a data set with hidden states (hours)",
     "user_affect": "how the user sounds: a small head on prosody; --data is a folder made by python -m a2llm.data.user_voices speak",
-    "affect_classifier": "the judge of masked faces that `a2 evaluate face` uses (2 minutes; cannot be resumed)",
+    "affect_classifier": "the judge of masked faces that `a2 evaluate face` uses (2 minutes)",
 }
 RECIPES: dict[str, Recipe] = {name: Recipe(text, _later(f"a2llm.recipes.runs:{name}")) for name, text in _WHOLE.items()}
 for _name in _WHOLE:

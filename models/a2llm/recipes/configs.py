@@ -1,32 +1,12 @@
 """The complete configurations, as the weights that ship were trained. Debug variants: debug.py."""
 
-from dataclasses import dataclass, field
-
 from a2llm.data.stages import DataPlan
-from a2llm.motion_codec.codec import MotionCodecConfig
+from a2llm.training.affect_classifier import ClassifierTraining
 from a2llm.training.backbone import BackboneTraining
 from a2llm.training.loop import LoopConfig
-from a2llm.training.motion_codec import MotionTrainingConfig
+from a2llm.training.motion_codec import MotionCodecTraining
 from a2llm.training.talker import TalkerTraining
 from a2llm.training.user_affect import HeadConfig
-
-
-@dataclass(frozen=True)
-class MotionCodecRecipe:
-    """Shape, loss and length of the motion codec's training."""
-
-    model: MotionCodecConfig = field(default_factory=MotionCodecConfig)
-    training: MotionTrainingConfig = field(default_factory=lambda: MotionTrainingConfig(batch=32, window_frames=64))
-    steps: int = 1600
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class ClassifierRecipe:
-    """Length of the judge's training."""
-
-    steps: int = 300
-    seed: int = 0
 
 
 def backbone() -> BackboneTraining:
@@ -38,8 +18,8 @@ def audio_codec() -> DataPlan:
     return DataPlan()
 
 
-def motion_codec() -> MotionCodecRecipe:
-    return MotionCodecRecipe()
+def motion_codec() -> MotionCodecTraining:
+    return MotionCodecTraining()
 
 
 def talker() -> TalkerTraining:
@@ -50,5 +30,5 @@ def user_affect() -> HeadConfig:
     return HeadConfig()
 
 
-def affect_classifier() -> ClassifierRecipe:
-    return ClassifierRecipe()
+def affect_classifier() -> ClassifierTraining:
+    return ClassifierTraining()

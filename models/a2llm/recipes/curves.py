@@ -1,33 +1,17 @@
-"""Loss curves: one JSON line per report while training, one picture per curve afterwards."""
+"""The pictures of the curves that trainings leave: one for each."""
 
 import json
 import math
 from pathlib import Path
 
-from a2llm.recipes.job import Progress
+from a2llm.training.loop import CURVE
 
-SUFFIX = ".curve.jsonl"
 COLUMNS, PANEL_INCHES = 4, (3.4, 2.4)
-
-
-class Curve:
-    """Writes what a training tells to OUT/NAME.curve.jsonl, from the beginning, and passes it on."""
-
-    def __init__(self, folder: Path, name: str, then: Progress | None = None) -> None:
-        self._file, self._then = folder / f"{name}{SUFFIX}", then
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file.write_text("")
-
-    def __call__(self, step: int, steps: int, figures: dict[str, float]) -> None:
-        with self._file.open("a") as file:
-            file.write(json.dumps({"step": step} | {k: round(float(v), 5) for k, v in figures.items()}) + "\n")
-        if self._then:
-            self._then(step, steps, figures)
 
 
 def draw_curves(folder: Path) -> list[Path]:
     """Draw NAME.curve.png for every curve in the folder; returns the pictures."""
-    return [draw_curve(file) for file in sorted(folder.glob(f"*{SUFFIX}")) if file.stat().st_size]
+    return [draw_curve(file) for file in sorted(folder.glob(f"*{CURVE}")) if file.stat().st_size]
 
 
 def draw_curve(file: Path) -> Path:

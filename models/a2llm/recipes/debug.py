@@ -15,20 +15,22 @@ from a2llm.data.stages import DataPlan, make_codec, make_speech, make_text, sett
 from a2llm.language.config import LlamaConfig
 from a2llm.listening.features import FEATURES
 from a2llm.motion_codec.codec import MotionCodecConfig
-from a2llm.recipes import configs, runs
+from a2llm.recipes import runs
 from a2llm.recipes.job import Job
 from a2llm.talker.config import TalkerConfig
+from a2llm.training.affect_classifier import ClassifierTraining
 from a2llm.training.backbone import BackboneTraining
 from a2llm.training.loop import LoopConfig
-from a2llm.training.motion_codec import MotionTrainingConfig
+from a2llm.training.motion_codec import MotionCodecTraining
 from a2llm.training.talker import TalkerTraining
 from a2llm.training.user_affect import DEFAULT_WEIGHTS as USER_AFFECT
 from a2llm.training.user_affect import Examples, HeadConfig, save_head, train_head
 
 PLAN = DataPlan(drills=0, limit=24, codec_utterances=10, codec_iters=2, codec=AudioCodecConfig(size=32))
-MOTION = configs.MotionCodecRecipe(
-    MotionCodecConfig(width=32, latent=16, size=16), MotionTrainingConfig(batch=8, window_frames=32, warmup_steps=2, log_every=2), steps=10
-)
+MOTION = MotionCodecTraining(
+    MotionCodecConfig(width=32, latent=16, size=16), batch=8, window_frames=32,
+    loop=LoopConfig(steps=10, peak_lr=2e-3, warmup_steps=2, log_every=2),
+)  # fmt: skip
 TALKER = TalkerTraining(
     TalkerConfig(width=32, layers=1, heads=2, window=64, phone_width=8, count_width=4, motion_width=16, duration_width=16),
     rows=4, frames=64, loop=LoopConfig(steps=6, warmup_steps=2, log_every=1),
@@ -37,7 +39,7 @@ BACKBONE = BackboneTraining(
     rank=2, first_layer=1, epochs=1, batch=4, max_tokens=56, loop=LoopConfig(warmup_steps=2, log_every=2, time_limit_s=5.0)
 )
 LLAMA = LlamaConfig(hidden_size=32, intermediate_size=48, num_layers=2, num_heads=2, num_kv_heads=1, head_dim=16)
-CLASSIFIER = configs.ClassifierRecipe(steps=20)
+CLASSIFIER = ClassifierTraining(loop=LoopConfig(steps=20, peak_lr=2e-3, warmup_steps=2, log_every=5))
 HEAD = HeadConfig(epochs=2, batch=32)
 
 

@@ -16,20 +16,18 @@ from a2llm.avatar.geometry import HeadGeometry
 from a2llm.components import FILES, load_audio_codec, model_folder, save_motion_codec
 from a2llm.data.shards import read_shards
 from a2llm.data.stages import DataPlan, make_codec, shards_of
-from a2llm.evaluation.affect_classifier import FILE as CLASSIFIER_FILE
-from a2llm.evaluation.affect_classifier import train_and_save_classifier
 from a2llm.evaluation.face_metrics import lve_mm, velocity_ratio
 from a2llm.motion_codec.codec import MotionCodec
 from a2llm.recipes import configs
-from a2llm.recipes.curves import Curve
 from a2llm.recipes.job import Job
+from a2llm.training.affect_classifier import ClassifierTraining, train_affect_classifier
 from a2llm.training.backbone import BackboneTraining, train_backbone
-from a2llm.training.motion_codec import train_motion_codec
+from a2llm.training.loop import CURVE, add_to_curve
+from a2llm.training.motion_codec import MotionCodecTraining, train_motion_codec
 from a2llm.training.talker import TalkerTraining, train_talker
 from a2llm.training.user_affect import DEFAULT_WEIGHTS as USER_AFFECT
 from a2llm.training.user_affect import run as train_user_affect
 
-TRIAL_STEPS = 6
 JUDGED_CLIPS = 40
 
 
@@ -43,7 +41,8 @@ def audio_codec(job: Job, plan: DataPlan | None = None) -> dict[str, float]:
     """Fits again whatever is there; figures: what each number of levels leaves unexplained of held-out latents."""
     file, aside = job.out / FILES["audio_codec"], job.out / "audio_codec.fitting"
     aside.unlink(missing_ok=True)
-    started, curve = time.perf_counter(), Curve(job.out, "audio_codec", job.on_progress)
+    (job.out / f"audio_codec{CURVE}").unlink(missing_ok=True)
+    started = time.perf_counter()
     make_codec(job.data, plan or _plan_of(job.data), aside).replace(file)
     codec = load_audio_codec(file)
     figures = {"fit_s": round(time.perf_counter() - started, 1)}
@@ -53,7 +52,7 @@ def audio_codec(job: Job, plan: DataPlan | None = None) -> dict[str, float]:
         for level in range(1, codec.config.levels + 1):
             left = (latents - codec.dequantize(codes[:, :level])).square().mean() / latents.square().mean()
             figures[f"unexplained_pct_{level}_levels"] = round(100 * float(left), 2)
-            curve(level, codec.config.levels, {"unexplained_pct": 100 * float(left)})
+            add_to_curve(job.out, "audio_codec", level, {"unexplained_pct": 100 * float(left)})
     return figures
 
 
@@ -75,35 +74,14 @@ def _held_out_latents(data: Path, width: int) -> torch.Tensor | None:
     return torch.from_numpy(np.concatenate(found).astype(np.float32))[None]
 
 
-def motion_codec(job: Job, recipe: configs.MotionCodecRecipe | None = None) -> dict[str, float]:
-    """Starts from nothing every time. With minutes, the steps are what a short trial says fits into them."""
-    recipe = recipe or configs.motion_codec()
+def motion_codec(job: Job, config: MotionCodecTraining | None = None) -> dict[str, float]:
+    chosen = config or configs.motion_codec()
     utterances = list(read_shards(shards_of(job.data)))
-    motions = [u.motion.astype(np.float32) for u in utterances if u.split == "train"]
-    steps = _steps_within(job, recipe, motions)
-    started, curve = time.perf_counter(), Curve(job.out, "motion_codec", job.on_progress)
-    state = _train_motion(recipe, motions, steps, job.device, curve)
-    codec = MotionCodec(recipe.model)
-    codec.load_state_dict(state)
-    figures = _judge_motion(codec.eval(), [u.motion.astype(np.float32) for u in utterances if u.split == "held_out"][:JUDGED_CLIPS])
-    facts = {"recipe": asdict(recipe), "steps": steps, "seconds": round(time.perf_counter() - started, 1), "figures": figures}
-    save_motion_codec(codec, job.out / FILES["motion_codec"], facts)
+    train, held_out = ([u.motion.astype(np.float32) for u in utterances if u.split == split] for split in ("train", "held_out"))
+    codec, facts = train_motion_codec(train, job.out, replace(chosen, loop=job.timed(chosen.loop)), job.device, job.on_progress)
+    figures = _judge_motion(codec, held_out[:JUDGED_CLIPS])
+    save_motion_codec(codec, job.out / FILES["motion_codec"], {"recipe": asdict(chosen), "training": facts, "figures": figures})
     return figures
-
-
-def _train_motion(recipe: configs.MotionCodecRecipe, motions: list[np.ndarray], steps: int, device: str,
-                  curve: Curve | None) -> dict[str, torch.Tensor]:  # fmt: skip
-    generator = torch.Generator(device).manual_seed(recipe.seed)
-    return train_motion_codec(motions, recipe.model, steps, device, generator, curve, recipe.training)
-
-
-def _steps_within(job: Job, recipe: configs.MotionCodecRecipe, motions: list[np.ndarray]) -> int:
-    if job.minutes is None:
-        return recipe.steps
-    started = time.perf_counter()
-    _train_motion(recipe, motions[:200], TRIAL_STEPS, job.device, None)
-    per_step_s = (time.perf_counter() - started) / TRIAL_STEPS
-    return max(1, min(recipe.steps, int(job.minutes * 60 / per_step_s)))
 
 
 @torch.no_grad()
@@ -145,7 +123,6 @@ def user_affect(job: Job) -> dict[str, float]:
     return {name: value for name, value in report.items() if isinstance(value, int | float)}
 
 
-def affect_classifier(job: Job, recipe: configs.ClassifierRecipe | None = None) -> dict[str, float]:
-    recipe = recipe or configs.affect_classifier()
-    curve = Curve(job.out, "affect_classifier", job.on_progress)
-    return train_and_save_classifier(shards_of(job.data), job.out / CLASSIFIER_FILE, recipe.steps, recipe.seed, curve)
+def affect_classifier(job: Job, config: ClassifierTraining | None = None) -> dict[str, float]:
+    chosen = config or configs.affect_classifier()
+    return train_affect_classifier(shards_of(job.data), job.out, replace(chosen, loop=job.timed(chosen.loop)), job.on_progress)

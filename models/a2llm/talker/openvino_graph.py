@@ -14,13 +14,14 @@ from typing import cast
 import numpy as np
 import openvino as ov
 import openvino.opset15 as ops
-from openvino.op import _PagedAttentionExtension as PagedAttention
 from torch import Tensor
 
 from a2llm.layers.openvino_nodes import (
+    PAGE_SIZE,
+    PAGE_TABLES,
+    Angles,
     Node,
     affine,
-    attention_options,
     beside,
     columns,
     constant,
@@ -29,6 +30,7 @@ from a2llm.layers.openvino_nodes import (
     linear,
     named_model,
     normalise,
+    paged_attention,
     parameter,
     rotary_angles,
     rotate,
@@ -41,8 +43,6 @@ from a2llm.talker.model import Talker
 from a2llm.talker.sampling import BELOW_ONE
 from a2llm.talker.trunk import ROPE_THETA, TrunkLayer
 
-PAGE_FRAMES = 32  # frames per page of keys and values: fixed by OpenVINO's CPU plugin
-PAGE_TABLES = ("past_lens", "subsequence_begins", "block_indices", "block_indices_begins")
 Given = dict[str, ov.Node]
 
 
@@ -110,7 +110,7 @@ class TalkerGraphs:
         given["max_context_len"] = parameter("max_context_len", np.int32, [])
         given |= {name: parameter(name, np.float32, [1, levels]) for name in ("sharpness", "cuts")}
         names = [f"{kind}.{layer}" for layer in range(c.layers) for kind in ("keys", "values")]
-        return given | {name: parameter(name, np.float32, [-1, c.heads, PAGE_FRAMES, c.head_dim]) for name in names}
+        return given | {name: parameter(name, np.float32, [-1, c.heads, PAGE_SIZE, c.head_dim]) for name in names}
 
     def _sampler(self, given: Given) -> Sampler:
         levels = self.talker.config.audio_levels + self.talker.config.motion_levels
@@ -142,7 +142,7 @@ class TalkerGraphs:
             x = self._layer(layer, x, angles, memory, given["max_context_len"])
         return normalise(x, self.talker.trunk.norm)
 
-    def _layer(self, layer: TrunkLayer, x: Node, angles: tuple[Node, Node], memory: list[ov.Node], longest: ov.Node) -> Node:
+    def _layer(self, layer: TrunkLayer, x: Node, angles: Angles, memory: list[ov.Node], longest: ov.Node) -> Node:
         """Pre-norm attention over the paged window, then the feed-forward."""
         inner = normalise(x, layer.norm_attention)
         joined = linear(inner, affine(layer.qkv))
@@ -150,16 +150,11 @@ class TalkerGraphs:
         inner = ops.gelu(linear(normalise(x, layer.norm_feed), affine(layer.up)), "tanh")
         return ops.add(x, linear(inner, affine(layer.down)))
 
-    def _attention(self, joined: Node, angles: tuple[Node, Node], memory: list[ov.Node], longest: ov.Node) -> Node:
+    def _attention(self, joined: Node, angles: Angles, memory: list[ov.Node], longest: ov.Node) -> Node:
         c = self.talker.config
         turned, value = split_widths(joined, [2 * c.width, c.width])
-        query, key = split_widths(rotate(turned, 2 * c.heads, c.head_dim, angles), [c.width, c.width])
-        options = attention_options(c.head_dim, c.window, longest)
-        mixed = PagedAttention([query, key, value, *(node.output(0) for node in (*memory, *options))])
-        facts = {"num_k_heads": c.heads, "k_head_size": c.head_dim, "num_v_heads": c.heads, "v_head_size": c.head_dim}
-        for name, count in facts.items():  # the CPU plugin reads them here, not from the shapes
-            mixed.get_rt_info()[name] = count
-        return mixed.output(0)
+        turned = rotate(turned, 2 * c.heads, c.head_dim, angles)
+        return paged_attention(turned, value, (c.heads, c.heads), c.head_dim, memory, longest, c.window)
 
     def _depth(self, head: DepthHead, context: Node, codebooks: Tensor, sampler: Sampler, first: int, levels: int) -> tuple[Node, Node]:
         """`DepthHead.sample`: codes [N, levels] and latent [N, D]. first: the level's place among the uniforms."""

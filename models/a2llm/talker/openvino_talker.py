@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from a2llm.layers.openvino_nodes import PAGE_SIZE
 from a2llm.layers.openvino_step import Step
 from a2llm.talker.config import SamplingConfig, TalkerConfig
 from a2llm.talker.model import FrameBatch, Talker, TalkerFrame
-from a2llm.talker.openvino_graph import PAGE_FRAMES, TalkerGraphs
+from a2llm.talker.openvino_graph import TalkerGraphs
 from a2llm.talker.sampling import log_cut, sharpness
 
 Floats = NDArray[np.float32]
@@ -35,21 +36,21 @@ class PagedTalkerState:
 
     @classmethod
     def zeros(cls, config: TalkerConfig, rows: int) -> "PagedTalkerState":
-        shape = (config.layers, 2, rows * pages_per_row(config.window), config.heads, PAGE_FRAMES, config.head_dim)
+        shape = (config.layers, 2, rows * pages_per_row(config.window), config.heads, PAGE_SIZE, config.head_dim)
         return cls(np.zeros(shape, np.float32), np.zeros(rows, np.int64), np.zeros((rows, config.audio_latent), np.float32),
                    np.zeros((rows, config.motion_latent), np.float32))
 
 
 def pages_per_row(window: int) -> int:
     """The window may begin within a page, so one page more than it fills."""
-    return -(-window // PAGE_FRAMES) + 1
+    return -(-window // PAGE_SIZE) + 1
 
 
 def page_tables(position: Ints, rows: Ints, pages: int) -> dict[str, NDArray[np.int32]]:
     """Where the window of each row lies: position and rows [B] -> the graph's page tables. Shapes depend on B alone."""
-    first = np.maximum(position // PAGE_FRAMES - (pages - 1), 0)  # oldest page still held
+    first = np.maximum(position // PAGE_SIZE - (pages - 1), 0)  # oldest page still held
     blocks = (first[:, None] + np.arange(pages)) % pages + rows[:, None] * pages
-    past = position - first * PAGE_FRAMES
+    past = position - first * PAGE_SIZE
     every = np.arange(len(rows) + 1, dtype=np.int32)
     return {"past_lens": past.astype(np.int32), "subsequence_begins": every, "block_indices": blocks.reshape(-1).astype(np.int32),
             "block_indices_begins": every * pages, "max_context_len": np.array(past.max() + 1, np.int32)}

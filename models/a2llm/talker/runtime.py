@@ -3,9 +3,9 @@
 from dataclasses import fields
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
+from a2llm.layers.device import pick_device
 from a2llm.talker.config import SamplingConfig, TalkerConfig
 from a2llm.talker.durations import DurationHead
 from a2llm.talker.model import FrameBatch, Talker, TalkerFrame, TalkerState
@@ -69,8 +69,7 @@ class TorchTalker:
 def fast_talker(talker: Talker, device: str = "auto", threads: int = 1) -> TalkerRuntime:
     """The best runtime of `device` ("auto", "cpu", "cuda[:n]") for a loaded talker: torch on a GPU, else OpenVINO with
     `threads` threads (about half a second to compile)."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = pick_device(device)
     if device != "cpu":
         return TorchTalker(talker, device)
     from a2llm.talker.openvino_talker import OpenVINOTalker

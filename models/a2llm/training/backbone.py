@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -200,15 +201,14 @@ def train_backbone(folder: Path, out: Path, config: BackboneTraining, device: st
     fitting = [(h, e) for h, e in encoded if len(e.ids) <= config.max_tokens]
     train = Corpus.build(stage, [e for h, e in fitting if not h], "training set", on_progress)
     held_out = Corpus.build(stage, [e for h, e in fitting if h], "held-out set", on_progress)
-    order = train.batches(config.batch, random.Random(config.loop.seed))
-
-    def step(index: int) -> tuple[Tensor, dict[str, float]]:
-        losses = train.loss(stage, next(order))
-        total = losses["text"] + config.affect_loss * (losses["affect"] + losses["intensity"])
-        return total, {k: float(v.detach()) for k, v in losses.items()}
-
     steps = config.epochs * -(-len(train.examples) // config.batch)
-    run = TrainingRun("backbone", stage, config.loop.with_steps(steps), out, on_progress)
+    run = TrainingRun("backbone", stage, config.loop.with_steps(steps), out, on_progress, torch.default_generator)
+    order = islice(train.batches(config.batch, random.Random(config.loop.seed)), run.step_index, None)
+
+    def step(index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        losses = train.loss(stage, next(order))
+        return losses["text"] + config.affect_loss * (losses["affect"] + losses["intensity"]), losses
+
     run.run(step)
     figures = evaluate(stage, held_out)
     save_adapter(stage, out / FILES["backbone_lora"], config, figures, run.describe())

@@ -1,10 +1,11 @@
 """Training of the motion codec: its loss and one function that runs it on a CPU or a GPU.
 
-Everything stays on the device; a step has no per-sample work in Python. Saving is the caller's business.
+Everything stays on the device; a step has no per-sample work in Python. Saving the codec is the caller's business.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,21 +14,19 @@ from torch import Tensor, nn
 from a2llm.avatar.geometry import HeadGeometry
 from a2llm.motion_codec.codec import MotionCodec, MotionCodecConfig
 from a2llm.rig import ARKIT61
-from a2llm.training.loop import LoopConfig
+from a2llm.training.loop import LoopConfig, Progress, TrainingRun
 
-OnProgress = Callable[[int, int, dict[str, float]], None]
 SCALE_FLOOR = 0.02  # a coefficient that hardly moves must not be blown up to unit variance
 PACE_FLOOR = 0.001
 
 
 @dataclass(frozen=True)
-class MotionTrainingConfig:
-    """Optimiser and loss weights. Vertex terms are in mm^2, parameter terms in standard deviations."""
+class MotionCodecTraining:
+    """Shape, batches, loss weights. Vertex terms are in mm^2, parameter terms in standard deviations."""
 
-    batch: int = 256
-    window_frames: int = 128
-    peak_lr: float = 2e-3
-    warmup_steps: int = 50
+    model: MotionCodecConfig = field(default_factory=MotionCodecConfig)
+    batch: int = 32
+    window_frames: int = 64
     free_share: float = 0.08  # of the steps pass latents through, so that k-means starts on a trained encoder
     parameter: float = 1.0
     lips: float = 2.0
@@ -35,7 +34,7 @@ class MotionTrainingConfig:
     velocity: float = 0.5
     acceleration: float = 0.25
     gap: float = 1.0
-    log_every: int = 20
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=1600, peak_lr=2e-3, warmup_steps=50, weight_decay=0.01))
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class MotionScale:
 
 
 def motion_loss(truth: Tensor, made: Tensor, scale: MotionScale, surface: FaceSurface,
-                weights: MotionTrainingConfig) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
+                weights: MotionCodecTraining) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
     """Reconstruction loss of motion [B, F, 61] and its parts. Near a closure the lip gap counts five times."""
     error = made - truth
     speed = error.diff(dim=1)
@@ -106,63 +105,51 @@ def motion_loss(truth: Tensor, made: Tensor, scale: MotionScale, surface: FaceSu
     return total, parts
 
 
-def pack(motions: Sequence[np.ndarray] | np.ndarray, device: torch.device) -> Tensor:
+def pack(motions: Sequence[np.ndarray], device: torch.device) -> Tensor:
     """Utterances [F, 61] one after the other (each starts and ends near rest) -> [N, 61] on the device."""
-    joined = motions if isinstance(motions, np.ndarray) else np.concatenate(list(motions))
-    return torch.from_numpy(np.ascontiguousarray(joined, np.float32)).to(device)
+    return torch.from_numpy(np.concatenate(motions).astype(np.float32)).to(device)
 
 
 def windows(packed: Tensor, batch: int, frames: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Endless random windows [B, frames, 61]. Raises ValueError when the data are shorter than one window."""
-    if len(packed) < frames:
-        raise ValueError(f"{len(packed)} frames of motion are fewer than one window of {frames}")
+    """Endless random windows [B, frames, 61]."""
     reach = torch.arange(frames, device=packed.device)
     while True:
         start = torch.randint(len(packed) - frames + 1, (batch,), generator=generator, device=generator.device)
         yield packed[start.to(packed.device)[:, None] + reach]
 
 
-def train_motion_codec(motions: Sequence[np.ndarray] | np.ndarray, config: MotionCodecConfig, steps: int,
-                       device: torch.device | str, generator: torch.Generator, on_progress: OnProgress | None = None,
-                       training: MotionTrainingConfig | None = None) -> dict[str, Tensor]:  # fmt: skip
-    """Train a codec on utterances of arkit61 motion and return its state dict, on the CPU.
+def train_motion_codec(motions: Sequence[np.ndarray], out: Path, config: MotionCodecTraining, device: str = "cpu",
+                       on_progress: Progress | None = None) -> tuple[MotionCodec, dict[str, object]]:  # fmt: skip
+    """Train a codec on utterances of arkit61 motion; returns it, on the CPU, and the facts of its run, which lives in `out`.
 
-    motions: a list of [F, 61] arrays or one packed [N, 61]; generator: best on `device`, where it draws windows without
-    a copy; the same seed and device give the same weights up to the device's own determinism. on_progress gets
-    (step, steps, figures) every `log_every` steps. Raises ValueError when the data are shorter than one window.
+    motions: [F, 61] each. The same seed and device give the same weights up to the device's own determinism. Raises ValueError
+    when the data are shorter than one window.
     """
-    setup, place = training or MotionTrainingConfig(), torch.device(device)
-    packed = pack(motions, place)
-    setup = replace(setup, window_frames=min(setup.window_frames, len(packed) // 2 * 2))
-    torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator, device=generator.device)))
-    codec = MotionCodec(config).to(place).train()
+    place = torch.device(device)
+    packed, generator = pack(motions, place), torch.Generator(place).manual_seed(config.loop.seed)
+    if len(packed) < config.window_frames:
+        raise ValueError(f"{len(packed)} frames of motion are fewer than one window of {config.window_frames}")
+    torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator, device=place)))
+    codec, scale = MotionCodec(config.model).to(place).train(), MotionScale.of(packed)
     codec.mean.copy_(packed.mean(0))
-    scale = MotionScale.of(packed)
     codec.scale.copy_(scale.level)
     surface = FaceSurface.of(HeadGeometry.load(), place)
-    rate = LoopConfig(steps=steps, peak_lr=setup.peak_lr, warmup_steps=setup.warmup_steps).rate
-    optimizer = torch.optim.AdamW(codec.parameters(), lr=setup.peak_lr, betas=(0.9, 0.98), weight_decay=0.01)
-    free_steps = int(setup.free_share * steps)
-    batches = windows(packed, setup.batch, setup.window_frames, generator)
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = rate(step, step / steps)
-        loss, figures = _step(codec, next(batches), step < free_steps, scale, surface, setup, generator)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
-        optimizer.step()
-        if on_progress is not None and (step % setup.log_every == 0 or step == steps - 1):
-            on_progress(step + 1, steps, {name: float(value.detach()) for name, value in figures.items()})
-    return {name: value.detach().cpu().clone() for name, value in codec.state_dict().items()}
+    run = TrainingRun("motion_codec", codec, config.loop, out, on_progress, generator)
+    batches = windows(packed, config.batch, config.window_frames, generator)
+
+    def step(index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        motion = next(batches)
+        made, commitment = _rebuild(codec, motion, run.progress < config.free_share, generator)
+        loss, parts = motion_loss(motion, made, scale, surface, config)
+        return loss + commitment, {"commitment": commitment, **parts}
+
+    run.run(step)
+    return codec.cpu().eval(), run.describe()
 
 
-def _step(codec: MotionCodec, motion: Tensor, free: bool, scale: MotionScale, surface: FaceSurface,
-          setup: MotionTrainingConfig, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
-    """Loss and its parts for motion [B, F, 61]; `free` leaves the quantizer out."""
+def _rebuild(codec: MotionCodec, motion: Tensor, free: bool, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Motion [B, F, 61] through the codec, and the commitment loss; `free` leaves the quantizer out."""
     if free:
-        made, commitment = codec.frames(codec.latents(motion)), motion.new_zeros(())
-    else:
-        made, quantized = codec(motion, generator)
-        commitment = quantized.loss
-    loss, parts = motion_loss(motion, made, scale, surface, setup)
-    return loss + commitment, {"loss": loss, "commitment": commitment, **parts}
+        return codec.frames(codec.latents(motion)), motion.new_zeros(())
+    made, quantized = codec(motion, generator)
+    return made, quantized.loss

@@ -14,8 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from a2llm.checkpoint import load_component
-from a2llm.components import load_audio_codec, load_motion_codec, save_talker
+from a2llm.components import FILES, load_codecs, save_talker
 from a2llm.layers.quantize import residual_encode
 from a2llm.talker.config import SamplingConfig, TalkerConfig
 from a2llm.talker.model import FrameBatch, Talker
@@ -148,7 +147,6 @@ def sum_cross_entropy(logits: list[Tensor], codes: Tensor, weights: tuple[float,
     return torch.stack(each).sum()
 
 
-
 def fit_to_codecs(config: TalkerConfig, audio_codebooks: Tensor, motion_codebooks: Tensor) -> TalkerConfig:
     """The configuration with the codecs' own sizes."""
     levels, size, latent = audio_codebooks.shape
@@ -180,26 +178,23 @@ def train_talker(data: Path, codecs: Path, out: Path, config: TalkerTraining, de
                  on_progress: Progress | None = None) -> dict[str, float]:
     """Train on the shards in `data` with the codecs in `codecs`; writes `out`/talker.safetensors at every
     checkpoint and at the end, and returns held-out losses."""
-    audio = load_audio_codec(codecs / "audio_codec.safetensors")
-    motion = load_motion_codec(codecs / "motion_codec.safetensors")
+    audio, motion, requires = load_codecs(codecs)
     talker = new_talker(config.model, audio.codebooks, motion.quantizer.codebooks, config.loop.seed).to(device)
     size = talker.config.hidden_size
     train = TalkerData.load(data, motion, "train", config.frames, size)
     held_out = TalkerData.load(data, motion, "held_out", config.frames, size)
     loss = TalkerLoss(talker, config, torch.Generator(device).manual_seed(config.loop.seed))
-    requires = {name: load_component(codecs / f"{name}.safetensors", name).metadata["revision"]
-                for name in ("audio_codec", "motion_codec")}
-    run = TrainingRun("talker", loss, config.loop, out, on_progress)
-    run.on_save = lambda: save_talker(talker, out / "talker.safetensors", _facts(run, config, requires, {}))
-    stream = train.batches(config.rows, config.loop.seed + run.step_index, config.hidden_dropout)
+    run = TrainingRun("talker", loss, config.loop, out, on_progress, loss.generator)
+    run.on_save = lambda: save_talker(talker, out / FILES["talker"], _facts(run, config, requires, {}))
+    stream = train.batches(config.rows, config.loop.seed, config.hidden_dropout, run.step_index)
 
-    def step(index: int) -> tuple[Tensor, dict[str, float]]:
+    def step(index: int) -> tuple[Tensor, dict[str, Tensor]]:
         losses = loss(move_to(next(stream), device), run.progress)
-        return losses["total"], {k: float(v.detach()) for k, v in losses.items()}
+        return losses["total"], losses
 
     run.run(step)
     figures = evaluate_talker(loss, held_out, 12)
-    save_talker(talker, out / "talker.safetensors", _facts(run, config, requires, figures))
+    save_talker(talker, out / FILES["talker"], _facts(run, config, requires, figures))
     return figures
 
 

@@ -93,8 +93,8 @@ class TalkerData:
         return cls([Prepared(u, states.get(u.sample, empty), c) for u, c in zip(utterances, codes, strict=True)],
                    frames, hidden_size)
 
-    def batches(self, rows: int, seed: int, hidden_dropout: float) -> Iterator[TalkerBatch]:
-        """Random batches of similar length, for ever."""
+    def batches(self, rows: int, seed: int, hidden_dropout: float, first: int = 0) -> Iterator[TalkerBatch]:
+        """Random batches of similar length, for ever, from number `first` on."""
         rng = np.random.default_rng(seed)
         lengths = np.array([min(p.frames, self.frames) for p in self.prepared])
         while True:
@@ -103,7 +103,10 @@ class TalkerData:
             rng.shuffle(groups)
             for group in groups:
                 keep = rng.random(len(group)) >= hidden_dropout
-                yield self.batch([int(i) for i in group], keep)
+                if first > 0:
+                    first -= 1
+                else:
+                    yield self.batch([int(i) for i in group], keep)
 
     def batch(self, picks: list[int], keep_hidden: np.ndarray) -> TalkerBatch:
         rows = [self._row(self.prepared[i], bool(k)) for i, k in zip(picks, keep_hidden, strict=True)]

@@ -20,6 +20,7 @@ from torch import nn
 
 from a2llm.affect import AFFECTS
 from a2llm.data.user_voices import Utterance, colour, read_plan, room, tone_of
+from a2llm.files import replacing
 from a2llm.listening.audio_input import read_audio
 from a2llm.listening.features import FEATURES, prosody
 from a2llm.listening.user_affect import COLOURED, DEFAULT_WEIGHTS, SURE, AffectReading, UserAffect, Usual, head_input, head_layout
@@ -149,10 +150,9 @@ def _loss(out: torch.Tensor, labels: torch.Tensor, intensity: torch.Tensor, smoo
 
 
 def _arrays(head: _Head) -> dict[str, np.ndarray]:
-    arrays = {}
-    for index, layer in enumerate(head.layers):
-        arrays |= {f"w{index}": layer.weight.detach().numpy().copy(), f"b{index}": layer.bias.detach().numpy().copy()}
-    return arrays
+    """Weights and biases as `listening.user_affect` reads them: w0, b0, w1 ..."""
+    named = ((name.split("."), value) for name, value in head.state_dict().items())  # layers.0.weight
+    return {f"{kind[0]}{place}": value.numpy().copy() for (_, place, kind), value in named}
 
 
 def evaluate(examples: Examples, head: UserAffect) -> dict[str, object]:
@@ -191,13 +191,10 @@ def save_head(arrays: dict[str, np.ndarray], path: Path, facts: dict[str, object
     """Write the weights with what the reader checks and what a person wants to know; whole or not at all."""
     from safetensors.numpy import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
     labels = "synthetic: coloured text-to-speech, no recorded emotional speech"
     metadata = {"layout": json.dumps(head_layout()), "labels": labels, "facts": json.dumps(facts)}
-    save_file({name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}, str(partial), metadata)
-    partial.chmod(0o644)
-    partial.rename(path)
+    with replacing(path) as temporary:
+        save_file({name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}, temporary, metadata)
 
 
 def run(clips: Path, out: Path = DEFAULT_WEIGHTS, config: HeadConfig = HeadConfig()) -> dict[str, object]:

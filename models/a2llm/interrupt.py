@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: stop cleanly, whatever is running.
 
-`Stop` is for commands that end when interrupted, `Pause` for those that only stop what they are doing.
+`Stop` is for commands that end when interrupted, `Pause` for those that only stop what they are doing, `undisturbed` for
+what must be done whole.
 """
 
 import signal
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,8 +38,8 @@ class Stop:
         return 128 + (self._signal or signal.SIGINT)
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        if _in_main_thread():
+            self._before = {number: signal.signal(number, self._on_signal) for number in STOPPING}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -73,10 +76,23 @@ class Pause:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A few milliseconds in which Ctrl-C has to wait; it comes through at the end."""
-    held = (signal.SIGINT, signal.SIGTERM)
-    signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    """A moment in which Ctrl-C and SIGTERM have to wait; they come through at the end.
+
+    Blocking them with a signal mask would not do: the system hands them to another thread of the process instead.
+    """
+    if not _in_main_thread():  # signals never interrupt the others
+        yield
+        return
+    waiting: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: waiting.append(number)) for number in STOPPING}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in waiting:
+            signal.raise_signal(number)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
