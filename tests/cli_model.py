@@ -18,9 +18,9 @@ TALKER = TalkerConfig(
 )
 
 
-def write_tiny_model(folder: Path) -> Path:
+def write_tiny_model(folder: Path, seed: int = 0) -> Path:
     """Fill `folder` with the four trained components, made for the backbone of gguf_mini."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     audio = _audio_codec()
     motion = MotionCodec(MotionCodecConfig(width=16, latent=8, size=8)).eval()
     requires = {

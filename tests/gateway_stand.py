@@ -18,6 +18,7 @@ import uvicorn
 from realtime_stand import Script, ScriptedAvatar
 
 from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.gateway.access import tenants
 from a2serve.gateway.access.tenants import create_key
 from a2serve.gateway.app import create_app
 from a2serve.gateway.parts import GatewayParts
@@ -25,6 +26,7 @@ from a2serve.gateway.settings import GatewaySettings
 
 START_S, WAIT_S, TEST_S = 60.0, 120.0, 280.0  # a busy machine is slow, not broken
 ROOT = Path(__file__).parents[1]
+tenants.RELOAD_S = 0.0  # a test that edits the file does not wait until it is looked at
 
 
 def free_port() -> int:

@@ -28,8 +28,19 @@ from a2serve.contracts.events import read_server_event
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.contracts.server_events import RateLimit
 from a2serve.gateway.model_client.grpc_client import GrpcInference
-from a2serve.gateway.realtime.collaborators import Collaborators, SavedSession, SessionFacts, SessionLimits, TurnFacts, monotonic_ms
+from a2serve.gateway.realtime.collaborators import (
+    Collaborators,
+    EndedElsewhere,
+    Identity,
+    SavedSession,
+    SessionFacts,
+    SessionGone,
+    SessionLimits,
+    TurnFacts,
+    monotonic_ms,
+)
 from a2serve.gateway.realtime.socket import Grant, RealtimeService, realtime_router
 
 PACKET_SAMPLES = 1200
@@ -145,26 +156,55 @@ class Memory:
     """Conversations and Records in a dict; the real ones are Redis and Kafka."""
 
     saved: dict[tuple[str, str], SavedSession] = field(default_factory=dict)
+    holders: dict[tuple[str, str], str] = field(default_factory=dict)
+    gone: EndedElsewhere | None = None
     turns: list[TurnFacts] = field(default_factory=list)
     sessions: list[SessionFacts] = field(default_factory=list)
 
-    async def load(self, tenant: str, session_id: str) -> SavedSession | None:
-        return self.saved.get((tenant, session_id))
+    async def claim(self, identity: Identity) -> SavedSession | None:
+        key = identity.tenant, identity.session_id
+        self.holders[key] = identity.holder
+        return self.saved.get(key)
 
-    async def save(self, tenant: str, session_id: str, saved: SavedSession) -> None:
+    async def save(self, identity: Identity, saved: SavedSession) -> None:
         json.dumps([saved.config, saved.items])
-        self.saved[tenant, session_id] = saved
+        self.saved[self._ours(identity)] = saved
 
-    async def append(self, tenant: str, session_id: str, item: dict[str, Any], sequence: int) -> None:
-        old = self.saved.get((tenant, session_id), SavedSession({}, []))
+    async def append(self, identity: Identity, item: dict[str, Any], sequence: int) -> bool:
+        old = self.saved.get(self._ours(identity))
+        if old is None:
+            return False
         items = [other for other in old.items if other["id"] != item["id"]]
-        self.saved[tenant, session_id] = SavedSession(old.config, [*items, item], sequence)
+        self.saved[identity.tenant, identity.session_id] = SavedSession(old.config, [*items, item], sequence)
+        return True
+
+    def _ours(self, identity: Identity) -> tuple[str, str]:
+        key = identity.tenant, identity.session_id
+        if self.gone or self.holders.setdefault(key, identity.holder) != identity.holder:
+            raise SessionGone(self.gone or "taken_over")
+        return key
 
     async def turn(self, facts: TurnFacts) -> None:
         self.turns.append(facts)
 
     async def session(self, facts: SessionFacts) -> None:
         self.sessions.append(facts)
+
+
+@dataclass
+class Allowance:
+    """So many responses, and no time in which they come back."""
+
+    limit: int = 1000
+    taken: int = 0
+
+    async def take(self) -> None:
+        if self.taken >= self.limit:
+            raise Problem(Code.RATE_LIMITED, "that is enough", retry_after_ms=1000)
+        self.taken += 1
+
+    async def left(self) -> list[RateLimit]:
+        return [RateLimit(name="requests", limit=self.limit, remaining=self.limit - self.taken, reset_seconds=1.0)]
 
 
 @dataclass
@@ -193,7 +233,8 @@ class Stand:
 
     @asynccontextmanager
     async def connect(self, query: str = "", **options: Any) -> AsyncIterator["Client"]:
-        options = {"additional_headers": {"Authorization": "Bearer test"}, "max_size": 32 << 20} | options
+        # Unbounded: a full queue stops the reading, and with it the closing handshake, until it times out after 10 s.
+        options = {"additional_headers": {"Authorization": "Bearer test"}, "max_size": 32 << 20, "max_queue": None} | options
         async with websockets.connect(self.url + query, **options) as socket_:
             yield Client(socket_)
 
@@ -271,7 +312,7 @@ class Client:
 async def _grant(socket_: Any) -> Grant:
     if socket_.headers.get("authorization") != "Bearer test":
         raise Problem(Code.UNAUTHORIZED, "no such key")
-    return Grant("acme")
+    return Grant("acme", allowance=Allowance())
 
 
 @asynccontextmanager
@@ -298,7 +339,7 @@ async def standing(
     )
     app = FastAPI()
     app.include_router(realtime_router(service))
-    listening = socket.socket()
+    listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio does not know that it is TCP, and Nagle waits 40 ms
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="websockets-sansio", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
@@ -320,7 +361,8 @@ async def standing(
 async def _no_session_task_left(service: RealtimeService) -> None:
     def left() -> list[str]:
         names = [task.get_name() for task in asyncio.all_tasks()]
-        return [*service.sessions, *(name for name in names if "sess_" in name or "resp_" in name or "item_" in name)]
+        open_now = [session.identity.session_id for session in service.sessions]
+        return open_now + [name for name in names if "sess_" in name or "resp_" in name or "item_" in name]
 
     async with asyncio.timeout(WAIT_S):
         while left():

@@ -160,7 +160,12 @@ async def microphone(client: Client) -> AsyncIterator[Microphone]:
 
 def spoken_questions() -> list[np.ndarray]:
     """The recorded questions, int16 [S] at 24 kHz, each from its first voiced chunk on."""
-    return [_from_first_voice(_read(path)) for path in sorted(QUESTIONS.glob("*.flac"))]
+    return [spoken_question(path.stem) for path in sorted(QUESTIONS.glob("*.flac"))]
+
+
+def spoken_question(name: str) -> np.ndarray:
+    """One of them by its file's name without ending."""
+    return _from_first_voice(_read(QUESTIONS / f"{name}.flac"))
 
 
 def _read(path: Path) -> np.ndarray:

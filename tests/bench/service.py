@@ -1,9 +1,10 @@
-"""`make up` as a user runs it, on a port and in folders of its own, timed until it takes work."""
+"""The whole product as a user starts it, on a port and in folders of its own, timed until it takes work."""
 
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,15 +21,20 @@ STOP_S = 90.0
 class Service:
     """A context: started and ready inside, stopped after. `ready_s`: from the command to the first 200 of /readyz.
 
-    `checkout`: where `make` runs. `folder`: for logs and keys; with `own_home` for the converted weights too.
+    `checkout`: where `make up` runs; None: what it runs, without `make` and its set-up. `folder`: for logs, keys and records; with
+    `own_home` for the converted weights too.
     """
 
-    def __init__(self, folder: Path, checkout: Path = ROOT, *, own_home: bool = False, timeout_s: float = 300.0) -> None:
-        self._checkout, self._timeout_s, self._folder = checkout, timeout_s, folder
-        self.url = f"http://127.0.0.1:{free_ports(1)[0]}"
+    def __init__(self, folder: Path, checkout: Path | None = ROOT, *, own_home: bool = False, timeout_s: float = 300.0) -> None:
+        self._timeout_s, self._folder = timeout_s, folder
+        port = free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{port}"
         self.ready_s = 0.0
+        local = [sys.executable, "-m", "a2serve.local", "--no-browser", "--port", str(port)]
+        self._command, self._cwd = (["make", "up", f"PORT={port}"], checkout) if checkout else (local, ROOT)
         self._env = {**os.environ, "A2_RUN_FOLDER": str(folder / "run"), "A2_TENANTS_FILE": str(folder / "tenants.toml"),
-                     "MAKEFLAGS": "", "MAKELEVEL": "", **({"A2_HOME": str(folder)} if own_home else {})}  # fmt: skip
+                     "XDG_DATA_HOME": str(folder / "data"), "MAKEFLAGS": "", "MAKELEVEL": "",
+                     **({"A2_HOME": str(folder)} if own_home else {})}  # fmt: skip
 
     @property
     def key(self) -> str:
@@ -45,9 +51,8 @@ class Service:
         self._folder.mkdir(parents=True, exist_ok=True)
         began_s = time.monotonic()
         with (self._folder / "up.log").open("ab") as log:
-            command = ["make", "up", f"PORT={self.url.rpartition(':')[2]}"]
-            self._make = subprocess.Popen(command, cwd=self._checkout, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                          start_new_session=True)  # fmt: skip
+            self._up = subprocess.Popen(self._command, cwd=self._cwd, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        start_new_session=True)  # fmt: skip
         try:
             self._wait(began_s + self._timeout_s)
         except BaseException:
@@ -61,8 +66,8 @@ class Service:
 
     def _wait(self, until_s: float) -> None:
         while not self._is_ready():
-            if self._make.poll() is not None:
-                raise RuntimeError(f"`make up` ended with {self._make.returncode}; see {self._folder / 'up.log'}")
+            if self._up.poll() is not None:
+                raise RuntimeError(f"it ended with {self._up.returncode}; see {self._folder / 'up.log'}")
             if time.monotonic() > until_s:
                 raise TimeoutError(f"not ready within {self._timeout_s:.0f} s; see {self._folder / 'up.log'}")
             time.sleep(LOOK_EVERY_S)
@@ -75,14 +80,14 @@ class Service:
             return False
 
     def _stop(self) -> None:
-        """`make` passes SIGTERM on and waits."""
-        if self._make.poll() is None:
-            self._make.terminate()
+        """The supervisor stops its parts and waits for them; `make` passes SIGTERM on to it."""
+        if self._up.poll() is None:
+            self._up.terminate()
         try:
-            self._make.wait(STOP_S)
+            self._up.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            os.killpg(self._make.pid, signal.SIGKILL)
-            self._make.wait()
+            os.killpg(self._up.pid, signal.SIGKILL)
+            self._up.wait()
 
 
 def fresh_checkout(folder: Path) -> Path:

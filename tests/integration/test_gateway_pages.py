@@ -45,7 +45,6 @@ def test_a_page_is_told_on_the_socket_that_it_is_full_or_that_its_session_is_gon
         assert (error["code"], close_code) == ("not_found", 1008)
         text = made.settings.tenants_file.read_text().replace("max_sessions = 20", "max_sessions = 1", 1)
         made.settings.tenants_file.write_text(text)
-        await asyncio.sleep(1.1)
         headers = {"authorization": f"Bearer {made.keys['acme']}"}
         async with websockets.connect(made.socket_url, additional_headers=headers, open_timeout=WAIT_S) as socket:
             await Client(socket).until("session.created")

@@ -19,9 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
-    path = os.pathsep.join(str(ROOT / part) for part in ("services", "models"))
     own = {f"A2_GATEWAY_{name}": value for name, value in settings.items()}
-    return os.environ | {"PYTHONPATH": path, "A2_TENANTS_FILE": str(tmp_path / "tenants.toml")} | own
+    return os.environ | {"A2_TENANTS_FILE": str(tmp_path / "tenants.toml")} | own
 
 
 def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_path: Path) -> None:

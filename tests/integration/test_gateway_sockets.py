@@ -1,12 +1,12 @@
 """Who may open the realtime socket, and what a client secret fixes: uvicorn, a real Valkey, the openai client unmodified."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import websockets
 from gateway_stand import WAIT_S, GatewayStand, eventually, gateway_standing, run
@@ -102,7 +102,6 @@ def test_sessions_are_counted_and_given_back(stand) -> None:
     async def test(made: GatewayStand) -> None:
         text = made.settings.tenants_file.read_text().replace("max_sessions = 20", "max_sessions = 1", 1)
         made.settings.tenants_file.write_text(text)
-        await asyncio.sleep(1.1)
         acme = bearer(made.keys["acme"])
         async with connected(made, **acme) as client:
             await client.until("session.created")
@@ -143,6 +142,90 @@ def test_a_conversation_survives_its_socket_but_not_for_another_tenant(stand) ->
         assert made.script.requests[-1].items[0].text == "Remember me"
         async with made.client() as rest:
             assert len((await rest.get(f"/v1/sessions/{session_id}/items")).json()["data"]) == 4
+
+    stand(test)
+
+
+async def closed(client: Client) -> tuple[int, str]:
+    """Read to the end: the last event says that the session is over, the close why."""
+    assert (await client.until("error"))["error"]["code"] == "session_expired"
+    with pytest.raises(websockets.ConnectionClosed) as ending:
+        while True:
+            await client.next()
+    assert ending.value.rcvd
+    return ending.value.rcvd.code, ending.value.rcvd.reason
+
+
+def test_a_deleted_session_closes_its_socket_on_whatever_replica(stand, valkey_port: int, tmp_path: Path) -> None:
+    async def test(made: GatewayStand) -> None:
+        acme = bearer(made.keys["acme"])
+        (tmp_path / "other").mkdir()
+        async with gateway_standing(tmp_path / "other", valkey_port) as other, connected(made, **acme) as client:
+            session_id = (await client.until("session.created"))["session"]["id"]
+            async with made.client() as here, other.client() as there, other.client("globex") as stranger:
+                await eventually(lambda: _exists(here, session_id))  # a socket's session is kept from its beginning
+                await client.ask("Hi")
+                await client.until("response.done")
+                assert (await stranger.delete(f"/v1/sessions/{session_id}")).status_code == 404
+                assert (await there.delete(f"/v1/sessions/{session_id}")).status_code == 204
+                assert await closed(client) == (1000, "deleted")
+                await eventually(lambda: not made.app.state.realtime.sessions)
+                assert not await _exists(here, session_id), "the end of the socket wrote it again"
+        assert (await refusal(made, f"&resume={session_id}", **acme))[0] == 404
+
+    stand(test)
+
+
+async def _exists(rest: httpx.AsyncClient, session_id: str) -> bool:
+    return (await rest.get(f"/v1/sessions/{session_id}")).status_code == 200
+
+
+def test_whoever_comes_last_has_the_session_and_nothing_of_it_is_lost(stand, valkey_port: int, tmp_path: Path) -> None:
+    """A client whose network broke comes back, on another replica, before its old socket is known to be dead."""
+
+    async def test(made: GatewayStand) -> None:
+        (tmp_path / "other").mkdir()
+        async with gateway_standing(tmp_path / "other", valkey_port) as other, connected(made, **bearer(made.keys["acme"])) as old:
+            session_id = (await old.until("session.created"))["session"]["id"]
+            await old.ask("First")
+            await old.until("response.done")
+            async with made.client() as rest:
+                await eventually(lambda: _items(rest, session_id, 2))
+                async with connected(other, f"&resume={session_id}", **bearer(other.keys["acme"])) as new:
+                    await new.until("session.created")
+                    assert await closed(old) == (1008, "taken_over")
+                    await new.ask("Second")
+                    await new.until("response.done")
+                    await eventually(lambda: not made.app.state.realtime.sessions)
+                    assert await _items(rest, session_id, 4)
+                    assert session_id not in made.script.released, "the cache belongs to the new socket"
+                    turn = await rest.post(f"/v1/sessions/{session_id}/turns", json={"text": "Third", "stream": False})
+                    assert turn.status_code == 200
+                    assert await closed(new) == (1008, "taken_over")
+                assert await _items(rest, session_id, 6)
+
+    stand(test)
+
+
+async def _items(rest: httpx.AsyncClient, session_id: str, count: int) -> bool:
+    return len((await rest.get(f"/v1/sessions/{session_id}/items")).json()["data"]) == count
+
+
+def test_responses_count_as_requests_and_the_client_is_told_what_is_left(stand) -> None:
+    async def test(made: GatewayStand) -> None:
+        text = made.settings.tenants_file.read_text().replace("requests_per_minute = 600", "requests_per_minute = 1", 1)
+        made.settings.tenants_file.write_text(text.replace("burst_requests = 60", "burst_requests = 3", 1))
+        async with connected(made, **bearer(made.keys["acme"])) as client:
+            await client.until("session.created")
+            for left in (1, 0):
+                await client.ask("Hi")
+                await client.until("rate_limits.updated")
+                (limit,) = client.events[-1]["rate_limits"]
+                assert (limit["name"], limit["limit"], limit["remaining"]) == ("requests", 3, left)
+                assert 60 * (2 - left) < limit["reset_seconds"] <= 60 * (3 - left)
+            await client.ask("Hi")
+            error = (await client.until("response.done"))["response"]["status_details"]["error"]
+            assert error["code"] == "rate_limited" and "retry after" in error["message"]
 
     stand(test)
 

@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 
 import grpc
 import pytest
@@ -17,20 +17,30 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from a2llm.engine import Engine, TextSampling
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarStub
+from a2serve.inference import host as host_module
 from a2serve.inference.host import Host
 from a2serve.inference.metrics import Metrics
+from a2serve.inference.model import load_listener
 from a2serve.inference.settings import InferenceSettings
 from a2serve.inference.speaker import Speaker
 
 ASK = pb.RespondRequest(session_id="s", response_id="r", items=[pb.Item(role=pb.Item.USER, text="Hello")], audio=True, motion_hz=30)
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 speakers: list[Speaker] = []
+parts = cache(tiny.parts)
+listener = cache(load_listener)
 
 
 def tiny_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:
-    engine = Engine(tiny.parts(), settings.slots, settings.context_tokens, text_sampling=TextSampling(max_tokens=30))
+    engine = Engine(parts(), settings.slots, settings.context_tokens, text_sampling=TextSampling(max_tokens=30))
     speakers.append(Speaker(engine, settings, metrics))
     return speakers[-1]
+
+
+@pytest.fixture(autouse=True)
+def one_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real one, loaded once for all tests."""
+    monkeypatch.setattr(host_module, "load_listener", listener)
 
 
 @asynccontextmanager
@@ -117,7 +127,8 @@ def test_a_bad_setting_is_one_line():
 
 
 def test_a_signal_while_it_loads_ends_it():
-    process = subprocess.Popen([sys.executable, "-m", "a2serve.inference"], env=os.environ | {"A2_INFERENCE_PORT": "0"})
-    time.sleep(4)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) in (0, -signal.SIGTERM)
+    env = os.environ | {"A2_INFERENCE_PORT": "0"}
+    with subprocess.Popen([sys.executable, "-m", "a2serve.inference"], env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr and "loading the model" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0

@@ -1,8 +1,8 @@
 """From the session to SQL with real servers: Valkey, a Kafka-wire broker (Tansu) that is stopped and started, the recorder."""
 
 import asyncio
+import base64
 import gc
-import os
 import signal
 import sqlite3
 import subprocess
@@ -48,9 +48,8 @@ class Servers:
 
     def start_recorder(self) -> subprocess.Popen[bytes]:
         own = {"KAFKA_SERVERS": f"127.0.0.1:{self.port}", "DATABASE": f"sqlite:///{self.database}", "GROUP": self.group,
-               "METRICS_PORT": str(self.metrics), "SESSION_TIMEOUT_MS": "3000"}  # fmt: skip
+               "METRICS_PORT": str(self.metrics), "SESSION_TIMEOUT_MS": "1000"}  # fmt: skip
         env = {f"A2_RECORDER_{name}": value for name, value in own.items()}
-        env["PYTHONPATH"] = os.pathsep.join(str(Path(__file__).parents[2] / part) for part in ("services", "models"))
         return self.recorder.enter_context(process(recorder_command(), self.metrics, self.folder / "recorder.log", env))
 
 
@@ -79,15 +78,15 @@ def test_a_turn_reaches_sql_and_usage_though_the_broker_was_down(servers: Server
             await eventually(lambda: _empty(made))
 
             servers.broker.close()
-            for _ in range(3):
-                await _turn(made, session_id)
+            for said in ({"text": "Hi"}, {"text": "Hi"}, {"audio": {"format": "pcm16", "data": base64.b64encode(bytes(48_000)).decode()}}):
+                await _turn(made, session_id, **said)
             assert await made.parts.outbox.waiting() == 6
             await asyncio.to_thread(servers.start_broker)  # Tansu keeps nothing: a new, empty log
             await _recorded(servers, 4)
             await eventually(lambda: _empty(made))
 
             body = (await client.get("/v1/usage", params={"group_by": "session"})).json()
-            expected = {"responses": 4, "input_tokens": 120, "cached_tokens": 40, "output_text_tokens": 28, "input_audio_ms": 0}
+            expected = {"responses": 4, "input_tokens": 120, "cached_tokens": 40, "output_text_tokens": 28, "input_audio_ms": 1000}
             expected["output_audio_ms"] = 4000
             assert body["data"] == [{"group": session_id} | expected] and body["total"] == expected
             assert [row["group"] for row in (await client.get("/v1/usage?group_by=end_user")).json()["data"]] == ["u7"]
@@ -105,9 +104,9 @@ def test_a_turn_reaches_sql_and_usage_though_the_broker_was_down(servers: Server
     run(within)
 
 
-async def _turn(made: GatewayStand, session_id: str) -> None:
+async def _turn(made: GatewayStand, session_id: str, **said: object) -> None:
     async with made.client() as client:
-        answer = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": False})
+        answer = await client.post(f"/v1/sessions/{session_id}/turns", json=(said or {"text": "Hi"}) | {"stream": False})
         assert answer.status_code == 200, answer.text
 
 

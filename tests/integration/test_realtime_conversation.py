@@ -3,10 +3,12 @@
 import asyncio
 import base64
 
+import pytest
+import websockets
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from realtime_stand import Client, Script, run, silence, speech, standing
+from realtime_stand import Allowance, Client, Script, run, silence, speech, standing
 
 from a2serve.gateway.access import client_secrets
 from a2serve.gateway.realtime.socket import Grant
@@ -141,6 +143,61 @@ def test_a_response_beside_the_conversation():
     run(scene)
 
 
+def test_sound_without_words_is_no_input_of_a_single_response():
+    async def scene() -> None:
+        async with standing(Script(packets=2)) as stand, stand.connect() as client:
+            await client.next()
+            part = {"type": "input_audio", "audio": base64.b64encode(silence(200)).decode()}
+            for extra in ({}, {"transcript": "hello"}):
+                given = {"type": "message", "role": "user", "content": [part | extra]}
+                await client.send("response.create", event_id="e", response={"conversation": "none", "input": [given]})
+                answer = await client.until("error", "response.done")
+                assert answer["type"] == "response.done" or answer["error"]["code"] == "unsupported"
+            assert [[item.text for item in request.items] for request in stand.script.requests] == [["hello"]]
+
+    run(scene)
+
+
+def test_what_is_left_of_the_limit_is_told_and_kept_to():
+    async def scene() -> None:
+        allowance = Allowance(limit=2)
+
+        async def grant(_socket) -> Grant:
+            return Grant("acme", allowance=allowance)
+
+        async with standing(Script(packets=2), authorize=grant) as stand, stand.connect() as client:
+            await client.next()
+            for left in (1, 0):
+                assert (await answered(client, "hello"))["status"] == "completed"
+                limit = client.of("rate_limits.updated")[-1]["rate_limits"]
+                assert limit == [{"name": "requests", "limit": 2, "remaining": left, "reset_seconds": 1.0}]
+            error = (await answered(client, "once more"))["status_details"]["error"]
+            assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limited") and len(stand.script.requests) == 2
+
+    run(scene)
+
+
+def test_an_item_that_was_deleted_while_it_was_made_is_not_cut():
+    async def scene() -> None:
+        async with standing(Script(packets=100)) as stand, stand.connect() as client:
+            await client.next()
+            await client.ask("hello")
+            item_id = (await client.until("response.output_audio.delta"))["item_id"]
+            response_id = client.of("response.created")[0]["response"]["id"]
+            await client.send("conversation.item.delete", item_id=item_id)
+            await client.send("a2.playback", response_id=response_id, played_ms=10**400, state="position")
+            await client.send("a2.playback", response_id=response_id, played_ms=100, state="position")
+            await client.send("response.cancel")
+            await client.until("response.done")
+            assert not client.of("conversation.item.truncated")
+            stand.script.packets = 2
+            await client.send("response.create")
+            await client.until("response.done")
+            assert [item.role for item in stand.script.requests[-1].items] == [2]
+
+    run(scene)
+
+
 def test_items_are_placed_fetched_cut_and_deleted():
     async def scene() -> None:
         async with standing(Script(packets=20)) as stand, stand.connect() as client:
@@ -167,8 +224,10 @@ def test_items_are_placed_fetched_cut_and_deleted():
                 await client.send("conversation.item.retrieve", item_id=item_id)
                 content = (await client.until("conversation.item.retrieved"))["item"]["content"]
                 assert words is None or content == [{"type": "output_audio", "transcript": words}]
-            await client.send("conversation.item.truncate", item_id="last", content_index=0, audio_end_ms=0)
-            assert (await client.until("error"))["error"]["code"] == "invalid_value"
+            for wrong_id, index, param in (("last", 0, "item_id"), (item_id, 1, "content_index")):
+                await client.send("conversation.item.truncate", item_id=wrong_id, content_index=index, audio_end_ms=0)
+                error = (await client.until("error"))["error"]
+                assert (error["code"], error["param"]) == ("invalid_value", param)
             await client.send("conversation.item.delete", item_id="last")
             assert (await client.until("conversation.item.deleted"))["item_id"] == "last"
             for kind in ("delete", "retrieve", "truncate"):
@@ -256,6 +315,30 @@ def test_a_session_is_continued_where_it_was():
                 assert numbers[0] > seen and numbers == sorted(numbers)
             texts = [item.text for item in stand.script.requests[-1].items]
             assert texts == ["hello", "one", "missed by the client", "one", "third"]
+            for odd in ("\u00b2", "9" * 5000, "-1", "x"):
+                async with stand.connect(f"&resume={session_id}&last_sequence={odd}") as client:
+                    assert (await client.next())["type"] == "session.created"
+
+    run(scene)
+
+
+def test_a_session_is_kept_from_its_beginning_and_given_up_when_it_is_gone():
+    async def scene() -> None:
+        for cause, code in (("deleted", 1000), ("taken_over", 1008)):
+            async with standing(Script(packets=2)) as stand, stand.connect() as client:
+                session_id = (await client.next())["session"]["id"]
+                await answered(client, "hello")
+                saved = stand.memory.saved["acme", session_id]
+                assert len(saved.items) == 2 and saved.config["type"] == "realtime"
+                stand.memory.gone = cause
+                await client.ask("and now?")
+                assert (await client.until("error"))["error"]["code"] == "session_expired"
+                with pytest.raises(websockets.ConnectionClosed) as closed:
+                    while True:
+                        await client.next()
+                assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, cause)
+            assert stand.memory.saved["acme", session_id] == saved and stand.memory.sessions[-1].cause == cause
+            assert (session_id in stand.script.released) == (cause == "deleted")
 
     run(scene)
 
@@ -280,8 +363,6 @@ def test_what_a_secret_fixes_stays_fixed():
 
 def test_strangers_are_refused_before_the_upgrade():
     async def scene() -> None:
-        import websockets
-
         async with standing() as stand:
             try:
                 async with websockets.connect(stand.url):
@@ -312,20 +393,24 @@ def test_one_trace_from_the_users_last_word_to_the_models_first():
         script = Script(packets=4, transcripts=["hello there"])
         async with standing(script, tracer=provider.get_tracer("test")) as stand, stand.connect() as client:
             await client.next()
-            await client.update(a2={})
+            await client.update(a2={"motion": {"fps": 30}, "listening": False})
             await client.say(speech() + silence(960))
             await client.until("response.done")
             traceparent = client.of("response.created")[0]["response"]["metadata"]["a2.traceparent"]
             stand.clock.ms += 200
-            while len(exporter.get_finished_spans()) < 5:
+            while len(exporter.get_finished_spans()) < 6:
                 await asyncio.sleep(0.02)
             spans = {span.name.rsplit(".", 1)[1]: span for span in exporter.get_finished_spans()}
-            assert set(spans) == {"turn", "endpointing", "transcription", "first_packet", "playback"}
+            assert set(spans) == {"turn", "endpointing", "transcription", "first_packet", "first_motion", "playback"}
             assert script.metadata[0]["traceparent"] == traceparent
             assert traceparent.split("-")[1:3] == [f"{spans['turn'].context.trace_id:032x}", f"{spans['turn'].context.span_id:016x}"]
             assert all(span.parent.span_id == spans["turn"].context.span_id for name, span in spans.items() if name != "turn")
             assert spans["turn"].start_time <= spans["endpointing"].start_time
             assert spans["turn"].attributes["a2.tenant"] == "acme" and spans["turn"].attributes["a2.status"] == "completed"
             assert stand.memory.turns[0].trace_id == traceparent.split("-")[1]
+            assert spans["turn"].attributes["a2.utterance_id"] == client.of("input_audio_buffer.committed")[0]["item_id"]
+        session = next(span for span in exporter.get_finished_spans() if span.name == "a2.gateway.session")
+        assert (session.attributes["a2.close_reason"], session.attributes["a2.turns"]) == ("client_left", 1)
+        assert [link.context.span_id for link in spans["turn"].links] == [session.context.span_id]
 
     run(scene)

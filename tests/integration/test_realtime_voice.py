@@ -58,6 +58,8 @@ def test_a_spoken_turn_in_ga_order():
             assert abs(heard - completed["usage"]["seconds"] * 24000) < 24 * 40 and script.listens[-1].final
             assert [listen.offset_samples for listen in script.listens] == sorted(listen.offset_samples for listen in script.listens)
             assert stand.memory.turns[0].endpointing_ms >= 500
+            assert stand.memory.turns[0].input_audio_ms == int(completed["usage"]["seconds"] * 1000)
+            assert client.of("response.done")[0]["response"]["usage"]["input_token_details"]["audio_tokens"] == 0  # it reads words
             await client.send("conversation.item.retrieve", item_id=item_id)
             content = (await client.until("conversation.item.retrieved"))["item"]["content"]
             assert content == [{"type": "input_audio", "transcript": "what is the moon"}]
@@ -90,6 +92,52 @@ def test_semantic_turns_end_when_it_sounds_over_or_after_the_wait(probability):
                 await client.say(silence(1600))
             await client.until("response.done")
             assert [listen.final for listen in script.listens].count(True) == 1
+
+    run(scene)
+
+
+def test_every_sound_is_billed_once_and_only_with_an_answer():
+    async def scene() -> None:
+        script = Script(packets=2, transcripts=["one", "two", "three"], refuse=True)
+        async with standing(script) as stand, stand.connect() as client:
+            await opened(client, turn_detection=None)
+            for ms in (1000, 500):
+                await client.say(silence(ms))
+                await client.send("input_audio_buffer.commit")
+                await client.until("input_audio_buffer.committed")
+            await client.send("response.create")
+            await client.until("response.done")
+            script.refuse = False
+            part = {"type": "input_audio", "audio": base64.b64encode(silence(250)).decode()}
+            await client.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
+            await client.until("conversation.item.added")
+            options = {"conversation": "none", "input": [{"type": "item_reference", "id": client.events[-1]["item"]["id"]}]}
+            for response in (options, {}, {}):
+                await client.send("response.create", response=response)
+                await client.until("response.done")
+        assert [turn.status for turn in stand.memory.turns] == ["failed", "completed", "completed", "completed"]
+        assert [turn.input_audio_ms for turn in stand.memory.turns] == [0, 0, 1750, 0]
+
+    run(scene)
+
+
+def test_who_cuts_what_is_still_playing_is_not_held():
+    """The client stopped its player: the next voice is the user's turn and no interruption that has to prove itself."""
+
+    async def scene() -> None:
+        async with standing(Script(packets=20, transcripts=["wait stop"])) as stand, stand.connect() as client:
+            await opened(client)
+            await client.update(a2={})
+            await client.ask("hello")
+            item_id = (await client.until("response.done"))["response"]["output"][0]["id"]
+            await client.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=400)
+            assert (await client.until("conversation.item.truncated"))["audio_end_ms"] == 400
+            await client.say(speech()[: 48 * 200])
+            await client.until("input_audio_buffer.speech_started")
+            await client.say(silence(960))
+            await client.until("response.done")
+            assert "a2.duck" not in client.kinds() and len(client.of("conversation.item.truncated")) == 1
+            assert [item.text for item in stand.script.requests[1].items] == ["hello", "one two", "wait stop"]
 
     run(scene)
 
@@ -226,7 +274,7 @@ def test_our_own_voice_is_not_the_user():
         async with standing(Script(running="wait stop")) as stand, stand.connect() as client:
             await opened(client)
             await speaking(stand, client, 0)
-            session = next(iter(stand.service.sessions.values()))
+            session = next(iter(stand.service.sessions))
             assert session.core
             session.core.echo.played(ours)  # as if the script had spoken this
             room = np.frombuffer(ours, "<i2").astype(np.float32) * 0.3
@@ -252,6 +300,8 @@ def test_idle_timeout_prompts_the_user():
             assert (await client.until("input_audio_buffer.committed"))["item_id"] == timeout["item_id"]
             await client.until("response.done")
             assert stand.script.requests[1].items[-1].text == "" and stand.script.requests[1].items[-1].role == 2
+            (saved,) = stand.memory.saved.values()
+            assert timeout["item_id"] in [item["id"] for item in saved.items]
 
     run(scene)
 

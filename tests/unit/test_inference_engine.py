@@ -5,14 +5,15 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 import pytest
 import tiny
 
 from a2llm.engine import Engine, TextSampling
-from a2llm.language.chat import find_persona
+from a2llm.language.chat import ChatTemplate, find_persona
 from a2llm.language.items import AssistantTurn, UserTurn
 from a2llm.language.tools import parse_tools
 from a2llm.reply_options import ReplyOptions
@@ -21,10 +22,12 @@ from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.exchange import Ask, EngineDown, Finish, Piece, Refused
 from a2serve.inference.mailbox import Delivery
 from a2serve.inference.metrics import Metrics
+from a2serve.inference.prefixes import LONGEST, Prefixes
 from a2serve.inference.speaker import MOST_UNREAD, Speaker
 
 ADA = find_persona("ada")
 HELLO = (UserTurn("Hello"),)
+parts = cache(tiny.parts)  # one test after the other: nothing in them belongs to an engine
 
 
 @dataclass
@@ -46,10 +49,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(slots: int = 2, pace: Pace | None = None, tokens: int = 14) -> AsyncIterator[Bench]:
+async def bench(slots: int = 2, pace: Pace | None = None, tokens: int = 14, kept: int = 0) -> AsyncIterator[Bench]:
     metrics, failures = Metrics(), []
-    model = Engine(tiny.parts(), slots, 1024, text_sampling=TextSampling(max_tokens=tokens))
-    speaker = Speaker(model, pace or Pace(), metrics)
+    model = Engine(parts(), slots, 1024, text_sampling=TextSampling(max_tokens=tokens))
+    speaker = Speaker(model, pace or Pace(), metrics, Prefixes(model, kept) if kept else None)
     host = EngineHost(lambda: speaker, lambda: failures.append(True))
     await host.start()
     try:
@@ -118,6 +121,40 @@ def test_the_next_turn_reads_only_what_is_new():
             second = finish(await read(b.engine.respond(ask(items=items))))
             assert second.usage.cached_tokens > first.usage.input_tokens
             assert second.usage.input_tokens > second.usage.cached_tokens
+
+    run(scenario)
+
+
+def test_a_new_session_takes_over_what_another_has_read_of_the_same_instructions():
+    tools = parse_tools('[{"type": "function", "name": "dim", "parameters": {"type": "object"}}]')
+
+    async def scenario():
+        async with bench(kept=4) as b:
+            first, again = [await read(b.engine.respond(ask(session))) for session in "ab"]
+            assert finish(first).usage.cached_tokens == 0
+            assert finish(again).usage.cached_tokens == len(ChatTemplate(tiny.tokenizer()).system(ADA))
+            np.testing.assert_allclose(sound(again), sound(first), atol=2e-3)
+            calls = [await read(b.engine.respond(ask(session, tools=tools, tool_choice="dim"))) for session in "cd"]
+            assert 0 == finish(calls[0]).usage.cached_tokens < finish(calls[1]).usage.cached_tokens
+            assert calls[0][-1].call.arguments == calls[1][-1].call.arguments
+
+    run(scenario)
+
+
+def test_only_so_many_instructions_are_kept_and_none_that_is_too_long():
+    async def scenario():
+        async with bench(kept=2) as b:
+            async def cached(words: str, session: str) -> int:
+                asked = replace(ask(session), persona=replace(ADA, instructions=words))
+                return finish(await read(b.engine.respond(asked))).usage.cached_tokens
+
+            assert [await cached(words, f"{place}") for place, words in enumerate(("one", "two"))] == [0, 0]
+            assert await cached("one", "2") > 0
+            assert await cached("three", "3") == 0  # "two" gives way: it was not asked for longest
+            assert await cached("one", "4") > 0 and await cached("two", "5") == 0
+            long = "word " * (LONGEST // 2)
+            assert len(tiny.tokenizer().encode(long)) > LONGEST
+            assert [await cached(long, "6"), await cached(long, "7")] == [0, 0]
 
     run(scenario)
 

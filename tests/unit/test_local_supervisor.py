@@ -154,6 +154,15 @@ def test_a_part_that_ignores_sigterm_is_killed_with_its_children(home: Home) -> 
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
+def test_a_part_that_ends_its_own_is_asked_alone_and_what_it_leaves_in_groups_of_their_own_is_killed(home: Home) -> None:
+    body = BODY.replace('note("start")', "import subprocess; note(str(subprocess.Popen(['sleep', '600'], process_group=0).pid))")
+    run([dummy("head", home, body=body, ends_its_own=True)], home, lambda stop: stop.set())
+    lines = journal(home)
+    assert lines[-1] == "end head"
+    left = int(lines[0].split()[0])
+    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
+
+
 def test_nothing_is_stopped_that_never_started(home: Home) -> None:
     asyncio.run(Process(dummy("idle", home), home.log("idle")).stop())
 

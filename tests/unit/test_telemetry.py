@@ -65,6 +65,14 @@ def test_a_name_that_is_used_exists() -> None:
     assert not used - set(vars(names))
 
 
+def test_every_name_is_emitted_somewhere() -> None:
+    """A name that nobody uses is a promise nobody keeps: a span that never comes, a metric that stays empty."""
+    page = [path for path in WEB.rglob("*.ts") if path.name != "names.ts"]
+    text = "\n".join(path.read_text() for path in [*sources(), *page])
+    unused = [key for key in vars(names) if key.isupper() and not re.search(rf"\b{key}\b", text)]
+    assert not unused, "emit these or delete them: " + ", ".join(unused)
+
+
 def test_the_page_uses_names_that_exist() -> None:
     found = {(path.name, name) for path in WEB.rglob("*.ts") for name in re.findall(rf"[\"'`]({OURS.pattern})[\"'`]", path.read_text())}
     assert not {(file, name) for file, name in found if name not in values().values()}

@@ -16,12 +16,14 @@ from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.realtime.socket import realtime_router
 from a2serve.gateway.realtime.sockets import realtime_service
-from a2serve.gateway.rest import catalog, client_secrets, health, openapi, problem_responses, sessions, traces, turns, usage
+from a2serve.gateway.rest import catalog, client_secrets, docs_page, health, openapi, problem_responses, sessions, traces, turns, usage
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.site import add_site
 from a2serve.gateway.state import redis_client
+from a2serve.gateway.state.endings import Endings
 from a2serve.gateway.state.kafka_producer import IdempotentProducer
 from a2serve.gateway.state.outbox_sender import OutboxSender
+from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_tracing
 
 V1 = (sessions.router, turns.router, client_secrets.router, catalog.router, usage.router, traces.router)
@@ -31,18 +33,20 @@ GAUGES_S = 5.0
 def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySettings], InferenceClient] | None = None) -> FastAPI:
     """Everything is reached lazily: the app starts while Redis, broker and inference are still down, and says so in /readyz.
 
-    `make_inference` is for tests. Raises ValueError for an unreadable tenants file.
+    `make_inference` is for tests. Raises ValueError for an unreadable tenants file, FileNotFoundError for a wheel that is missing.
     """
     parts = _make_parts(settings, make_inference or _grpc)
     app = FastAPI(
-        title="A2-LLM Serve", version="1", description=openapi.DESCRIPTION, openapi_tags=openapi.TAGS, lifespan=_lifespan, redoc_url=None
-    )
+        title="A2-LLM Serve", version="1", description=openapi.DESCRIPTION, openapi_tags=openapi.TAGS, lifespan=_lifespan,
+        docs_url=None, redoc_url=None,
+    )  # fmt: skip
     app.state.parts = parts
     app.state.realtime = realtime_service(parts)
     problem_responses.install(app)
     for router in V1:
         app.include_router(router, prefix="/v1")
     app.include_router(health.router)
+    app.include_router(docs_page.docs_routes())
     app.include_router(realtime_router(app.state.realtime))
     openapi.install(app)
     add_site(app, settings, app.state.realtime)
@@ -52,7 +56,7 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
 
 def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySettings], InferenceClient]) -> GatewayParts:
     http = httpx.AsyncClient(trust_env=False, verify=False)  # loopback or the cluster's own network; TLS is the collector's business
-    tracing = start_tracing("a2-gateway", settings.otlp_endpoint)
+    tracing = start_tracing(names.SERVICE_GATEWAY, settings.otlp_endpoint)
     redis, tenants = redis_client.connect(settings.redis_url), TenantFile(settings.tenants_file)
     return GatewayParts(settings, redis, make_inference(settings), http, tenants, tracing)
 
@@ -68,6 +72,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         ending.push_async_callback(parts.close)
         sender = OutboxSender(parts.redis, lambda: IdempotentProducer(parts.settings.kafka_servers), _replica_name(parts.settings))
         await ending.enter_async_context(running(sender.run(), "outbox"))
+        await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
         gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime)
         await ending.enter_async_context(running(every(GAUGES_S, gauges.read), "gauges"))
         ending.push_async_callback(parts.background.close, parts.settings.drain_s)

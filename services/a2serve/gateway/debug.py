@@ -24,7 +24,7 @@ class LiveSession:
 
 
 def debug_routes(receiver_url: str, live: Callable[[], Sequence[LiveSession]]) -> APIRouter:
-    """GET /debug, /debug/turns (both fetched from the receiver at `receiver_url`) and /debug/sessions (from `live`)."""
+    """GET /debug, /debug/turns, /debug/servers (fetched from the receiver at `receiver_url`) and /debug/sessions (from `live`)."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/debug")
@@ -34,6 +34,10 @@ def debug_routes(receiver_url: str, live: Callable[[], Sequence[LiveSession]]) -
     @router.get("/debug/turns")
     async def turns() -> Response:  # pyright: ignore[reportUnusedFunction]
         return await _fetch(f"{receiver_url.rstrip('/')}/debug/turns")
+
+    @router.get("/debug/servers")
+    async def servers() -> Response:  # pyright: ignore[reportUnusedFunction]
+        return await _fetch(f"{receiver_url.rstrip('/')}/debug/servers")
 
     @router.get("/debug/sessions")
     async def sessions() -> list[LiveSession]:  # pyright: ignore[reportUnusedFunction]

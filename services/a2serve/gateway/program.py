@@ -1,28 +1,21 @@
-"""The command line of the gateway: `python -m a2serve.gateway`. Settings come from the environment."""
+"""The command line of the gateway: `python -m a2serve.gateway`. Settings come from the environment.
+
+What is wrong with them is said before anything heavy is imported; what serves is `server`.
+"""
 
 import argparse
-import asyncio
-import json
 import logging
-import signal
 import sys
-from types import FrameType
 
-import uvicorn
-from fastapi import FastAPI
 from pydantic import ValidationError
 
-from a2serve.gateway.app import create_app
-from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.socket import RealtimeService
+from a2serve.gateway.access.tenants import read_tenants
 from a2serve.gateway.request_context import ContextFilter
 from a2serve.gateway.settings import GatewaySettings
-from a2serve.telemetry.setup import start_logging
+from a2serve.telemetry import names
+from a2serve.telemetry.logs import start_logging
 
-LARGEST_FRAME_BYTES = 16 << 20  # larger than a session takes, so that it can say so
-LOOK_S = 0.1
 _FIELDS = GatewaySettings.model_fields.items()
-log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -32,62 +25,25 @@ def main() -> None:
     parser.parse_args()
     try:
         settings = GatewaySettings()
+        read_tenants(settings.tenants_file)
     except ValidationError as error:
         sys.exit("\n".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors()))
-    start_logging("a2-gateway", settings.log_level)
-    logging.getLogger("kafka").setLevel(logging.ERROR)  # it tells every attempt to reconnect; the outbox tells the first
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(ContextFilter())
-    try:
-        app = create_app(settings)
-        DrainingServer(app, settings).run()
     except (OSError, ValueError) as error:
         sys.exit(f"the gateway cannot start: {error}")
+    start_logging(names.SERVICE_GATEWAY, settings.log_level)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(ContextFilter())
+    _serve(settings)
 
 
-class DrainingServer(uvicorn.Server):
-    """On the first signal takes no new work and lets live sessions leave; on the second one stops at once."""
+def _serve(settings: GatewaySettings) -> None:
+    from a2serve.gateway.app import create_app
+    from a2serve.gateway.server import DrainingServer
 
-    def __init__(self, app: FastAPI, settings: GatewaySettings) -> None:
-        config = uvicorn.Config(
-            app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
-            ws="websockets-sansio",
-            ws_max_size=LARGEST_FRAME_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=5,
-        )  # fmt: skip
-        super().__init__(config)
-        self._drain_s = settings.drain_s
-        self._parts: GatewayParts = app.state.parts
-        self._realtime: RealtimeService = app.state.realtime
-        self._draining: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    async def startup(self, sockets: list[object] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Also says where it listens."""
-        self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)  # pyright: ignore[reportArgumentType]
-        if self.started:
-            port = self.servers[0].sockets[0].getsockname()[1]
-            print(json.dumps({"ready": True, "port": port}), flush=True)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by uvicorn for SIGTERM and SIGINT."""
-        if self._parts.draining or self._loop is None:
-            super().handle_exit(signal.SIGTERM, frame)
-            return
-        self._parts.draining = True
-        self._loop.call_soon_threadsafe(self._start_draining)
-
-    def _start_draining(self) -> None:
-        self._draining = asyncio.create_task(self._drain(), name="drain")
-
-    async def _drain(self) -> None:
-        log.info("draining", extra={"sessions": len(self._realtime.sessions)})
-        self._realtime.drain()
-        waited_s = 0.0
-        while self._realtime.sessions and waited_s < self._drain_s + 1:
-            await asyncio.sleep(LOOK_S)
-            waited_s += LOOK_S
-        self.should_exit = True
+    try:
+        DrainingServer(create_app(settings), settings).run()
+    except (OSError, ValueError) as error:
+        sys.exit(f"the gateway cannot start: {error}")
 
 
 def _variable(field: str) -> str:

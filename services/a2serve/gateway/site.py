@@ -66,7 +66,7 @@ class _Heads(StaticFiles):
 
 
 def _live(realtime: RealtimeService) -> list[LiveSession]:
-    return [entry for session in realtime.sessions.values() if (entry := _entry(session))]
+    return [entry for session in realtime.sessions if (entry := _entry(session))]
 
 
 def _entry(session: Session) -> LiveSession | None:

@@ -14,9 +14,10 @@ from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import load_listener, load_speaker, read_facts
-from a2serve.inference.servicer import AvatarServicer
+from a2serve.inference.servicer import Avatar, AvatarServicer
 from a2serve.inference.settings import InferenceSettings
 from a2serve.inference.speaker import Speaker
+from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_tracing
 
 SERVICE = "a2.inference.v1.Avatar"
@@ -31,7 +32,7 @@ class Host:
 
     def __init__(self, settings: InferenceSettings, make_speaker: Callable[[InferenceSettings, Metrics], Speaker] = load_speaker) -> None:
         self._settings, self._metrics = settings, Metrics()
-        self._tracing = start_tracing("a2-inference", settings.otlp_endpoint)
+        self._tracing = start_tracing(names.SERVICE_INFERENCE, settings.otlp_endpoint)
         self._engine_host = EngineHost(lambda: make_speaker(settings, self._metrics), self._on_engine_failure)
         self._engine = LocalEngine(self._engine_host, settings.slots, self._metrics)
         self._health: Any = cast("Any", health).aio.HealthServicer()  # chosen at run time, so typed nowhere
@@ -46,8 +47,8 @@ class Host:
             asyncio.to_thread(read_facts, self._settings), asyncio.to_thread(load_listener, self._settings), self._engine_host.start())
         self._ears = Ears(listener, self._engine.turn_end, self._settings.ear_workers, self._settings.ear_sessions)
         tracer = self._tracing.get_tracer("a2serve.inference")
-        self._servicer = AvatarServicer(self._engine, self._ears, facts, self._metrics, tracer)
-        cast("Any", avatar_pb2_grpc).add_AvatarServicer_to_server(self._servicer, self._server)
+        self._avatar = Avatar(self._engine, self._ears, facts, self._metrics, tracer)
+        cast("Any", avatar_pb2_grpc).add_AvatarServicer_to_server(AvatarServicer(self._avatar), self._server)
         cast("Any", health_pb2_grpc).add_HealthServicer_to_server(self._health, self._server)
         await self._show_health(Serving.SERVING)
         await self._server.start()
@@ -66,7 +67,7 @@ class Host:
 
     async def drain(self) -> None:
         """Take no new responses and wait for those that run, up to the limit; then stop everything."""
-        self._servicer.draining = True
+        self._avatar.draining = True
         await self._show_health(Serving.NOT_SERVING)
         waited_s = 0.0
         while self._engine.speaking and waited_s < self._settings.drain_s:

@@ -19,6 +19,7 @@ class Metrics:
         self.slots = Gauge(names.METRIC_INFERENCE_SLOTS, "slots by state", [names.LABEL_STATE], registry=self.registry)
         self.queue = Gauge(names.METRIC_INFERENCE_QUEUE, "commands the engine has not taken yet", registry=self.registry)
         self.kv_tokens = Gauge(names.METRIC_INFERENCE_KV_TOKENS, "tokens kept in the KV cache", registry=self.registry)
+        self.kv_bytes = Gauge(names.METRIC_INFERENCE_KV_BYTES, "memory that they take", registry=self.registry)
         self.step = Histogram(names.METRIC_INFERENCE_STEP_SECONDS, "time of one engine step",
                               buckets=names.BUCKETS_STEP_SECONDS, registry=self.registry)  # fmt: skip
         self.batch = Histogram(names.METRIC_INFERENCE_BATCH, "responses in one engine step",

@@ -21,6 +21,7 @@ from a2llm.rig import ARKIT61, FlameMapping, load_flame_mapping, retarget
 from a2serve.inference.exchange import Ask
 from a2serve.inference.mailbox import Mailbox
 from a2serve.inference.metrics import Metrics
+from a2serve.inference.prefixes import Prefixes
 from a2serve.inference.settings import InferenceSettings
 from a2serve.inference.speaker import Speaker
 
@@ -54,7 +55,17 @@ def load_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:
     """The engine, warm. Takes seconds; raises WeightsError or CheckpointError."""
     engine = Engine(load_parts(settings.model_folder, settings.device, settings.threads), settings.slots, settings.context_tokens)
     warm_up(Speaker(engine, settings, Metrics()), settings.slots)  # its numbers are nobody's
-    return Speaker(engine, settings, metrics)
+    return Speaker(engine, settings, metrics, _read_personas(engine, settings.kept_instructions))
+
+
+def _read_personas(engine: Engine, most: int) -> Prefixes | None:
+    """The instructions of the personas that ship, as far as there is room."""
+    if not most:
+        return None
+    prefixes = Prefixes(engine, most)
+    for persona in list(personas().values())[:most]:
+        prefixes.read(engine.template.system(persona))
+    return prefixes
 
 
 def warm_up(speaker: Speaker, slots: int) -> None:

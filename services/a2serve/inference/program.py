@@ -1,19 +1,29 @@
-"""The command line of the inference service: `python -m a2serve.inference`. Settings come from the environment."""
+"""The command line of the inference service: `python -m a2serve.inference`. Settings come from the environment.
+
+What is wrong with them is said before anything heavy is imported.
+"""
 
 import argparse
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from a2serve.inference.host import SWITCH_INTERVAL_S, Host
 from a2serve.inference.settings import InferenceSettings
-from a2serve.telemetry.setup import start_logging
+from a2serve.telemetry import names
+from a2serve.telemetry.logs import start_logging
+
+if TYPE_CHECKING:
+    from a2serve.inference.host import Host
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -25,19 +35,26 @@ def main() -> None:
         settings = InferenceSettings()
     except ValidationError as error:
         sys.exit("\n".join(f"A2_INFERENCE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
-    start_logging("a2-inference", settings.log_level)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    start_logging(names.SERVICE_INFERENCE, settings.log_level)
     try:
-        asyncio.run(_serve(settings))
+        _run(settings)
     except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f"inference cannot start: {error}")
 
 
-async def _serve(settings: InferenceSettings) -> None:
+def _run(settings: InferenceSettings) -> None:
+    from a2serve.inference.host import SWITCH_INTERVAL_S, Host
+
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    asyncio.run(_serve(lambda: Host(settings)))
+
+
+async def _serve(make_host: Callable[[], "Host"]) -> None:
     asked_to_end = asyncio.Event()
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, asked_to_end.set)
-    host = Host(settings)
+    host = make_host()
+    log.info("loading the model")
     start = asyncio.ensure_future(host.start())
     await asyncio.wait([start, asyncio.ensure_future(asked_to_end.wait())], return_when=asyncio.FIRST_COMPLETED)
     if not start.done():

@@ -1,8 +1,12 @@
-"""The Avatar service of avatar.proto: reads a request, hands it on, writes the answer, maps errors to status codes. No logic."""
+"""The Avatar service of avatar.proto, whoever hosts it: reads a request, hands it on, writes the answer. No logic, no server.
+
+`Avatar` knows messages only; AvatarServicer puts it into a grpc.aio server, ray_replica into a Ray Serve deployment.
+"""
 
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import grpc
 from opentelemetry.trace import Tracer
@@ -17,7 +21,7 @@ from a2serve.inference.face import idle_motion
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import Facts
 from a2serve.inference.motion import RigUnavailable
-from a2serve.inference.spans import ResponsePhases, span
+from a2serve.inference.spans import Metadata, ResponsePhases, span
 from a2serve.telemetry import names
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -28,66 +32,101 @@ _CODES = {
 }  # fmt: skip
 
 
-class AvatarServicer(avatar_pb2_grpc.AvatarServicer):
-    """`draining` refuses new responses; those that run go on."""
+class Status(NamedTuple):
+    """How a call ends that did not succeed: code, message and trailing metadata."""
+
+    code: grpc.StatusCode
+    details: str
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+def status_of(error: Exception) -> Status:
+    """Of an EXPECTED error."""
+    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), grpc.StatusCode.INVALID_ARGUMENT)
+    metadata = (("retry-after-ms", str(error.retry_after_ms)),) if isinstance(error, Refused) else ()
+    return Status(code, str(error), metadata)
+
+
+class Avatar:
+    """Every method may raise an EXPECTED error. `draining` refuses new responses; those that run go on."""
 
     def __init__(self, engine: EngineClient, ears: Ears, facts: Facts, metrics: Metrics, tracer: Tracer) -> None:
         self._engine, self._ears, self._facts, self._metrics, self._tracer = engine, ears, facts, metrics, tracer
         self.draining = False
 
-    async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.ModelInfo:
+    def describe(self) -> pb.ModelInfo:
         return wire.write_info(self._facts, self._engine.slots, self._engine.slots - self._engine.speaking)
 
-    async def Respond(self, request: pb.RespondRequest, context: Context) -> None:
+    async def respond(self, request: pb.RespondRequest, metadata: Metadata) -> AsyncGenerator[pb.Packet, None]:
+        """Closing it cancels the response."""
         attributes: dict[str, str | bool] = {
             names.ATTR_TENANT: request.tenant, names.ATTR_SESSION_ID: request.session_id, names.ATTR_RESPONSE_ID: request.response_id}
-        with span(self._tracer, names.SPAN_INFERENCE_RESPOND, context.invocation_metadata(), attributes) as parent:
-            phases = ResponsePhases(self._tracer, parent)
-            try:
-                await self._respond(request, context, phases)
-            except EXPECTED as error:
-                await _refuse(context, error)
+        with span(self._tracer, names.SPAN_INFERENCE_RESPOND, metadata, attributes) as parent:
+            if self.draining:
+                self._metrics.refused.labels("draining").inc()
+                raise EngineDown("the replica drains: it takes no new responses")
+            phases, packets = ResponsePhases(self._tracer, parent), wire.PacketStream(request, self._facts)
+            async with aclosing(self._engine.respond(wire.read_ask(request, self._facts))) as pieces:
+                async for piece in pieces:
+                    yield packets.packet(piece)
+                    if piece.finish:
+                        phases.finished(piece.finish)
 
-    async def _respond(self, request: pb.RespondRequest, context: Context, phases: ResponsePhases) -> None:
-        if self.draining:
-            self._metrics.refused.labels("draining").inc()
-            raise EngineDown("the replica drains: it takes no new responses")
-        ask = wire.read_ask(request, self._facts)
-        packets = wire.PacketStream(request, self._facts)
-        async with aclosing(self._engine.respond(ask)) as pieces:
-            async for piece in pieces:
-                await context.write(packets.packet(piece))
-                if piece.finish:
-                    phases.finished(piece.finish)
-
-    async def Listen(self, request: pb.ListenRequest, context: Context) -> pb.ListenReply:
+    async def listen(self, request: pb.ListenRequest, metadata: Metadata) -> pb.ListenReply:
         attributes: dict[str, str | bool] = {names.ATTR_SESSION_ID: request.session_id, names.ATTR_FINAL: request.final}
+        if request.final:  # the one that a turn waits for: it stands with it in a waterfall
+            attributes[names.ATTR_UTTERANCE_ID] = request.utterance_id
         started = time.perf_counter()
-        with span(self._tracer, names.SPAN_INFERENCE_LISTEN, context.invocation_metadata(), attributes):
-            try:
-                heard = await self._ears.listen(wire.read_sound(request))
-            except EXPECTED as error:
-                await _refuse(context, error)
+        with span(self._tracer, names.SPAN_INFERENCE_LISTEN, metadata, attributes):
+            heard = await self._ears.listen(wire.read_sound(request))
         self._metrics.listen.labels(str(request.final).lower()).observe(time.perf_counter() - started)
         return wire.write_hearing(request.utterance_id, heard)
 
+    def idle(self, request: pb.IdleRequest) -> pb.Motion:
+        return idle_motion(request, self._facts)
+
+    async def release(self, request: pb.ReleaseRequest) -> pb.ReleaseReply:
+        heard = self._ears.forget(request.session_id)
+        return pb.ReleaseReply(known=await self._engine.release(request.session_id) or heard)
+
+
+class AvatarServicer(avatar_pb2_grpc.AvatarServicer):
+    """An Avatar in a grpc.aio server."""
+
+    def __init__(self, avatar: Avatar) -> None:
+        self._avatar = avatar
+
+    async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.ModelInfo:
+        return self._avatar.describe()
+
+    async def Respond(self, request: pb.RespondRequest, context: Context) -> None:
+        try:
+            async with aclosing(self._avatar.respond(request, context.invocation_metadata())) as packets:
+                async for packet in packets:
+                    await context.write(packet)
+        except EXPECTED as error:
+            await _refuse(context, error)
+
+    async def Listen(self, request: pb.ListenRequest, context: Context) -> pb.ListenReply:
+        try:
+            return await self._avatar.listen(request, context.invocation_metadata())
+        except EXPECTED as error:
+            await _refuse(context, error)
+
     async def Idle(self, request: pb.IdleRequest, context: Context) -> pb.Motion:
         try:
-            return idle_motion(request, self._facts)
+            return self._avatar.idle(request)
         except EXPECTED as error:
             await _refuse(context, error)
 
     async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseReply:
-        heard = self._ears.forget(request.session_id)
         try:
-            return pb.ReleaseReply(known=await self._engine.release(request.session_id) or heard)
+            return await self._avatar.release(request)
         except EXPECTED as error:
             await _refuse(context, error)
 
 
 async def _refuse(context: Context, error: Exception) -> NoReturn:
-    """End the call with the status code of an expected error."""
-    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), grpc.StatusCode.INVALID_ARGUMENT)
-    metadata = (("retry-after-ms", str(error.retry_after_ms)),) if isinstance(error, Refused) else ()
-    await context.abort(code, str(error), metadata)
+    """End the call with the status of an expected error."""
+    await context.abort(*status_of(error))
     raise AssertionError("abort always raises")

@@ -14,9 +14,11 @@ from uuid import uuid4
 from a2llm.conversation import Conversation, Reply, StepOutput
 from a2llm.engine import Engine
 from a2llm.language.items import AssistantTurn, Item
+from a2llm.language.tools import choose_tools
 from a2serve.inference.exchange import Ask, Call, Finish, Piece, Reason, Timings, Usage
 from a2serve.inference.mailbox import Delivery, Mailbox
 from a2serve.inference.metrics import Metrics
+from a2serve.inference.prefixes import Prefixes
 
 MOST_UNREAD = 100  # pieces: 5 s of speech that the reader has not taken
 _LOOK_AGAIN_S = 0.02  # while a reader does not keep up
@@ -103,8 +105,8 @@ class Speech:
 class Speaker:
     """One engine with its sessions and what they are saying."""
 
-    def __init__(self, engine: Engine, pace: Pace, metrics: Metrics) -> None:
-        self._engine, self._pace, self._metrics = engine, pace, metrics
+    def __init__(self, engine: Engine, pace: Pace, metrics: Metrics, prefixes: Prefixes | None = None) -> None:
+        self._engine, self._pace, self._metrics, self._prefixes = engine, pace, metrics, prefixes
         self._sessions: dict[str, Session] = {}
         self._speeches: dict[Mailbox, Speech] = {}
 
@@ -165,20 +167,32 @@ class Speaker:
         if session is None:
             session = self._sessions[ask.session_id] = Session(self._engine.open_conversation(ask.persona))
         session.conversation.persona = ask.persona
+        if self._prefixes:
+            self._prefixes.lend(session.conversation, self._beginning(ask))
         reply = self._engine.respond(session.conversation, session.recall(ask.items), ask.options)
         return Speech(ask, mailbox, reply, self._engine.parts.clock.sample_rate_hz)
 
+    def _beginning(self, ask: Ask) -> list[int]:
+        """Ids that the prompt begins with. Raises ValueError, as the engine does, for tools that cannot be kept to."""
+        tools = choose_tools(ask.options.tools, ask.options.tool_choice)
+        return self._engine.template.instructions(ask.persona.instructions, tools)
+
     def _end(self, speech: Speech) -> None:
         del self._speeches[speech.mailbox]
-        if speech.reply.spoken:
-            self._sessions[speech.ask.session_id].remember(speech.reply.said)
+        if self._prefixes:
+            self._prefixes.learn(speech.reply.conversation, self._beginning(speech.ask))
+        said = speech.reply.said
+        if isinstance(said, AssistantTurn) and said.text:
+            self._sessions[speech.ask.session_id].remember(said)
 
     def _note(self, speeches: Sequence[Speech], took_s: float) -> None:
         for speech in speeches:
             speech.compute_s += took_s
         self._metrics.step.observe(took_s)
         self._metrics.batch.observe(len(speeches))
-        self._metrics.kv_tokens.set(sum(len(session.conversation.cached) for session in self._sessions.values()))
+        tokens = sum(len(session.conversation.cached) for session in self._sessions.values())
+        self._metrics.kv_tokens.set(tokens)
+        self._metrics.kv_bytes.set(tokens * self._engine.cache.token_bytes)
 
     def _end_session_speech(self, session_id: str) -> list[Delivery]:
         ended = [s for s in self._speeches.values() if s.ask.session_id == session_id]

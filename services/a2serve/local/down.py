@@ -5,10 +5,8 @@ import signal
 import time
 from collections.abc import Callable
 
-import psutil
-
 from a2serve.local.home import Home
-from a2serve.local.process import signal_group
+from a2serve.local.process import kill_all, members, signal_group
 from a2serve.local.state import Pid, read_state
 
 SUPERVISOR_S = 90.0  # it stops its parts one after the other, each with its own patience
@@ -26,7 +24,7 @@ def stop_what_runs(home: Home, say: Callable[[str], None], supervisor_s: float =
         say(f"stopping {state.url}")
         _end_supervisor(state.supervisor, supervisor_s)
     for name, pid in reversed(state.parts.items()):
-        if not pid.is_replaced and _end_group(pid.pid):
+        if not pid.is_replaced and _end_part(pid.pid):
             say(f"stopped {name}, which was left behind")
     home.state_file.unlink(missing_ok=True)
     say("stopped")
@@ -38,27 +36,15 @@ def _end_supervisor(supervisor: Pid, patience_s: float) -> None:
         os.kill(supervisor.pid, signal.SIGKILL)
 
 
-def _end_group(group: int) -> bool:
+def _end_part(pid: int) -> bool:
     """Whether there was anything to end."""
-    if not _members(group):
+    if not members(pid):
         return False
-    signal_group(group, signal.SIGTERM)
-    if not _becomes(lambda: not _members(group), PART_S):
-        signal_group(group, signal.SIGKILL)
-        _becomes(lambda: not _members(group), PART_S)
+    signal_group(pid, signal.SIGTERM)
+    if not _becomes(lambda: not members(pid), PART_S):
+        kill_all(pid)
+        _becomes(lambda: not members(pid), PART_S)
     return True
-
-
-def _members(group: int) -> list[int]:
-    """Processes of the group that are not zombies."""
-    found: list[int] = []
-    for process in psutil.process_iter():
-        try:
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except (ProcessLookupError, PermissionError, psutil.Error):  # it ended meanwhile, or is not ours
-            continue
-    return found
 
 
 def _becomes(condition: Callable[[], bool], patience_s: float) -> bool:

@@ -34,10 +34,15 @@ class Home:
 def find_home() -> Home:
     """All under `$A2_HOME`, else in the user's own folders; `A2_RUN_FOLDER` and `A2_TENANTS_FILE` move one of them."""
     whole = os.environ.get("A2_HOME")
-    run = os.environ.get("A2_RUN_FOLDER") or Path(whole or _user_cache() / "a2llm") / "run"
+    run = os.environ.get("A2_RUN_FOLDER") or cache_folder() / "run"
     data = whole or _user_folder("XDG_DATA_HOME", "~/.local/share") / "a2llm"
     tenants = os.environ.get("A2_TENANTS_FILE") or Path(whole or _user_folder("XDG_CONFIG_HOME", "~/.config") / "a2llm") / "tenants.toml"
     return Home(Path(run).expanduser(), Path(data).expanduser(), Path(tenants).expanduser())
+
+
+def cache_folder() -> Path:
+    """`$A2_HOME`, else ours among the user's caches: what can be made or fetched again."""
+    return Path(os.environ.get("A2_HOME") or _user_cache() / "a2llm").expanduser()
 
 
 def private_folder(path: Path) -> Path:

@@ -1,8 +1,9 @@
-"""What runs on one machine: six parts, their commands, ports and settings. The only place that knows them by name."""
+"""What runs on one machine: its parts, their commands, ports and settings. In profile `cluster` those of `cluster` run the model."""
 
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,12 +40,20 @@ def choose_ports(gateway: int) -> Ports:
 
 
 def all_parts(ports: Ports, home: Home) -> list[Part]:
-    """What is needed stands before what needs it; stopping goes the other way, so the recorder still reads what the gateway's
-    last sessions wrote. Raises FileNotFoundError if a server's binary is missing.
+    """Of profile `default`. Raises FileNotFoundError if a server's binary is missing."""
+    return around([inference(ports)], ports, home, {"inference": ports.inference_metrics})
+
+
+def around(model: Sequence[Part], ports: Ports, home: Home, model_metrics: Mapping[str, int], application: str = "") -> list[Part]:
+    """All parts, with those that run the model among them, and their Prometheus ports.
+
+    What is needed stands before what needs it; stopping goes the other way, so the recorder still reads what the gateway's last
+    sessions wrote. `application`: what the gateway asks for at an ingress that several share.
     """
+    numbers = {"gateway": ports.gateway, **model_metrics, "recorder": ports.recorder_metrics}
     return [
-        valkey(ports.valkey, home), broker(ports.broker), traces(ports.traces),
-        recorder(ports, home), inference(ports), gateway(ports, home),
+        valkey(ports.valkey, home), broker(ports.broker), traces(ports.traces, numbers),
+        recorder(ports, home), *model, gateway(ports, home, application),
     ]  # fmt: skip
 
 
@@ -65,9 +74,10 @@ def broker(port: int) -> Part:
     return Part("broker", "event stream (Kafka wire)", command, connects(port), _address(port))
 
 
-def traces(port: int) -> Part:
-    """The OTLP receiver and the /debug page."""
-    command = (sys.executable, "-m", "a2serve.local.traces", "--port", str(port))
+def traces(port: int, numbers: Mapping[str, int] | None = None) -> Part:
+    """The OTLP receiver and the /debug page. `numbers`: Prometheus ports of the servers that it shows."""
+    pages = json.dumps({name: f"{_url(port)}/metrics" for name, port in (numbers or {}).items()})
+    command = (sys.executable, "-m", "a2serve.local.traces", "--port", str(port), "--servers", pages)
     return Part("traces", "traces (OTLP)", command, http_ok(port, "/healthz"), _address(port))
 
 
@@ -93,7 +103,7 @@ def recorder(ports: Ports, home: Home) -> Part:
                 http_ok(ports.recorder_metrics, "/metrics"), _address(ports.recorder_metrics), env, needs=("broker",))  # fmt: skip
 
 
-def gateway(ports: Ports, home: Home) -> Part:
+def gateway(ports: Ports, home: Home, application: str = "") -> Part:
     """Serves the page too. Its /readyz says yes when it reaches what it needs, inference included."""
     env = {
         "A2_GATEWAY_HOST": HOST, "A2_GATEWAY_PORT": str(ports.gateway), "A2_GATEWAY_PROFILE": "local",
@@ -101,7 +111,7 @@ def gateway(ports: Ports, home: Home) -> Part:
         "A2_GATEWAY_KAFKA_SERVERS": _address(ports.broker), "A2_GATEWAY_USAGE_DATABASE": database_url(home),
         "A2_GATEWAY_WEB_FOLDER": str(PAGE_FOLDER), "A2_GATEWAY_AVATARS_FOLDER": str(AVATARS_FOLDER),
         "A2_GATEWAY_OTLP_ENDPOINT": _url(ports.traces), "A2_TENANTS_FILE": str(home.tenants_file),
-        "A2_GATEWAY_DRAIN_S": str(DRAIN_S),
+        "A2_GATEWAY_DRAIN_S": str(DRAIN_S), "A2_GATEWAY_INFERENCE_APPLICATION": application,
     }  # fmt: skip
     return Part("gateway", "the page, REST and the socket", (sys.executable, "-m", "a2serve.gateway"),
                 http_ok(ports.gateway, "/readyz"), _address(ports.gateway), env, needs=("valkey", "broker", "traces"),

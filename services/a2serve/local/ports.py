@@ -1,21 +1,27 @@
 """Free loopback ports. A port is only looked up here: whoever gets it binds it a moment later."""
 
+import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 HOST = "127.0.0.1"
 TRIES = 50
+# Below those that systems give to outgoing connections: one of our own parts' would take a port between look-up and use.
+QUIET_PORTS = range(20_000, 32_000)
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on. They are held together until all are found."""
+    """Different ports that nobody listens on. They are held together until all are found. Raises OSError if there are too few."""
     with ExitStack() as held:
         found: list[int] = []
-        for _ in range(count):
+        for port in random.sample(QUIET_PORTS, len(QUIET_PORTS)):
+            if len(found) == count:
+                return found
             listener = held.enter_context(socket.socket())
-            listener.bind((HOST, 0))
-            found.append(listener.getsockname()[1])
-        return found
+            with suppress(OSError):
+                listener.bind((HOST, port))
+                found.append(port)
+    raise OSError(f"fewer than {count} of the ports {QUIET_PORTS.start} to {QUIET_PORTS.stop - 1} are free")
 
 
 def first_free_port(wanted: int) -> int:

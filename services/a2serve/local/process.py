@@ -7,8 +7,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from a2serve.local import tie
 from a2serve.local.probes import Probe
@@ -18,7 +21,10 @@ PROBE_EVERY_S = 0.05
 
 @dataclass(frozen=True)
 class Part:
-    """What to run. `needs`: parts that must be ready first. `stop_s`: how long SIGTERM may take before SIGKILL."""
+    """What to run. `needs`: parts that must be ready first. `stop_s`: how long SIGTERM may take before SIGKILL.
+
+    `ends_its_own`: SIGTERM is for its first process alone, which ends those it started in the order they need.
+    """
 
     name: str
     role: str
@@ -30,6 +36,7 @@ class Part:
     ready_s: float = 60.0
     stop_s: float = 10.0
     restarts: int = 3
+    ends_its_own: bool = False
 
 
 class PartFailed(Exception):
@@ -72,16 +79,19 @@ class Process:
         await self._running.wait()
 
     async def stop(self) -> None:
-        """SIGTERM to the group, then SIGKILL to whatever of it is left. Nothing happens if it never started."""
+        """SIGTERM, then SIGKILL to whatever is left of all it started. Nothing happens if it never started."""
         if self._process is None:
             return
-        signal_group(self.pid, signal.SIGTERM)
+        if not self.part.ends_its_own:
+            signal_group(self.pid, signal.SIGTERM)
+        elif self._process.returncode is None:
+            self._process.terminate()
         try:
             async with asyncio.timeout(self.part.stop_s):
                 await self._process.wait()
         except TimeoutError:
             pass
-        signal_group(self.pid, signal.SIGKILL)
+        kill_all(self.pid)
         await self._process.wait()
 
     def obituary(self) -> str:
@@ -95,6 +105,26 @@ class Process:
     def _running(self) -> asyncio.subprocess.Process:
         assert self._process is not None, "start() comes first"
         return self._process
+
+
+def kill_all(pid: int) -> None:
+    """SIGKILL to the group, and to the groups that its processes made: a part is a session of its own."""
+    signal_group(pid, signal.SIGKILL)
+    for member in members(pid):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(member, signal.SIGKILL)
+
+
+def members(part: int) -> list[int]:
+    """Processes of a part, by the id of its first, that are not zombies."""
+    found: list[int] = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == part and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except (ProcessLookupError, PermissionError, psutil.Error):  # it ended meanwhile, or is not ours
+            continue
+    return found
 
 
 def signal_group(pid: int, number: signal.Signals) -> bool:

@@ -1,4 +1,4 @@
-"""The command line of the supervisor: `python -m a2serve.local [--port N] [--profile default] [--no-browser] [down]`."""
+"""The command line of the supervisor: `python -m a2serve.local [--port N] [--profile default|cluster] [--no-browser] [down]`."""
 
 import argparse
 import asyncio
@@ -9,14 +9,16 @@ import time
 import webbrowser
 from collections.abc import Callable
 
+from a2serve.local.cluster import choose_cluster_ports, cluster_parts
 from a2serve.local.dev_key import dev_key
 from a2serve.local.down import stop_what_runs
 from a2serve.local.home import Home, find_home
-from a2serve.local.parts import all_parts, choose_ports, missing_page, table
+from a2serve.local.parts import Ports, all_parts, choose_ports, missing_page, table
 from a2serve.local.ports import HOST
 from a2serve.local.process import Part
 from a2serve.local.state import AlreadyRunning, State, only_supervisor, read_state
 from a2serve.local.supervisor import Supervisor
+from a2serve.local.triton_install import install_triton
 
 SAME_WISH_S = 0.5  # make passes on what the terminal has sent already
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,7 +34,7 @@ def main() -> None:
     began_s = time.monotonic()
     try:
         with only_supervisor(home):
-            kept_alive = _up(home, arguments.port, not arguments.no_browser, began_s)
+            kept_alive = _up(home, arguments.port, arguments.profile, not arguments.no_browser, began_s)
     except (OSError, ImportError, AlreadyRunning) as error:
         sys.exit(f"cannot start: {error}")
     except KeyboardInterrupt:  # before the first part was started
@@ -44,17 +46,18 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m a2serve.local", description="A2-LLM Serve on this machine, on loopback only.")
     parser.add_argument("action", nargs="?", choices=["up", "down"], default="up", help="down: stop what runs, from any terminal")
     parser.add_argument("--port", type=int, default=8080, help="of the page and the API; the next free one if taken (default 8080)")
-    parser.add_argument("--profile", choices=["default"], default="default", help="what runs the model: default, in its own process")
+    parser.add_argument("--profile", choices=["default", "cluster"], default="default",
+                        help="what runs the model: one process (default), or replicas behind Ray Serve, each with a Triton")  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="do not open the page")
     return parser.parse_args()
 
 
-def _up(home: Home, port: int, browse: bool, began_s: float) -> bool:
+def _up(home: Home, port: int, profile: str, browse: bool, began_s: float) -> bool:
     _sweep(home)
     ports = choose_ports(port)
     if port and ports.gateway != port:
         say(f"port {port} is taken: using {ports.gateway}")
-    key, url, parts = dev_key(home), f"http://{HOST}:{ports.gateway}/", all_parts(ports, home)
+    key, url, parts = dev_key(home), f"http://{HOST}:{ports.gateway}/", _parts(profile, ports, home)
     for part in parts:
         _set_aside_log(home, part)
     say(f"starting {len(parts)} parts; logs: {home.run}")
@@ -66,6 +69,12 @@ def _up(home: Home, port: int, browse: bool, began_s: float) -> bool:
             webbrowser.open(url)
 
     return asyncio.run(_run(supervisor, announce))
+
+
+def _parts(profile: str, ports: Ports, home: Home) -> list[Part]:
+    if profile == "cluster":
+        return cluster_parts(ports, choose_cluster_ports(), home, install_triton(say))
+    return all_parts(ports, home)
 
 
 async def _run(supervisor: Supervisor, announce: Callable[[], None]) -> bool:

@@ -1,12 +1,11 @@
 """Starts parts as soon as what they need is ready, restarts those that die a few times, stops all in reverse. Knows no part by name."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Sequence
 
 from a2serve.local.home import Home
-from a2serve.local.process import Part, PartFailed, Process, signal_group
+from a2serve.local.process import Part, PartFailed, Process, kill_all
 from a2serve.local.state import Pid, State
 
 RESTART_WINDOW_S = 600.0  # a part may die so often within this time as its `restarts` says
@@ -43,7 +42,7 @@ class Supervisor:
         """No patience left: SIGKILL to everything, now. run() then returns soon."""
         for process in self._processes.values():
             if process.pid:
-                signal_group(process.pid, signal.SIGKILL)
+                kill_all(process.pid)
 
     def _verdict(self, ended: Sequence[asyncio.Task[None]]) -> bool:
         for task in ended:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from a2serve.recorder.consumer import Recorder, RecorderMetrics
 from a2serve.recorder.database import RecordDatabase
 from a2serve.recorder.settings import RecorderSettings
+from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_logging
 
 log = logging.getLogger(__name__)
@@ -28,9 +29,8 @@ def main() -> None:
         settings = RecorderSettings()
     except ValidationError as error:
         sys.exit("\n".join(f"A2_RECORDER_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
-    start_logging("a2-recorder", settings.log_level)
+    start_logging(names.SERVICE_RECORDER, settings.log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("kafka").setLevel(logging.ERROR)  # it tells every attempt to reconnect
     try:
         _serve(settings)
     except (OSError, SQLAlchemyError) as error:

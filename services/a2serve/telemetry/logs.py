@@ -18,7 +18,16 @@ def start_logging(service: str, level: str = "INFO") -> None:
     """JSON lines on stderr. Fields given as `extra=`, or bound by `log_fields`, stand beside the message."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(service))
+    handler.addFilter(_without_kafkas_tracebacks)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns of every attempt to reconnect
+
+
+def _without_kafkas_tracebacks(record: logging.LogRecord) -> bool:
+    """A broker that went away is no defect of the library: its message says enough."""
+    if record.name.startswith("kafka"):
+        record.exc_info = None
+    return True
 
 
 @contextmanager

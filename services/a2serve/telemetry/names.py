@@ -16,15 +16,18 @@ ATTR_REQUEST_ID: Final = "a2.request_id"
 SERVICE_WEB: Final = "a2-web"
 SERVICE_GATEWAY: Final = "a2-gateway"
 SERVICE_INFERENCE: Final = "a2-inference"
+SERVICE_TRITON: Final = "a2-triton"
 SERVICE_RECORDER: Final = "a2-recorder"
 SERVICE_TRACES: Final = "a2-traces"
 
 # --- inference -------------------------------------------------------------------------------------------------------
 SPAN_INFERENCE_RESPOND: Final = "a2.inference.respond"  # the whole stream; below it, one after the other:
 SPAN_INFERENCE_ADMISSION: Final = "a2.inference.admission"  # request arrived -> the engine took it
-SPAN_INFERENCE_PREFILL: Final = "a2.inference.prefill"  # -> the conversation is read and the first token drawn
+SPAN_INFERENCE_PREFILL: Final = "a2.inference.prefill"  # -> the conversation is read
+SPAN_INFERENCE_FIRST_TOKEN: Final = "a2.inference.first_token"  # -> the first token is drawn
 SPAN_INFERENCE_FIRST_AUDIO: Final = "a2.inference.first_audio"  # -> first packet with sound (and motion)
 SPAN_INFERENCE_SPEAKING: Final = "a2.inference.speaking"  # -> last packet
+SPAN_INFERENCE_ENGINE: Final = "a2.inference.engine"  # below respond, where the engine runs behind Triton: its side of it
 SPAN_INFERENCE_LISTEN: Final = "a2.inference.listen"
 
 ATTR_INPUT_TOKENS: Final = "a2.usage.input_tokens"
@@ -40,6 +43,7 @@ METRIC_INFERENCE_STEP_SECONDS: Final = "a2_inference_step_seconds"
 METRIC_INFERENCE_BATCH: Final = "a2_inference_batch_responses"  # responses in a step
 METRIC_INFERENCE_QUEUE: Final = "a2_inference_queue_commands"  # gauge
 METRIC_INFERENCE_KV_TOKENS: Final = "a2_inference_kv_tokens"  # gauge
+METRIC_INFERENCE_KV_BYTES: Final = "a2_inference_kv_bytes"  # gauge: memory that those tokens take
 METRIC_INFERENCE_REFUSED: Final = "a2_inference_refused"  # counter; reason: full | draining | failed
 METRIC_INFERENCE_RESPONSES: Final = "a2_inference_responses"  # counter; reason: completed | ... | failed
 METRIC_INFERENCE_TOKENS: Final = "a2_inference_tokens"  # counter; kind: input | cached | output_text
@@ -57,16 +61,18 @@ BUCKETS_LATENCY_SECONDS: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3,
 BUCKETS_BATCH: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 
 # --- gateway: the session --------------------------------------------------------------------------------------------
-SPAN_SESSION: Final = "a2.gateway.session"  # socket open -> closed
+SPAN_SESSION: Final = "a2.gateway.session"  # socket open -> closed; turns link to it
 SPAN_TURN: Final = "a2.gateway.turn"  # end of the user's speech -> the answer is played; below it:
 SPAN_ENDPOINTING: Final = "a2.gateway.endpointing"  # last voiced window -> the turn was called over
 SPAN_TRANSCRIPTION: Final = "a2.gateway.transcription"  # -> final transcript
-SPAN_FIRST_PACKET: Final = "a2.gateway.first_packet"  # asked inference -> first sound (and motion) sent
+SPAN_FIRST_PACKET: Final = "a2.gateway.first_packet"  # asked inference -> first sound sent
+SPAN_FIRST_MOTION: Final = "a2.gateway.first_motion"  # asked inference -> first motion sent
 SPAN_PLAYBACK: Final = "a2.gateway.playback"  # first sound sent -> played or cut
 
 ATTR_STATUS: Final = "a2.status"
 ATTR_CUT_MS: Final = "a2.cut_ms"
 ATTR_CLOSE_REASON: Final = "a2.close_reason"
+ATTR_TURNS: Final = "a2.turns"
 
 # --- gateway: REST, limits, outbox ------------------------------------------------------------------------------------
 METRIC_GATEWAY_REQUESTS: Final = "a2_gateway_requests"  # counter; method, route, status

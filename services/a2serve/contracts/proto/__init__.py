@@ -1,1 +1,2 @@
-"""gRPC between gateway and inference: `avatar_pb2` (messages) and `avatar_pb2_grpc` (service), generated from avatar.proto."""
+"""gRPC between our parts, generated from the .proto files: avatar (gateway to inference), engine (inference to an engine behind
+Triton), kserve (the part of Triton's own protocol that we speak)."""

@@ -1,4 +1,7 @@
-"""Limits of a tenant, counted in Redis so that all replicas count together: requests per minute, sessions at once."""
+"""Limits of a tenant, counted in Redis so that all replicas count together: requests per minute, sessions at once.
+
+A request of REST, an open socket and a response on a socket count as one each.
+"""
 
 import asyncio
 import math
@@ -11,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.server_events import RateLimit
 from a2serve.gateway.access.tenants import Limits
 from a2serve.gateway.state import redis_keys
 
@@ -29,6 +33,12 @@ if wait > 0 then return math.ceil(wait) end
 redis.call('SET', KEYS[1], empty_at + interval, 'PX', math.ceil(empty_at + interval - now) + 1000)
 return 0
 """
+# How long until the bucket is empty, ms.
+_LEFT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+return math.max(math.ceil(tonumber(redis.call('GET', KEYS[1]) or now) - now), 0)
+"""
 _TAKE_LEASE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -46,6 +56,7 @@ class TenantLimits:
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
         self._request: Any = redis.register_script(_TAKE_REQUEST)
+        self._left: Any = redis.register_script(_LEFT)
         self._lease: Any = redis.register_script(_TAKE_LEASE)
 
     async def take_request(self, tenant: str, limits: Limits) -> None:
@@ -55,6 +66,13 @@ class TenantLimits:
         if wait_ms:
             detail = f"more than {limits.requests_per_minute} requests a minute; try again in {math.ceil(wait_ms / 1000)} s"
             raise Problem(Code.RATE_LIMITED, detail, retry_after_ms=int(wait_ms))
+
+    async def requests_left(self, tenant: str, limits: Limits) -> RateLimit:
+        """How many the tenant may make at once now, of how many, and when it may make all of them again."""
+        taken_ms = await self._left(keys=[redis_keys.request_rate(tenant)])
+        taken = math.ceil(taken_ms * limits.requests_per_minute / 60_000)
+        remaining = max(limits.burst_requests - taken, 0)
+        return RateLimit(name="requests", limit=limits.burst_requests, remaining=remaining, reset_seconds=taken_ms / 1000)
 
     @asynccontextmanager
     async def session(self, tenant: str, limits: Limits) -> AsyncGenerator[None]:

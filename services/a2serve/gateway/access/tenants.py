@@ -40,7 +40,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_sessions: int = Field(default=20, ge=0, description="sockets and REST turns at the same time")
-    requests_per_minute: int = Field(default=600, ge=1)
+    requests_per_minute: int = Field(default=600, ge=1, description="REST requests, opened sockets and responses on sockets")
     burst_requests: int = Field(default=60, ge=1, description="requests at once before the rate counts")
 
 

@@ -1,7 +1,7 @@
 """`InferenceClient` over gRPC: sticky by session id, trace context in the metadata, cancel by closing the stream."""
 
 from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from opentelemetry import propagate
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2, avatar_pb2_grpc
 from a2serve.gateway.model_client import grpc_messages as messages
+from a2serve.gateway.model_client.affinity import AffinityKeys
 from a2serve.gateway.model_client.interface import (
     Heard,
     IdleRequest,
@@ -25,12 +26,15 @@ from a2serve.gateway.model_client.interface import (
 UNARY_TIMEOUT_S = 5.0
 LISTEN_TIMEOUT_S = 20.0  # the whole utterance may have to be read again on a busy CPU
 RESPONSE_TIMEOUT_S = 600.0
+PLACES = 6  # of an ingress that are asked before "no capacity" is believed; one answer costs about 3 ms
+_ELSEWHERE = (Code.NO_CAPACITY, Code.UNAVAILABLE)
 
 _CODES = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Code.NO_CAPACITY,
     grpc.StatusCode.INVALID_ARGUMENT: Code.INVALID_VALUE,
     grpc.StatusCode.FAILED_PRECONDITION: Code.RIG_UNAVAILABLE,
     grpc.StatusCode.UNAVAILABLE: Code.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED: Code.UNAVAILABLE,  # what HAProxy makes of a dead replica; our own cancel is no gRPC error
     grpc.StatusCode.DEADLINE_EXCEEDED: Code.UNAVAILABLE,
 }
 
@@ -40,6 +44,7 @@ class GrpcInference:
 
     def __init__(self, target: str, *, application: str = "", channel: grpc.aio.Channel | None = None) -> None:
         self._target, self._given, self._application = target, channel, application
+        self._keys = AffinityKeys()
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
@@ -56,6 +61,23 @@ class GrpcInference:
         return messages.model_info(reply)
 
     async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+        """Behind a shared ingress, what one replica cannot begin is left to another one."""
+        places, begun = PLACES if self._application else 1, False
+        while True:
+            try:
+                async with aclosing(self._respond(request)) as packets:
+                    async for packet in packets:
+                        begun = True
+                        yield packet
+                return
+            except Problem as problem:
+                if problem.code in _ELSEWHERE:
+                    self._keys.move(request.session_id)
+                    places -= 1
+                if begun or not places or problem.code not in _ELSEWHERE:
+                    raise
+
+    async def _respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
         metadata = self._metadata(request.session_id)
         call = self._stub.Respond(messages.respond_request(request), timeout=RESPONSE_TIMEOUT_S, metadata=metadata)
         try:
@@ -86,6 +108,11 @@ class GrpcInference:
         with _problems():
             message = avatar_pb2.ReleaseRequest(session_id=session_id)
             await self._stub.Release(message, timeout=UNARY_TIMEOUT_S, metadata=self._metadata(session_id))
+        self._keys.forget(session_id)
+
+    def affinity_key(self, session_id: str) -> str:
+        """By which the ingress knows the session; equal keys lead to the same replica."""
+        return self._keys.key(session_id)
 
     async def close(self) -> None:
         """Close the channel; calls in progress are cancelled."""
@@ -95,7 +122,7 @@ class GrpcInference:
         carrier: dict[str, str] = {}
         propagate.inject(carrier)
         if session_id:
-            carrier["session-id"] = session_id
+            carrier["session-id"] = self.affinity_key(session_id)
         if self._application:
             carrier["application"] = self._application
         return tuple(carrier.items())

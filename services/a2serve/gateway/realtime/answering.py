@@ -39,6 +39,8 @@ class Answering:
         response_id = core.parts.new_id("resp")
 
         async def prepare() -> ResponseRequest | None:
+            if core.identity.allowance:
+                await core.identity.allowance.take()
             await self._words_are_known()
             if utterance_id and not _holds_words(core, utterance_id):
                 return None
@@ -47,7 +49,7 @@ class Answering:
             return request_of(settings, prompt, session_id=identity.session_id, response_id=response_id, tenant=identity.tenant)
 
         times = ResponseTimes(core.parts.now_ms(), endpointing_ms)
-        response = self._response(response_id, settings, prepare, times)
+        response = self._response(response_id, settings, prepare, times, utterance_id)
         response.writer.create()
         if settings.in_conversation:
             self._on_turn(ReplyStarted())
@@ -74,10 +76,18 @@ class Answering:
             if problem:
                 raise problem
 
-    def _response(self, response_id: str, settings: ResponseSettings, prepare: Prepare, times: ResponseTimes) -> Response:
+    def _trace(self, response_id: str, utterance_id: str | None, endpointing_ms: float) -> TurnTrace:
+        core = self._core
+        attributes = core.trace.attributes | {names.ATTR_RESPONSE_ID: response_id}
+        if utterance_id:
+            attributes[names.ATTR_UTTERANCE_ID] = utterance_id
+        return TurnTrace(core.parts.tracer, attributes, endpointing_ms, core.trace.links)
+
+    def _response(
+        self, response_id: str, settings: ResponseSettings, prepare: Prepare, times: ResponseTimes, utterance_id: str | None
+    ) -> Response:
         core, parts = self._core, self._core.parts
-        names_of = {names.ATTR_TENANT: core.identity.tenant, names.ATTR_SESSION_ID: core.identity.session_id}
-        trace = TurnTrace(parts.tracer, names_of | {names.ATTR_RESPONSE_ID: response_id}, times.endpointing_ms)
+        trace = self._trace(response_id, utterance_id, times.endpointing_ms)
         if settings.events and trace.traceparent:
             settings = replace(settings, metadata=(settings.metadata or {}) | {TRACEPARENT_KEY: trace.traceparent})
         rigs = core.info.rigs if core.info else {}
@@ -110,19 +120,24 @@ class Answering:
             now_ms=parts.now_ms,
             trace=trace,
             times=times,
+            input_audio_ms=core.take_audio_ms() if settings.in_conversation else 0,
         )
         return response
 
     def _done(self, response: Response) -> None:
         core = self._core
-        core.send_rate_limits()
+        if not core.closing:
+            core.tasks.create_task(core.tell_rate_limits(), name=f"rate limits {response.id}")
         core.turns += 1
+        if response.status == "failed":  # who got no answer is not billed for the question; the next answer is, if there is one
+            core.unbilled_audio_ms, response.input_audio_ms = core.unbilled_audio_ms + response.input_audio_ms, 0
         core.keeper.turn(_facts(core, response))
         own = core.responses.done(response)
         if not own or response.status != "completed" or not response.spoke:
             response.heard()
-        if not own:
+        if not own and not core.closing:
             core.tasks.create_task(self._release(response), name=f"release {response.id}")
+        if not own:
             return
         for item in response.writer.items:
             core.keeper.item_done(item)
@@ -162,5 +177,6 @@ def _facts(core: SessionCore, response: Response) -> TurnFacts:
         first_packet_ms=first,
         cut_ms=response.cut_ms,
         audio_ms=int(sum(item.audio_ms for item in response.writer.items)),
+        input_audio_ms=response.input_audio_ms,
         trace_id=response.trace.trace_id,
     )

@@ -9,10 +9,12 @@ from typing import Any, Literal, Protocol, TypeAlias
 from opentelemetry import trace
 
 from a2serve.contracts.client_events import ClientEventBase
+from a2serve.contracts.server_events import RateLimit
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
 from a2serve.gateway.model_client.interface import InferenceClient, Timings, Usage
 
-CloseCause: TypeAlias = Literal["client_left", "slow_reader", "session_limit", "drain", "internal_error"]
+CloseCause: TypeAlias = Literal["client_left", "slow_reader", "session_limit", "drain", "internal_error", "deleted", "taken_over"]
+EndedElsewhere: TypeAlias = Literal["deleted", "taken_over"]
 
 
 class Disconnected(Exception):
@@ -21,6 +23,14 @@ class Disconnected(Exception):
 
 class StoreUnavailable(Exception):
     """The store or the outbox cannot be reached now; the call is made again later."""
+
+
+class SessionGone(Exception):
+    """The session is not ours any more: it was deleted, or another socket or turn has it."""
+
+    def __init__(self, cause: EndedElsewhere) -> None:
+        super().__init__(cause)
+        self.cause: EndedElsewhere = cause
 
 
 class Transport(Protocol):
@@ -39,22 +49,56 @@ class SavedSession:
     sequence: int = 0
 
 
-class Conversations(Protocol):
-    """Where sessions are kept (Redis). Every call may raise StoreUnavailable."""
+class Allowance(Protocol):
+    """What its tenant may still ask of the gateway."""
 
-    async def load(self, tenant: str, session_id: str) -> SavedSession | None: ...
-    async def save(self, tenant: str, session_id: str, saved: SavedSession) -> None:
-        """Replace everything: after an update, a deletion, a cut."""
+    async def take(self) -> None:
+        """Counts one response. Raises Problem(rate_limited)."""
         ...
 
-    async def append(self, tenant: str, session_id: str, item: dict[str, Any], sequence: int) -> None:
-        """One more item at the end: the common case."""
+    async def left(self) -> list[RateLimit]:
+        """As `rate_limits.updated` has it; empty where it cannot be told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose session it is, and which of its sockets or turns this is: `holder`, one of a kind.
+
+    `resumed_after`: the last event number that a returning client received. `guard` sees every event before it is done, and
+    raises Problem for what a client secret does not allow. `allowance` is None where nothing is counted.
+    """
+
+    session_id: str
+    tenant: str
+    holder: str = ""
+    resumed_after: int = 0
+    guard: Callable[[ClientEventBase], None] | None = None
+    allowance: Allowance | None = None
+
+
+class Conversations(Protocol):
+    """Where sessions are kept (Redis). Every call may raise StoreUnavailable, writing SessionGone too."""
+
+    async def claim(self, identity: Identity) -> SavedSession | None:
+        """What is kept of the session, which is this holder's from now on; None if there is none."""
+        ...
+
+    async def save(self, identity: Identity, saved: SavedSession) -> None:
+        """Replace everything: at the beginning, after an update, a deletion, a cut."""
+        ...
+
+    async def append(self, identity: Identity, item: dict[str, Any], sequence: int) -> bool:
+        """One more item at the end: the common case. False: nothing is kept of the session any more, so save it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TurnFacts:
-    """One finished response, for the turn and usage records. Times in ms since the turn was called over."""
+    """One finished response, for the turn and usage records. Times in ms since the turn was called over.
+
+    `input_audio_ms`: what the user committed since the response before.
+    """
 
     tenant: str
     session_id: str
@@ -69,6 +113,7 @@ class TurnFacts:
     first_packet_ms: float | None = None
     cut_ms: int | None = None
     audio_ms: int = 0
+    input_audio_ms: int = 0
     trace_id: str = ""
 
 
@@ -105,21 +150,6 @@ class SessionLimits:
     go_away_ms: int = 30_000
     lead_ms: float = 1500.0
     parallel_responses: int = 2  # beside the conversation's own
-    requests_per_minute: int = 600
-    tokens_per_minute: int = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whose session it is. `resumed_after`: the last event number that a returning client received.
-
-    `guard` sees every event before it is done, and raises Problem for what a client secret does not allow.
-    """
-
-    session_id: str
-    tenant: str
-    resumed_after: int = 0
-    guard: Callable[[ClientEventBase], None] | None = None
 
 
 def monotonic_ms() -> float:

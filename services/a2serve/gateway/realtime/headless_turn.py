@@ -13,7 +13,16 @@ import orjson
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import InferenceClient, ModelInfo
-from a2serve.gateway.realtime.collaborators import Collaborators, Disconnected, Identity, SavedSession, SessionFacts, TurnFacts
+from a2serve.gateway.realtime.collaborators import (
+    Collaborators,
+    Disconnected,
+    Identity,
+    SavedSession,
+    SessionFacts,
+    SessionGone,
+    StoreUnavailable,
+    TurnFacts,
+)
 from a2serve.gateway.realtime.session import Session
 
 QUEUE_FRAMES = 256
@@ -59,8 +68,15 @@ class HeadlessTurn:
 
     async def _keep(self) -> None:
         core = self._session.core
-        if core is not None and self._transport.answered:
-            await self._store.save(self._identity.tenant, self._identity.session_id, replace(core.saved(), config=self._saved.config))
+        if core is None or not self._transport.answered:
+            return
+        try:
+            await self._store.save(self._identity, replace(core.saved(), config=self._saved.config))
+        except StoreUnavailable:
+            self._transport.fail(Problem(Code.STATE_UNAVAILABLE, "the turn was answered, but could not be kept"))
+        except SessionGone as gone:
+            how = "deleted" if gone.cause == "deleted" else "taken over by a socket"
+            self._transport.fail(Problem(Code.SESSION_EXPIRED, f"the session was {how} during the turn, which is not kept"))
 
 
 class _TurnTransport:
@@ -119,12 +135,13 @@ class _TurnTransport:
 class _NotKept:
     """`Conversations` that keeps nothing: the turn is kept as a whole at its end."""
 
-    async def load(self, tenant: str, session_id: str) -> SavedSession | None:
+    async def claim(self, identity: Identity) -> SavedSession | None:
         return None
 
-    async def save(self, tenant: str, session_id: str, saved: SavedSession) -> None: ...
+    async def save(self, identity: Identity, saved: SavedSession) -> None: ...
 
-    async def append(self, tenant: str, session_id: str, item: dict[str, Any], sequence: int) -> None: ...
+    async def append(self, identity: Identity, item: dict[str, Any], sequence: int) -> bool:
+        return True
 
 
 class _TurnsOnly:

@@ -3,7 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from a2serve.gateway.realtime.collaborators import Collaborators, Identity, SavedSession, SessionFacts, StoreUnavailable, TurnFacts
+from a2serve.gateway.realtime.collaborators import (
+    Collaborators,
+    EndedElsewhere,
+    Identity,
+    SavedSession,
+    SessionFacts,
+    SessionGone,
+    StoreUnavailable,
+    TurnFacts,
+)
 from a2serve.gateway.realtime.conversation import Item
 
 RETRY_PAUSE_S = 0.5
@@ -11,25 +20,33 @@ DRAIN_S = 5.0
 
 
 class Keeper:
-    """`snapshot()` is the whole session as it is to be kept."""
+    """`snapshot()` is the whole session as it is to be kept. Once it is `gone`, only records are written."""
 
     def __init__(self, identity: Identity, parts: Collaborators, snapshot: Callable[[], SavedSession]) -> None:
         self._identity, self._parts, self._snapshot = identity, parts, snapshot
         self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._doing: asyncio.Task[None] | None = None
+        self.gone = asyncio.Event()
+        self.gone_because: EndedElsewhere | None = None
+
+    def lose(self, cause: EndedElsewhere) -> None:
+        """The session is not ours any more."""
+        if not self.gone.is_set():
+            self.gone_because = cause
+            self.gone.set()
 
     def item_done(self, item: Item) -> None:
         """An item is complete: append it where it is the last, else write everything."""
         saved = self._snapshot()
-        if not saved.items or saved.items[-1]["id"] != item.id:
-            return self.changed()
-        body, store = saved.items[-1], self._parts.conversations
-        return self._jobs.put_nowait(lambda: store.append(self._identity.tenant, self._identity.session_id, body, saved.sequence))
+        if saved.items and saved.items[-1]["id"] == item.id:
+            self._jobs.put_nowait(lambda: self._append(saved))
+        else:
+            self._jobs.put_nowait(lambda: self._save(saved))
 
     def changed(self) -> None:
-        """Items were deleted or cut, or settings changed."""
-        saved, store = self._snapshot(), self._parts.conversations
-        self._jobs.put_nowait(lambda: store.save(self._identity.tenant, self._identity.session_id, saved))
+        """The session began, items were deleted or cut, or settings changed."""
+        saved = self._snapshot()
+        self._jobs.put_nowait(lambda: self._save(saved))
 
     def turn(self, facts: TurnFacts) -> None:
         """A response ended."""
@@ -53,14 +70,23 @@ class Keeper:
             while not self._jobs.empty():
                 await self._finish(self._jobs.get_nowait())
 
+    async def _append(self, saved: SavedSession) -> None:
+        if not self.gone.is_set() and not await self._parts.conversations.append(self._identity, saved.items[-1], saved.sequence):
+            await self._save(saved)  # it lapsed while nobody said anything
+
+    async def _save(self, saved: SavedSession) -> None:
+        if not self.gone.is_set():
+            await self._parts.conversations.save(self._identity, saved)
+
     async def _finish(self, job: Callable[[], Awaitable[None]]) -> None:
-        while not await _done(job):
+        while not await self._done(job):
             await asyncio.sleep(RETRY_PAUSE_S)
 
-
-async def _done(job: Callable[[], Awaitable[None]]) -> bool:
-    try:
-        await job()
-    except StoreUnavailable:
-        return False
-    return True
+    async def _done(self, job: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await job()
+        except StoreUnavailable:
+            return False
+        except SessionGone as gone:
+            self.lose(gone.cause)
+        return True

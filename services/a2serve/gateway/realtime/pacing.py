@@ -35,7 +35,7 @@ class PlaybackClock:
 
     def report(self, played_ms: float, now_ms: float, *, finished: bool = False) -> None:
         """The client says where it is; what was not sent cannot have been played."""
-        self.played_ms = self.sent_ms if finished else min(float(played_ms), self.sent_ms)
+        self.played_ms = self.sent_ms if finished else float(min(played_ms, self.sent_ms))  # in this order: a client may say 10**400
         self._last_ms, self.reported, self._finished = now_ms, True, finished
 
     def jump_to_end(self) -> None:

@@ -6,7 +6,7 @@ response can leave afterwards.
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from opentelemetry.trace import use_span
@@ -35,10 +35,14 @@ class ResponseTimes:
     endpointing_ms: float = 0.0
     words_ms: float | None = None
     first_packet_ms: float | None = None
+    first_motion_ms: float | None = None
 
 
 class Response:
-    """`prepare` waits for what the user said and returns the request, or None when there is nothing to answer."""
+    """`prepare` waits for what the user said and returns the request, or None when there is nothing to answer.
+
+    `input_audio_ms`: what the user committed since the response before, for the bill.
+    """
 
     def __init__(
         self,
@@ -53,8 +57,10 @@ class Response:
         now_ms: Callable[[], float],
         trace: TurnTrace,
         times: ResponseTimes,
+        input_audio_ms: int = 0,
     ) -> None:
         self.writer, self.pacer, self.times, self.trace = writer, pacer, times, trace
+        self.input_audio_ms = input_audio_ms
         self.usage, self.timings, self.status = Usage(), Timings(), "in_progress"
         self.cut_ms: int | None = None
         self._out, self._inference, self._prepare = out, inference, prepare
@@ -120,8 +126,9 @@ class Response:
             self._note_first_sound()
             self._on_sound(packet.pcm16)
             self.pacer.sent((packet.pts_samples + len(packet.pcm16) // 2) / 24)
-        if packet.motion:
+        if packet.motion and writer.motion_track:
             writer.motion(packet.motion)
+            self._note_first_motion()
         if packet.function_call:
             writer.call(packet.function_call)
         if packet.done:
@@ -133,6 +140,11 @@ class Response:
         if self.times.first_packet_ms is None:
             self.times.first_packet_ms = self._now_ms()
             self.trace.part(names.SPAN_FIRST_PACKET, self.times.first_packet_ms - (self.times.words_ms or self.times.asked_ms))
+
+    def _note_first_motion(self) -> None:
+        if self.times.first_motion_ms is None:
+            self.times.first_motion_ms = self._now_ms()
+            self.trace.part(names.SPAN_FIRST_MOTION, self.times.first_motion_ms - (self.times.words_ms or self.times.asked_ms))
 
     def _finish(self, reason: str) -> None:
         if reason in _INCOMPLETE:
@@ -153,8 +165,11 @@ class Response:
         self._close(StatusDetails(type="failed", error=error), self.pacer.clock.sent_ms)
 
     def _close(self, details: StatusDetails, cut_ms: float | None) -> None:
+        """Of a stream that was closed before its end, only what was sent is known: tokens stay uncounted."""
         if self.writer.closed:
             return
         self.status = details.type
+        if not self.usage.output_audio_ms:
+            self.usage = replace(self.usage, output_audio_ms=int(self.pacer.clock.sent_ms))
         self.cut_ms = self.writer.close(details, self.usage, cut_ms)
         self._on_done(self)

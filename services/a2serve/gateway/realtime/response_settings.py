@@ -82,9 +82,17 @@ def items_of_input(options: ResponseOptions, conversation: Conversation, new_id:
     """The items of `response.input`, references resolved. Raises Problem (item_not_found, unsupported)."""
     given = options.input or []
     return [
-        conversation.get(entry.id) if isinstance(entry, ItemReference) else item_of_wire(entry, entry.id or new_id("item"))
+        conversation.get(entry.id) if isinstance(entry, ItemReference) else _readable(item_of_wire(entry, entry.id or new_id("item")))
         for entry in given
     ]
+
+
+def _readable(item: Item) -> Item:
+    """Raises Problem for sound without words: only what is in the conversation is transcribed."""
+    if any(part.text is None for part in item.parts):
+        detail = "audio in response.input needs its transcript; create it as an item of the conversation to have it transcribed"
+        raise Problem(Code.UNSUPPORTED, detail, param="response.input")
+    return item
 
 
 def request_of(

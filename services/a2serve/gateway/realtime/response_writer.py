@@ -168,7 +168,7 @@ class ResponseWriter:
         if self.motion_track:
             self.motion_track.done(int(item.audio_ms))
         self._done(item)
-        if cut is not None and cut < int(sent_ms) and self._conversation:  # something that was sent is unsaid
+        if cut is not None and cut < int(sent_ms) and self._holds(item):  # something that was sent is unsaid
             self._out.send(ItemTruncated(item_id=item.id, audio_end_ms=cut))
         return cut
 
@@ -182,10 +182,14 @@ class ResponseWriter:
         return index
 
     def _done(self, item: Item) -> None:
-        if self._conversation and item in self._conversation.items:  # the client may have deleted it meanwhile
+        if self._conversation and self._holds(item):
             before = self._conversation.before(item.id)
             item.sequence = self._out.send(ItemDone(previous_item_id=before, item=item.wire()))
         self._out.send(OutputItemDone(response_id=self.id, output_index=self.items.index(item), item=item.wire()))
+
+    def _holds(self, item: Item) -> bool:
+        """The conversation does; the client may have deleted it meanwhile."""
+        return self._conversation is not None and item in self._conversation.items
 
     def _place(self, item: Item) -> dict[str, Any]:
         return {"response_id": self.id, "item_id": item.id, "output_index": self.items.index(item)}
@@ -207,6 +211,7 @@ class ResponseWriter:
 
 
 def _wire_usage(usage: Usage) -> ResponseUsage:
+    """No input token is an audio token: the backbone reads the transcript. What was listened to is counted in milliseconds."""
     audio_tokens = usage.output_audio_ms // AUDIO_FRAME_MS
     output = usage.output_text_tokens + audio_tokens
     cached = CachedTokens(text_tokens=usage.cached_tokens)

@@ -98,6 +98,15 @@ class Responses:
         """The response in progress that is making this item."""
         return self.active if self.active and item in self.active.writer.items else None
 
+    def stopped_playing(self, item: Item, at_ms: int) -> bool:
+        """The client cut what it was still playing; whether that was the last thing to be heard."""
+        audible = self.audible
+        if audible is None or audible is self.active or item not in audible.writer.items:
+            return False
+        self.audible, audible.cut_ms = None, at_ms
+        audible.heard()
+        return True
+
     def _stop(self, response: Response, reason: CutReason, at_ms: float) -> None:
         task = self._tasks.get(response.id)
         response.cut(reason, at_ms)

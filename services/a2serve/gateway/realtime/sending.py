@@ -65,11 +65,6 @@ class SendQueue:
             if not self._frames:
                 await self._news.wait()
 
-    async def flush(self) -> None:
-        """Write what is queued; for the last words of a session."""
-        while self._frames:
-            await self._write(self._frames.popleft())
-
     async def _write(self, frame: _Frame) -> None:
         try:
             async with asyncio.timeout(self._limits.stall_s):

@@ -13,7 +13,16 @@ from a2serve.contracts.a2_events import GoAway
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.collaborators import CloseCause, Collaborators, Disconnected, Identity, SavedSession, SessionFacts, Transport
+from a2serve.gateway.realtime.collaborators import (
+    CloseCause,
+    Collaborators,
+    Disconnected,
+    EndedElsewhere,
+    Identity,
+    SavedSession,
+    SessionFacts,
+    Transport,
+)
 from a2serve.gateway.realtime.conversation import item_from_json
 from a2serve.gateway.realtime.sending import SendQueue, SlowReader
 from a2serve.gateway.realtime.session_commands import SessionCommands
@@ -23,6 +32,10 @@ from a2serve.gateway.realtime.turn import Tick
 
 TICK_S = 0.05
 RELEASE_S = 2.0
+_GONE: dict[EndedElsewhere, str] = {
+    "deleted": "the session was deleted",
+    "taken_over": "another connection or turn goes on with this session",
+}
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +67,10 @@ class Session:
         self.core: SessionCore | None = None
 
     async def run(self) -> CloseCause:
-        """Until the client leaves, a limit is reached or the replica drains; returns why. Releases what it held."""
+        """Until the client leaves, a limit is reached, the replica drains or the session is gone; returns why.
+
+        Releases what it held.
+        """
         cause: CloseCause = "internal_error"
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -71,12 +87,18 @@ class Session:
         """The replica will stop: tell the client, let it go in time."""
         self._drain.set()
 
+    def end(self, cause: EndedElsewhere) -> None:
+        """It was deleted, or goes on elsewhere: closes now, and keeps nothing more."""
+        if self.core:
+            self.core.keeper.lose(cause)
+
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         core = SessionCore(self.identity, self._config, self._parts, self._out, tasks, info=self._info, items=self._items)
         self.core, turns = core, SessionTurns(core)
         commands = SessionCommands(core, turns)
         core.keeper.session(SessionFacts(self.identity.tenant, self.identity.session_id, "opened"))
         commands.greet()
+        core.keeper.changed()
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "read": lambda: self._read(commands),
             "write": self._out.run,
@@ -86,6 +108,7 @@ class Session:
             "face": turns.face.run,
             "keep": core.keeper.run,
             "limit": self._limit,
+            "gone": self._watch_gone,
         }
         for name, job in jobs.items():
             tasks.create_task(_run(job), name=f"{name} {self.identity.session_id}")
@@ -114,9 +137,19 @@ class Session:
             cause = "session_limit"
         self._say_go_away(cause, limits.go_away_ms)
         await asyncio.sleep(limits.go_away_ms / 1000)
-        core = self.core
-        assert core
-        core.error(Problem(Code.SESSION_EXPIRED, "the session has reached its time limit" if cause == "session_limit" else "going away"))
+        await self._say_over(cause, "the session has reached its time limit" if cause == "session_limit" else "going away")
+
+    async def _watch_gone(self) -> None:
+        assert self.core
+        keeper = self.core.keeper
+        await keeper.gone.wait()
+        assert keeper.gone_because
+        await self._say_over(keeper.gone_because, _GONE[keeper.gone_because])
+
+    async def _say_over(self, cause: CloseCause, detail: str) -> None:
+        """The last event; ends the session."""
+        assert self.core
+        self.core.error(Problem(Code.SESSION_EXPIRED, detail))
         await asyncio.sleep(TICK_S)  # let the writer say it
         raise SessionOver(cause)
 
@@ -129,6 +162,7 @@ class Session:
         core = self.core
         if core is None:
             return
+        core.closing = True
         if core.responses.active:  # kept is what was heard; the queue has no reader any more
             core.responses.interrupt()
         elif core.responses.audible:  # the client has all of it, and its player may go on
@@ -137,8 +171,11 @@ class Session:
         facts = SessionFacts(self.identity.tenant, self.identity.session_id, "closed", cause, duration_ms, core.turns)
         core.keeper.changed()
         core.keeper.session(facts)
+        core.trace.end(cause, core.turns)
         try:
             await core.keeper.drain()
+            if core.keeper.gone_because == "taken_over":
+                return  # who has it now speaks with what is cached there
             async with asyncio.timeout(RELEASE_S):
                 await self._parts.inference.release(self.identity.session_id)
         except TimeoutError:

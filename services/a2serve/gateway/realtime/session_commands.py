@@ -27,7 +27,7 @@ from a2serve.gateway.realtime.conversation import item_of_wire
 from a2serve.gateway.realtime.response_settings import check_extension, check_tools
 from a2serve.gateway.realtime.session_core import SessionCore
 from a2serve.gateway.realtime.session_turns import SessionTurns
-from a2serve.gateway.realtime.turn import Configured, InputTaken, rules_of
+from a2serve.gateway.realtime.turn import Configured, InputTaken, ReplyEnded, rules_of
 
 
 class SessionCommands:
@@ -158,13 +158,17 @@ class SessionCommands:
 
     async def _truncate(self, event: ask.ItemTruncate) -> None:
         core, item = self._core, self._core.conversation.get(event.item_id)
-        if item.role != "assistant" or not item.parts or item.parts[0].type != "output_audio" or event.content_index != 0:
-            raise Problem(Code.INVALID_VALUE, "only audio of the assistant's messages (content_index 0) can be truncated", param="item_id")
+        if item.role != "assistant" or not item.parts or item.parts[0].type != "output_audio":
+            raise Problem(Code.INVALID_VALUE, "only audio of the assistant's messages can be truncated", param="item_id")
+        if event.content_index != 0:
+            raise Problem(Code.INVALID_VALUE, "an item has one part of audio: content_index is 0", param="content_index")
         making = core.responses.owner_of(item)
         if making:  # it would grow again: who truncates what is being said wants it to stop
             core.responses.cancel(making.id)
         end_ms = item.cut(event.audio_end_ms)
         core.out.send(ItemTruncated(item_id=item.id, audio_end_ms=end_ms))
+        if core.responses.stopped_playing(item, end_ms):
+            self._turns.step(ReplyEnded())
         core.keeper.changed()
 
     async def _respond(self, event: ask.ResponseCreate) -> None:

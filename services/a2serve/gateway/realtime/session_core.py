@@ -5,7 +5,7 @@ user's voice does is `session_turns`; what the client asks is `session_commands`
 import asyncio
 
 from a2serve.contracts.problems import Problem
-from a2serve.contracts.server_events import RateLimit, RateLimitsUpdated
+from a2serve.contracts.server_events import RateLimitsUpdated
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.hearing.echo import EchoGate
@@ -16,6 +16,7 @@ from a2serve.gateway.realtime.conversation import Conversation, Item
 from a2serve.gateway.realtime.keeping import Keeper
 from a2serve.gateway.realtime.responses import Responses
 from a2serve.gateway.realtime.sending import SendQueue
+from a2serve.gateway.realtime.session_trace import SessionTrace
 from a2serve.gateway.realtime.turn import TurnState, rules_of
 
 
@@ -45,7 +46,10 @@ class SessionCore:
         self.responses = Responses(out, parts.now_ms, parts.limits.parallel_responses)
         self.transcribing: dict[str, asyncio.Task[Problem | None]] = {}
         self.keeper = Keeper(identity, parts, self.saved)
+        self.trace = SessionTrace(parts.tracer, identity.tenant, identity.session_id)
         self.turns = 0
+        self.closing = False  # no task can begin any more
+        self.unbilled_audio_ms = 0  # committed by the user since the last response
 
     @property
     def opted_in(self) -> bool:
@@ -61,9 +65,13 @@ class SessionCore:
         items = [item.as_json() for item in self.conversation.items if item.status != "in_progress"]
         return SavedSession(self.config.model_dump(mode="json"), items, self.out.sequence)
 
-    def send_rate_limits(self) -> None:
-        """rate_limits.updated, as after each response."""
-        limits = self.parts.limits
-        requests = RateLimit(name="requests", limit=limits.requests_per_minute, remaining=limits.requests_per_minute, reset_seconds=0.0)
-        tokens = RateLimit(name="tokens", limit=limits.tokens_per_minute, remaining=limits.tokens_per_minute, reset_seconds=0.0)
-        self.out.send(RateLimitsUpdated(rate_limits=[requests, tokens]))
+    def take_audio_ms(self) -> int:
+        """What the user committed since this was last asked: each sound is billed once."""
+        taken, self.unbilled_audio_ms = self.unbilled_audio_ms, 0
+        return taken
+
+    async def tell_rate_limits(self) -> None:
+        """rate_limits.updated, as after each response; nothing where nothing is counted."""
+        left = await self.identity.allowance.left() if self.identity.allowance else []
+        if left:
+            self.out.send(RateLimitsUpdated(rate_limits=left))

@@ -71,8 +71,8 @@ class SessionTurns:
 
     def commit(self, utterance: Utterance) -> None:
         """The utterance becomes an item; its words follow. Raises Problem (conversation_full)."""
-        self._add_user_item(utterance.id)
-        self._transcribe_later(self._core.conversation.get(utterance.id), 0, utterance)
+        item = self._add_user_item(utterance.id)
+        self._transcribe_later(item, 0, utterance)
 
     def transcribe_part(self, item: Item, index: int, pcm16: bytes) -> None:
         """Audio that came inside a created item."""
@@ -153,7 +153,9 @@ class SessionTurns:
         item_id = self._core.parts.new_id("item")
         start, end = action.start_input_ms, action.end_input_ms
         self._core.out.send(TimeoutTriggered(audio_start_ms=start, audio_end_ms=end, item_id=item_id))
-        self._add_user_item(item_id).parts[0].text = ""
+        item = self._add_user_item(item_id)
+        item.parts[0].text = ""
+        self._core.keeper.item_done(item)
         self.answering.respond(ResponseOptions())
 
     def _add_user_item(self, item_id: str) -> Item:
@@ -167,6 +169,7 @@ class SessionTurns:
 
     def _transcribe_later(self, item: Item, index: int, utterance: Utterance) -> None:
         core = self._core
+        core.unbilled_audio_ms += utterance.duration_ms
         task = core.tasks.create_task(self._transcribe(item, index, utterance), name=f"transcribe {item.id}")
         core.transcribing[utterance.id] = task
         task.add_done_callback(lambda _: core.transcribing.pop(utterance.id, None))
@@ -179,6 +182,7 @@ class SessionTurns:
         except Problem as problem:
             error = TranscriptionError(type=problem.meaning.kind, code=problem.code, message=problem.detail)
             core.out.send(TranscriptionFailed(item_id=item.id, content_index=index, error=error))
+            core.keeper.item_done(item)
             return problem
         item.parts[index].text, item.voice_affect = heard.transcript, heard.affect
         self._tell_words(item, index, utterance, heard)

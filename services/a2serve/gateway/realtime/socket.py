@@ -1,8 +1,9 @@
 """`GET /v1/realtime`: opens the socket, runs the session, closes the socket with the reason. Who may, says `authorize`."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -13,7 +14,15 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.collaborators import CloseCause, Collaborators, Disconnected, Identity, SavedSession
+from a2serve.gateway.realtime.collaborators import (
+    Allowance,
+    CloseCause,
+    Collaborators,
+    Disconnected,
+    EndedElsewhere,
+    Identity,
+    SavedSession,
+)
 from a2serve.gateway.realtime.session import Session
 from a2serve.gateway.rest.problem_responses import problem_response
 
@@ -28,31 +37,44 @@ CLOSE_CODES: dict[CloseCause, int] = {
     "session_limit": 1000,
     "drain": 1001,
     "internal_error": 1011,
+    "deleted": 1000,
+    "taken_over": 1008,
 }
+SEQUENCE = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What `authorize` allows: whose socket it is, the settings it begins with; `guard` raises Problem for what it forbids."""
+    """What `authorize` allows: whose socket it is, the settings it begins with, what it may ask (see `Identity`)."""
 
     tenant: str
     config: SessionConfig = field(default_factory=SessionConfig)
     guard: Callable[[ClientEventBase], None] | None = None
+    allowance: Allowance | None = None
 
 
 @dataclass(slots=True)
 class RealtimeService:
-    """What the route needs. `authorize` raises Problem (unauthorized, forbidden, too_many_sessions, ...)."""
+    """What the route needs. `authorize` raises Problem (unauthorized, forbidden, too_many_sessions, ...).
+
+    `sessions`: the open sockets; for a moment there may be two of one session.
+    """
 
     authorize: Callable[[WebSocket], Awaitable[Grant]]
     parts: Collaborators
-    on_close: Callable[[Identity], Awaitable[None]] | None = None
-    sessions: dict[str, Session] = field(default_factory=dict[str, Session])
+    sessions: set[Session] = field(default_factory=set[Session])
 
     def drain(self) -> None:
         """Ask every session to go; they close within `limits.go_away_ms`."""
-        for session in self.sessions.values():
+        for session in self.sessions:
             session.drain()
+
+    def end(self, tenant: str, session_id: str, *, keep: str, cause: EndedElsewhere) -> None:
+        """Close the sockets of a session, but for that of the holder `keep`."""
+        for session in self.sessions:
+            identity = session.identity
+            if (identity.tenant, identity.session_id) == (tenant, session_id) and identity.holder != keep:
+                session.end(cause)
 
 
 def realtime_router(service: RealtimeService) -> APIRouter:
@@ -62,12 +84,12 @@ def realtime_router(service: RealtimeService) -> APIRouter:
     @router.websocket("/v1/realtime")
     async def realtime(socket: WebSocket) -> None:  # pyright: ignore[reportUnusedFunction]
         try:
-            session, identity = await _open(socket, service)
+            session = await _open(socket, service)
         except Problem as problem:
             await _refuse(socket, problem)
             return
         await _accept(socket)
-        await _run(socket, service, session, identity)
+        await _run(socket, service, session)
 
     return router
 
@@ -97,22 +119,31 @@ class SocketTransport:
             raise Disconnected from None
 
 
-async def _open(socket: WebSocket, service: RealtimeService) -> tuple[Session, Identity]:
+async def _open(socket: WebSocket, service: RealtimeService) -> Session:
     grant = await service.authorize(socket)
     parts, query = service.parts, socket.query_params
-    identity = Identity(query.get("resume") or parts.new_id("sess"), grant.tenant, guard=grant.guard)
+    resumed = query.get("resume")
+    identity = Identity(
+        resumed or parts.new_id("sess"),
+        grant.tenant,
+        holder=parts.new_id("socket"),
+        resumed_after=_sequence(query.get("last_sequence", "")),
+        guard=grant.guard,
+        allowance=grant.allowance,
+    )
     request_context.current().session_id = identity.session_id
-    saved = await _saved(parts, identity) if "resume" in query else None
-    config = SessionConfig.model_validate(saved.config) if saved else grant.config
-    resumed_after = query.get("last_sequence", "0")
-    identity = replace(identity, resumed_after=int(resumed_after) if resumed_after.isdigit() else 0)
     info = await _describe(parts)
-    transport = SocketTransport(socket)
-    return Session(identity, config, transport, parts, info=info, saved=saved), identity
+    saved = await _claimed(parts, identity) if resumed else None
+    config = SessionConfig.model_validate(saved.config) if saved else grant.config
+    return Session(identity, config, SocketTransport(socket), parts, info=info, saved=saved)
 
 
-async def _saved(parts: Collaborators, identity: Identity) -> SavedSession:
-    saved = await parts.conversations.load(identity.tenant, identity.session_id)
+def _sequence(said: str) -> int:
+    return int(said) if SEQUENCE.fullmatch(said) else 0
+
+
+async def _claimed(parts: Collaborators, identity: Identity) -> SavedSession:
+    saved = await parts.conversations.claim(identity)
     if saved is None:
         raise Problem(Code.NOT_FOUND, "there is no such session to resume", param="resume")
     return saved
@@ -132,16 +163,14 @@ async def _accept(socket: WebSocket) -> None:
     await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)
 
 
-async def _run(socket: WebSocket, service: RealtimeService, session: Session, identity: Identity) -> None:
-    service.sessions[identity.session_id] = session
+async def _run(socket: WebSocket, service: RealtimeService, session: Session) -> None:
+    service.sessions.add(session)
     cause: CloseCause = "internal_error"
     try:
         cause = await session.run()
     finally:
-        service.sessions.pop(identity.session_id, None)
+        service.sessions.discard(session)
         await _close(socket, cause)
-        if service.on_close:
-            await service.on_close(identity)
 
 
 async def _close(socket: WebSocket, cause: CloseCause) -> None:

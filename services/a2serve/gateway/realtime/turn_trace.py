@@ -1,11 +1,13 @@
-"""The gateway's spans of one turn, from the end of the user's speech to the answer played.
+"""The gateway's spans of one turn, from the end of the user's speech to the answer played: a trace of its own.
 
 Made after the fact where the beginning is only known at the end; times come as durations of the session's clock.
 """
 
 import time
+from collections.abc import Sequence
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 
 from a2serve.telemetry import names
 
@@ -15,10 +17,10 @@ TRACEPARENT_KEY = "a2.traceparent"  # in the response's metadata, for clients th
 class TurnTrace:
     """`span` is the turn; its parts hang below. `open` until it was ended."""
 
-    def __init__(self, tracer: trace.Tracer, attributes: dict[str, str], endpointing_ms: float) -> None:
+    def __init__(self, tracer: trace.Tracer, attributes: dict[str, str], endpointing_ms: float, links: Sequence[trace.Link] = ()) -> None:
         self._tracer, self.open = tracer, True
         begun_ns = time.time_ns() - int(endpointing_ms * 1e6)
-        self.span = tracer.start_span(names.SPAN_TURN, start_time=begun_ns, attributes=attributes)
+        self.span = tracer.start_span(names.SPAN_TURN, Context(), start_time=begun_ns, attributes=attributes, links=links)
         if endpointing_ms:
             self.part(names.SPAN_ENDPOINTING, endpointing_ms)
 

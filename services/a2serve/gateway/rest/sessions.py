@@ -76,7 +76,10 @@ async def read_session(session_id: SessionId, parts: Parts, caller: ApiCaller) -
 
 @router.delete("/{session_id}", status_code=204, summary="Delete a session", responses=problems(Code.NOT_FOUND))
 async def delete_session(session_id: SessionId, parts: Parts, caller: ApiCaller) -> None:
-    """Forgets settings and conversation; a response in progress ends. What was recorded for billing stays."""
+    """Forgets settings and conversation; a response in progress ends, and a socket that is open for it is closed (`deleted`).
+
+    What was recorded for billing stays.
+    """
     head = await existing(parts, caller, session_id)
     ended = SessionRecord(
         tenant=caller.tenant, session_id=session_id, event="deleted", key_id=caller.key_id, end_user_id=head.end_user_id,

@@ -59,10 +59,11 @@ async def _turn(parts: GatewayParts, caller: Principal, session_id: str, body: T
     async with AsyncExitStack() as held:
         await held.enter_async_context(parts.limits.session(caller.tenant, caller.limits))
         await _take_floor(parts, caller.tenant, session_id, held)
-        saved = await parts.sessions.load(caller.tenant, session_id) or SavedSession(head.config, [])
+        holder = f"turn_{secrets.token_hex(10)}"
+        saved = await parts.sessions.claim(caller.tenant, session_id, holder) or SavedSession(head.config, [])
         config, info = _turn_config(SessionConfig.model_validate(saved.config), body), await parts.inference.describe()
         check_extension(config, info)
-        turn = HeadlessTurn(Identity(session_id, caller.tenant), config, saved, collaborators(parts), info)
+        turn = HeadlessTurn(Identity(session_id, caller.tenant, holder), config, saved, collaborators(parts), info)
         parts.background.start(lambda: turn.run(asked, parts.settings.request_timeout_s), held.pop_all(), f"turn {session_id}")
     if not body.stream:
         return await _whole(turn, session_id, body)

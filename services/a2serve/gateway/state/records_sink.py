@@ -59,5 +59,5 @@ def _usage(facts: TurnFacts, model: str) -> UsageRecord:
         record_id=f"usage_{facts.response_id}", tenant=facts.tenant, session_id=facts.session_id, response_id=facts.response_id,
         end_user_id=context.end_user_id, request_id=context.request_id, trace_id=facts.trace_id, model=model,
         input_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens, output_text_tokens=usage.output_text_tokens,
-        output_audio_ms=usage.output_audio_ms,
+        input_audio_ms=facts.input_audio_ms, output_audio_ms=usage.output_audio_ms,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Final
 
 PREFIX: Final = "a2"
 OUTBOX: Final = f"{PREFIX}:outbox"
+ALL_ENDINGS: Final = f"{PREFIX}:*:endings"  # every tenant's, for a replica to listen to
 
 
 def session(tenant: str, session_id: str) -> str:
@@ -18,6 +19,16 @@ def session(tenant: str, session_id: str) -> str:
 def conversation(tenant: str, session_id: str) -> str:
     """The conversation of a session."""
     return _key(tenant, "conversation", session_id)
+
+
+def deleted(tenant: str, session_id: str) -> str:
+    """Stands for a while after a session was deleted: whoever still has it must not write it again."""
+    return _key(tenant, "deleted", session_id)
+
+
+def endings(tenant: str) -> str:
+    """Channel: sessions that replicas have to let go."""
+    return _key(tenant, "endings")
 
 
 def busy(tenant: str, session_id: str) -> str:

@@ -1,4 +1,8 @@
-"""Sessions and their conversations in Redis; a replica holds nothing that survives it. Implements `Conversations`."""
+"""Sessions and their conversations in Redis; a replica holds nothing that survives it.
+
+A session is written by its holder alone: the socket or the turn that claimed it last. Whoever comes later with an older
+state, or with one that was deleted meanwhile, is refused with SessionGone.
+"""
 
 import time
 from typing import Any
@@ -8,15 +12,36 @@ from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
 from a2serve.contracts.records import RecordBase
-from a2serve.gateway.realtime.collaborators import SavedSession
-from a2serve.gateway.state import outbox, redis_keys
+from a2serve.gateway.realtime.collaborators import SavedSession, SessionGone
+from a2serve.gateway.state import endings, outbox, redis_keys
 
-_APPEND = """
+DELETED_S = 24 * 3600  # longer than a socket lives
+# KEYS: session, conversation, deleted. ARGV: holder, ttl, sequence, then what is written.
+_OURS = """
+if redis.call('EXISTS', KEYS[3]) == 1 then return 'deleted' end
+local holder = redis.call('HGET', KEYS[1], 'holder')
+if holder and holder ~= ARGV[1] then return 'taken_over' end
+"""
+_KEPT = """
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return 'kept'
+"""
+_APPEND = f"""{_OURS}
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'lapsed' end
+redis.call('RPUSH', KEYS[2], ARGV[4])
+redis.call('HSET', KEYS[1], 'sequence', ARGV[3])
+{_KEPT}"""
+_SAVE = f"""{_OURS}
+redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'sequence', ARGV[3], 'config', ARGV[4])
+redis.call('HSETNX', KEYS[1], 'created_at', ARGV[5])
+redis.call('DEL', KEYS[2])
+for place = 6, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
+{_KEPT}"""
+_CLAIM = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('RPUSH', KEYS[2], ARGV[1])
-redis.call('HSET', KEYS[1], 'sequence', ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('EXPIRE', KEYS[2], ARGV[3])
+redis.call('HSET', KEYS[1], 'holder', ARGV[1])
+redis.call('PUBLISH', KEYS[2], ARGV[2])
 return 1
 """
 
@@ -42,7 +67,7 @@ class SessionStore:
     def __init__(self, redis: "Redis", ttl_s: int) -> None:
         self._redis: Any = redis
         self._ttl_s = ttl_s
-        self._append: Any = redis.register_script(_APPEND)
+        self._scripts: dict[str, Any] = {text: redis.register_script(text) for text in (_APPEND, _SAVE, _CLAIM)}
 
     async def create(self, tenant: str, head: SessionHead, *records: RecordBase) -> SessionHead:
         """Keep a new session and its records in one transaction."""
@@ -68,38 +93,37 @@ class SessionStore:
         return list({item["id"]: item for item in stored}.values())  # an append whose answer was lost is made twice
 
     async def delete(self, tenant: str, session_id: str, *records: RecordBase) -> None:
-        """Forget it, with the records that say so."""
+        """Forget it, with the records that say so; sockets that are open for it close, on whatever replica."""
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.delete(redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id))
+        pipeline.set(redis_keys.deleted(tenant, session_id), 1, ex=DELETED_S)
+        pipeline.publish(redis_keys.endings(tenant), endings.written(session_id, "deleted"))
         outbox.add(pipeline, *records)
         await pipeline.execute()
 
-    # --- Conversations ---------------------------------------------------------------------------------------------
-
-    async def load(self, tenant: str, session_id: str) -> SavedSession | None:
-        """Settings, items and the number of the last event."""
-        head = await self.head(tenant, session_id)
-        if head is None:
+    async def claim(self, tenant: str, session_id: str, holder: str) -> SavedSession | None:
+        """Settings, items and the number of the last event; only `holder` can write them from now on. None: no such session."""
+        keys = [redis_keys.session(tenant, session_id), redis_keys.endings(tenant)]
+        if not await self._scripts[_CLAIM](keys=keys, args=[holder, endings.written(session_id, "taken_over", keep=holder)]):
             return None
-        return SavedSession(head.config, await self.items(tenant, session_id), head.sequence)
+        head = await self.head(tenant, session_id)
+        return SavedSession(head.config, await self.items(tenant, session_id), head.sequence) if head else None
 
-    async def save(self, tenant: str, session_id: str, saved: SavedSession) -> None:
-        """Replace settings and conversation, or make them."""
-        key = redis_keys.conversation(tenant, session_id)
-        pipeline = self._redis.pipeline(transaction=True)
-        changed = {"config": orjson.dumps(saved.config), "sequence": saved.sequence}
-        pipeline.hset(redis_keys.session(tenant, session_id), mapping=changed)
-        pipeline.hsetnx(redis_keys.session(tenant, session_id), "created_at", int(time.time()))
-        pipeline.delete(key)
-        if saved.items:
-            pipeline.rpush(key, *(orjson.dumps(item) for item in saved.items))
-        self._keep(pipeline, tenant, session_id)
-        await pipeline.execute()
+    async def save(self, tenant: str, session_id: str, holder: str, saved: SavedSession) -> None:
+        """Replace settings and conversation, or make them. Raises SessionGone."""
+        items = [orjson.dumps(item) for item in saved.items]
+        await self._write(_SAVE, tenant, session_id, holder, saved.sequence, orjson.dumps(saved.config), int(time.time()), *items)
 
-    async def append(self, tenant: str, session_id: str, item: dict[str, Any], sequence: int) -> None:
-        """One more item; nothing where the session has been deleted meanwhile."""
-        keys = [redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id)]
-        await self._append(keys=keys, args=[orjson.dumps(item), sequence, self._ttl_s])
+    async def append(self, tenant: str, session_id: str, holder: str, item: dict[str, Any], sequence: int) -> bool:
+        """One more item. False where the session has lapsed: nothing is written then. Raises SessionGone."""
+        return await self._write(_APPEND, tenant, session_id, holder, sequence, orjson.dumps(item)) == b"kept"
+
+    async def _write(self, script: str, tenant: str, session_id: str, holder: str, sequence: int, *values: bytes | int) -> bytes:
+        keys = [make(tenant, session_id) for make in (redis_keys.session, redis_keys.conversation, redis_keys.deleted)]
+        answer: bytes = await self._scripts[script](keys=keys, args=[holder, self._ttl_s, sequence, *values])
+        if answer in (b"deleted", b"taken_over"):
+            raise SessionGone("deleted" if answer == b"deleted" else "taken_over")
+        return answer
 
     def _keep(self, pipeline: Any, tenant: str, session_id: str) -> None:
         for key in (redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id)):

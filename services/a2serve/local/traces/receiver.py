@@ -1,5 +1,6 @@
-"""The receiver as an ASGI app: POST /v1/traces (OTLP over HTTP), GET /debug (the page) and /debug/turns (its data)."""
+"""The receiver as an ASGI app: POST /v1/traces (OTLP over HTTP), GET /debug (the page), /debug/turns and /debug/servers (its data)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -7,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from a2serve.local.traces.servers import ask_servers
 from a2serve.local.traces.spans import BODY_LIMIT_BYTES, BadExport, read_export
 from a2serve.local.traces.store import SpanStore
 from a2serve.local.traces.turns import turns
@@ -17,12 +19,13 @@ PAGE = Path(__file__).with_name("debug.html")
 class Receiver:
     """One store and the routes to it."""
 
-    def __init__(self, store: SpanStore | None = None) -> None:
-        self.store = store or SpanStore()
+    def __init__(self, store: SpanStore | None = None, servers: Mapping[str, str] | None = None) -> None:
+        self.store, self._servers = store or SpanStore(), servers or {}
         self._shown: tuple[int, bytes] = (-1, b"")
         self.app = Starlette(routes=[
             Route("/v1/traces", self._take, methods=["POST"]),
-            Route("/debug", self._page), Route("/debug/turns", self._turns), Route("/healthz", self._health),
+            Route("/debug", self._page), Route("/debug/turns", self._turns), Route("/debug/servers", self._show_servers),
+            Route("/healthz", self._health),
         ])  # fmt: skip
 
     async def _take(self, request: Request) -> Response:
@@ -43,6 +46,10 @@ class Receiver:
             shown = {"turns": turns(self.store.all()), "spans_received": self.store.received, "spans_dropped": self.store.dropped}
             self._shown = (self.store.version, bytes(JSONResponse(shown).body))
         return Response(self._shown[1], media_type="application/json", headers={"cache-control": "no-store"})
+
+    async def _show_servers(self, _: Request) -> Response:
+        """Asked anew each time: a page that is open asks every few seconds."""
+        return JSONResponse(await ask_servers(self._servers), headers={"cache-control": "no-store"})
 
     async def _page(self, _: Request) -> Response:
         return FileResponse(PAGE, media_type="text/html", headers={"cache-control": "no-store"})

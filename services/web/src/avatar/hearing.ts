@@ -58,8 +58,10 @@ export class Hearing {
   async start(): Promise<boolean> {
     clearTimeout(this.cooling);
     this.open = await this.microphone.start();
-    if (this.open) this.announce();
-    return this.open;
+    if (!this.open) return false;
+    this.announce();
+    this.ports.onMicrophone(this.microphone.state); // from now on it is open, which the state alone does not tell
+    return true;
   }
 
   stop(): void {

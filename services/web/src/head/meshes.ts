@@ -22,6 +22,12 @@ const NECK_SHARES: Record<string, number> = { neck02: 0.22, neck03: 0.28, head: 
 /** Filtering thins single lashes below what the eye reads as a lash line. */
 const LASH_GAIN = 1.6;
 
+/** What the renderer can do. */
+export interface Drawing {
+  maxAnisotropy: number;
+  antialias: boolean;
+}
+
 interface Morph {
   influences: number[];
   index: number;
@@ -44,12 +50,12 @@ export class HeadMeshes {
   ) {}
 
   /** Load a GLB with morph targets by ARKit name. Rejects when it cannot be fetched or holds no known morph. */
-  static async load(url: string, maxAnisotropy: number): Promise<HeadMeshes> {
+  static async load(url: string, { maxAnisotropy, antialias }: Drawing): Promise<HeadMeshes> {
     const { scene } = await new GLTFLoader().loadAsync(url);
     const morphs: Morph[] = [];
     const bones: Bone[] = [];
     scene.traverse((node) => {
-      if (node instanceof SkinnedMesh) prepare(node, morphs, maxAnisotropy);
+      if (node instanceof SkinnedMesh) prepare(node, morphs, { maxAnisotropy, antialias });
       const share = NECK_SHARES[node.name];
       if (share) bones.push({ node, rest: node.quaternion.clone(), share });
     });
@@ -75,7 +81,7 @@ export class HeadMeshes {
   }
 }
 
-function prepare(mesh: SkinnedMesh, morphs: Morph[], maxAnisotropy: number): void {
+function prepare(mesh: SkinnedMesh, morphs: Morph[], { maxAnisotropy, antialias }: Drawing): void {
   mesh.frustumCulled = false; // morphs and bones leave the rest pose's bounds
   for (const name of COEFFICIENTS) {
     const index = mesh.morphTargetDictionary?.[name];
@@ -89,15 +95,16 @@ function prepare(mesh: SkinnedMesh, morphs: Morph[], maxAnisotropy: number): voi
   mesh.receiveShadow = true;
   const surface = SURFACE_OF_MATERIAL[material.name];
   if (material.name === "Lash") mesh.material = lashes(material);
-  else if (surface) dress(mesh, material, surface === "hair");
+  else if (surface) dress(mesh, material, surface === "hair", antialias);
 }
 
-function dress(mesh: SkinnedMesh, material: MeshStandardMaterial, hair: boolean): void {
+function dress(mesh: SkinnedMesh, material: MeshStandardMaterial, hair: boolean, antialias: boolean): void {
   material.normalMap = null; // our light reads strands from the colour texture
   if (hair) {
     mesh.geometry.setAttribute("strand", strands(mesh.geometry));
-    material.alphaToCoverage = true;
     material.alphaTest = 0.35;
+    // Without samples to cover, a half-covered pixel would be lit twice: by the strand and by the page behind it.
+    material.alphaToCoverage = material.premultipliedAlpha = antialias;
   }
   if (material.name === "Skin") material.side = FrontSide;
   relight(material, SURFACE_OF_MATERIAL[material.name]!);

@@ -61,7 +61,8 @@ export class Stage {
 
   /** Show another head; the old one stays until the new one is there. Rejects when it cannot be loaded. */
   async show(url: string): Promise<void> {
-    const next = await HeadMeshes.load(url, this.renderer.capabilities.getMaxAnisotropy());
+    const antialias = this.renderer.getContext().getContextAttributes()?.antialias ?? false;
+    const next = await HeadMeshes.load(url, { maxAnisotropy: this.renderer.capabilities.getMaxAnisotropy(), antialias });
     if (this.head) {
       this.scene.remove(this.head.root);
       this.head.dispose();

@@ -1,6 +1,6 @@
 /** Everything a visitor can press: push-to-talk (button, space), open microphone, text, stop, Escape. */
 import type { A2Avatar } from "../avatar/avatar.ts";
-import { button, element, input } from "./dom.ts";
+import { box, button, element, input, setText } from "./dom.ts";
 
 const LEVEL_GAIN = 7; // speech at arm's length is about 0.1 RMS
 const TAKES_KEYS = "input[type=text], select, textarea, button, [role=switch], [popover]";
@@ -27,7 +27,7 @@ function bindText(avatar: A2Avatar): void {
 
 function bindHold(avatar: A2Avatar): void {
   const hold = button("hold");
-  const press = (down: boolean) => pressed(avatar, hold, down);
+  const press = (down: boolean) => (avatar.microphoneOpen && down ? avatar.stopMicrophone() : pressed(avatar, hold, down));
   hold.addEventListener("pointerdown", (event) => {
     hold.setPointerCapture(event.pointerId);
     press(true);
@@ -42,8 +42,15 @@ function bindHold(avatar: A2Avatar): void {
   hold.addEventListener("keyup", (event) => (event.key === " " || event.key === "Enter") && press(false));
   hold.addEventListener("contextmenu", (event) => event.preventDefault());
   avatar.on("level", (level) => hold.style.setProperty("--level", Math.min(1, level * LEVEL_GAIN).toFixed(2)));
-  avatar.on("state", () => (hold.disabled = !online(avatar) || avatar.microphoneOpen));
-  avatar.on("microphone", () => (hold.disabled = !online(avatar) || avatar.microphoneOpen));
+  avatar.on("state", () => (hold.disabled = !online(avatar)));
+  avatar.on("microphone", () => showLive(hold, avatar.microphoneOpen));
+}
+
+/** While the microphone is open, the button that was held closes it. */
+function showLive(hold: HTMLButtonElement, live: boolean): void {
+  document.body.classList.toggle("live", live);
+  hold.classList.toggle("live", live);
+  setText(box("hold-name"), live ? "Close the microphone" : "Hold to talk");
 }
 
 /** Space anywhere, unless the key belongs to what has the focus. */
@@ -60,7 +67,7 @@ function bindSpace(avatar: A2Avatar): void {
 }
 
 function pressed(avatar: A2Avatar, hold: HTMLButtonElement, down: boolean): void {
-  if (hold.disabled && down) return;
+  if (down && (hold.disabled || avatar.microphoneOpen)) return;
   if ((hold.getAttribute("aria-pressed") === "true") === down) return;
   hold.setAttribute("aria-pressed", String(down));
   avatar.talk(down);

@@ -12,6 +12,8 @@ import "./style.css";
 
 /** The dock may cover this much of the shirt before the face moves up. */
 const SHIRT_PX = 40;
+/** The top bar may cover this much above the hair: more only where it has two rows. */
+const HAIR_PX = 42;
 
 function start(): void {
   const preferences = loadPreferences();
@@ -31,7 +33,7 @@ function start(): void {
 function build(preferences: Preferences): A2Avatar | null {
   const { avatar, persona, quality } = preferences;
   try {
-    return new A2Avatar({ container: box("stage"), quality, ...(avatar && { avatar }), ...(persona && { persona }) });
+    return new A2Avatar({ container: box("stage"), quality, binary: true, ...(avatar && { avatar }), ...(persona && { persona }) });
   } catch {
     box("notice").hidden = false;
     setText(box("notice-text"), "This browser cannot draw the face: WebGL 2 is switched off or missing.");
@@ -45,7 +47,8 @@ function build(preferences: Preferences): A2Avatar | null {
 function keepFaceFree(avatar: A2Avatar): void {
   const update = () => {
     const covered = innerHeight - box("composer").getBoundingClientRect().top;
-    avatar.setInsets({ top: 16, bottom: Math.max(0, covered - SHIRT_PX) });
+    const bar = document.querySelector(".top")!.getBoundingClientRect();
+    avatar.setInsets({ top: Math.max(16, bar.bottom - HAIR_PX), bottom: Math.max(0, covered - SHIRT_PX) });
   };
   new ResizeObserver(update).observe(box("composer"));
   addEventListener("resize", update);

@@ -53,7 +53,7 @@ export class StatusView {
 
   private follow(state: AvatarState): void {
     document.body.dataset["state"] = state;
-    setText(this.word, state === "ready" && this.avatar.microphoneOpen ? "Listening for you" : WORDS[state]);
+    setText(this.word, state === "ready" && this.avatar.microphoneOpen ? "Your turn" : WORDS[state]);
     clearTimeout(this.patience);
     const notice = this.noticeOf(state);
     if (notice && state === "reconnecting") this.patience = setTimeout(() => this.show(notice), PATIENCE_MS);

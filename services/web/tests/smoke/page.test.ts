@@ -97,6 +97,9 @@ describe.runIf(existsSync(CHROMIUM))("the page", () => {
     await state("listening");
     await page.waitForFunction(() => probe().playedMs === null, null, { timeout: SLOW_MS });
     expect(gateway.of("conversation.item.truncate")).toHaveLength(1);
+    await page.getByRole("button", { name: "Close the microphone" }).click();
+    expect(await page.getByRole("switch", { name: "Open microphone" }).isChecked()).toBe(false);
+    await expect.poll(() => page.getByRole("button", { name: "Hold to talk" }).count()).toBe(1);
   });
 
   test("hold space to talk: what was said is committed and answered", async () => {

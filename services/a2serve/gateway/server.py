@@ -1,0 +1,63 @@
+"""uvicorn around the app: says where it listens, and lets live sessions leave before it stops."""
+
+import asyncio
+import json
+import logging
+import signal
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from a2serve.gateway.parts import GatewayParts
+from a2serve.gateway.realtime.socket import RealtimeService
+from a2serve.gateway.settings import GatewaySettings
+
+LARGEST_FRAME_BYTES = 16 << 20  # larger than a session takes, so that it can say so
+LOOK_S = 0.1
+log = logging.getLogger(__name__)
+
+
+class DrainingServer(uvicorn.Server):
+    """On the first signal takes no new work and lets live sessions leave; on the second one stops at once."""
+
+    def __init__(self, app: FastAPI, settings: GatewaySettings) -> None:
+        config = uvicorn.Config(
+            app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_FRAME_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=5,
+        )  # fmt: skip
+        super().__init__(config)
+        self._drain_s = settings.drain_s
+        self._parts: GatewayParts = app.state.parts
+        self._realtime: RealtimeService = app.state.realtime
+        self._draining: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Also says where it listens."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)  # pyright: ignore[reportArgumentType]
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            print(json.dumps({"ready": True, "port": port}), flush=True)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by uvicorn for SIGTERM and SIGINT."""
+        if self._parts.draining or self._loop is None:
+            super().handle_exit(signal.SIGTERM, frame)
+            return
+        self._parts.draining = True
+        self._loop.call_soon_threadsafe(self._start_draining)
+
+    def _start_draining(self) -> None:
+        self._draining = asyncio.create_task(self._drain(), name="drain")
+
+    async def _drain(self) -> None:
+        log.info("draining", extra={"sessions": len(self._realtime.sessions)})
+        self._realtime.drain()
+        waited_s = 0.0
+        while self._realtime.sessions and waited_s < self._drain_s + 1:
+            await asyncio.sleep(LOOK_S)
+            waited_s += LOOK_S
+        self.should_exit = True

@@ -1,0 +1,55 @@
+"""Sessions that end somewhere else: deleted by REST, or claimed by another socket or turn. Told to every replica (pub/sub).
+
+A message that is lost costs time and nothing else: the store refuses what a session that is gone wants to write.
+"""
+
+import asyncio
+import logging
+from typing import Any, Protocol
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from a2serve.gateway.realtime.collaborators import EndedElsewhere
+from a2serve.gateway.state import redis_keys
+
+RETRY_PAUSE_S = 1.0
+log = logging.getLogger(__name__)
+
+
+class Sockets(Protocol):
+    """Those of this replica."""
+
+    def end(self, tenant: str, session_id: str, *, keep: str, cause: EndedElsewhere) -> None:
+        """Close all of a session's, but for that of the holder `keep`."""
+        ...
+
+
+def written(session_id: str, cause: EndedElsewhere, keep: str = "") -> bytes:
+    """The message; its channel says the tenant."""
+    return orjson.dumps({"session_id": session_id, "cause": cause, "keep": keep})
+
+
+class Endings:
+    """Listens for all tenants; `run` ends only by cancellation."""
+
+    def __init__(self, redis: "Redis", sockets: Sockets) -> None:
+        self._redis: Any = redis
+        self._sockets = sockets
+
+    async def run(self) -> None:
+        """Again and again: the connection may be lost."""
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.psubscribe(redis_keys.ALL_ENDINGS)
+                    async for message in channel.listen():
+                        self._take(message["channel"], message["data"])
+            except (RedisError, OSError) as error:
+                log.debug("endings of sessions are not heard: %s", error)
+            await asyncio.sleep(RETRY_PAUSE_S)
+
+    def _take(self, channel: bytes, data: bytes) -> None:
+        body = orjson.loads(data)
+        self._sockets.end(channel.decode().split(":")[1], body["session_id"], keep=body["keep"], cause=body["cause"])

@@ -1,0 +1,170 @@
+"""The engine behind a Triton server: the EngineClient that a replica uses instead of LocalEngine, over KServe v2 gRPC.
+
+    engine = TritonEngine("127.0.0.1:8001")    # no I/O yet; on the event loop that will use it
+    await engine.start()                       # waits until the model is ready, learns its slots; raises EngineDown
+    async for piece in engine.respond(ask): ...
+    await engine.ready()                       # for health checks: Triton says READY and the engine answers
+    await engine.close()
+
+Admission, batching and pace happen behind Triton, where LocalEngine and Speaker run; refusals come back as Refused.
+One stream per response, all on one connection: closing respond() cancels the stream, and Triton tells the engine.
+A server that dies is EngineDown on every open response at once, and on every new one until it is back; nothing is to be made anew.
+Sessions stay with the model version that answered them first, as long as that version is loaded; new ones take the newest.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, cast
+
+import grpc
+from opentelemetry.propagate import inject
+
+from a2serve.contracts.proto import avatar_pb2 as avatar
+from a2serve.contracts.proto import engine_pb2 as pb
+from a2serve.contracts.proto import kserve_pb2 as kserve
+from a2serve.contracts.proto.kserve_pb2_grpc import GRPCInferenceServiceStub
+from a2serve.inference import triton_wire
+from a2serve.inference.exchange import Ask, EngineDown, Piece
+
+MODEL = "a2llm"
+START_S = 600.0
+_ANSWER_S = 2.0  # for a question that costs the engine nothing
+_LOOK_AGAIN_S = 0.1
+_MOST_SESSIONS = 10_000  # whose version is remembered
+# A server that comes back is found within half a second; gRPC's own patience grows to two minutes.
+_OPTIONS = [("grpc.max_receive_message_length", 16 << 20), ("grpc.enable_http_proxy", 0), ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]  # fmt: skip
+
+
+class _VersionGone(EngineDown):
+    """The model, or the asked version of it, is not loaded."""
+
+
+class TritonEngine:
+    """See EngineClient. `url` is host:port of Triton's gRPC."""
+
+    def __init__(self, url: str, model: str = MODEL) -> None:
+        self._url, self._model = url, model
+        self._channel = grpc.aio.insecure_channel(url, options=_OPTIONS)
+        self._stub: Any = cast("Any", GRPCInferenceServiceStub)(self._channel)
+        self._versions: OrderedDict[str, str] = OrderedDict()  # session -> the version that answered it
+        self._open: set[object] = set()
+        self._state = pb.EngineState()
+
+    @property
+    def slots(self) -> int:
+        """Of the engine, as it said last; 0 before start()."""
+        return self._state.slots
+
+    @property
+    def speaking(self) -> int:
+        """Responses in progress that came from here."""
+        return len(self._open)
+
+    @property
+    def revision(self) -> str:
+        """Of the engine's weights, as it said last."""
+        return self._state.revision
+
+    def version_of(self, session_id: str) -> str:
+        """The model version that answered this session last; "" for one that is not known."""
+        return self._versions.get(session_id, "")
+
+    async def start(self, wait_s: float = START_S) -> None:
+        """Returns when the engine answers. Raises EngineDown if it does not within `wait_s`."""
+        last_s = time.monotonic() + wait_s
+        while not await self.ready():
+            if time.monotonic() > last_s:
+                raise EngineDown(f"model {self._model} of Triton at {self._url} was not ready within {wait_s:.0f} s")
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def ready(self) -> bool:
+        """Whether Triton has the model, and the engine in it answers."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                answer = await self._stub.ModelReady(kserve.ModelReadyRequest(name=self._model))
+                if answer.ready:
+                    self._state = (await self._ask(pb.EngineRequest(state=pb.StateRequest()))).state
+                return answer.ready
+        except (EngineDown, TimeoutError, grpc.aio.AioRpcError):
+            return False
+
+    async def close(self) -> None:
+        """Responses in progress fail."""
+        await self._channel.close()
+
+    async def respond(self, ask: Ask) -> AsyncGenerator[Piece, None]:
+        """See EngineClient."""
+        this = object()
+        self._open.add(this)
+        try:
+            async with aclosing(self._replies(pb.EngineRequest(respond=triton_wire.write_ask(ask)), ask.session_id)) as replies:
+                async for reply in replies:
+                    piece = triton_wire.read_packet(reply.packet)
+                    if piece.finish:
+                        self._open.discard(this)
+                    yield piece
+                    if piece.finish:
+                        return
+            raise EngineDown(f"Triton at {self._url} ended the response before its end")
+        finally:
+            self._open.discard(this)
+
+    async def turn_end(self, words: str) -> float:
+        """See EngineClient."""
+        return (await self._ask(pb.EngineRequest(turn_end=pb.TurnEndRequest(words=words)))).turn_end_probability
+
+    async def release(self, session_id: str) -> bool:
+        """See EngineClient."""
+        reply = await self._ask(pb.EngineRequest(release=avatar.ReleaseRequest(session_id=session_id)), session_id)
+        self._versions.pop(session_id, None)
+        return reply.released.known
+
+    async def _ask(self, request: pb.EngineRequest, session_id: str = "") -> pb.EngineReply:
+        """The one reply."""
+        async with aclosing(self._replies(request, session_id)) as replies:
+            async for reply in replies:
+                return reply
+        raise EngineDown(f"Triton at {self._url} did not answer")
+
+    async def _replies(self, request: pb.EngineRequest, session_id: str) -> AsyncGenerator[pb.EngineReply, None]:
+        """From the version that the session is used to, or from the newest if that one is gone."""
+        usual = self.version_of(session_id)
+        try:
+            async for reply in self._stream(request, usual, session_id):
+                yield reply
+        except _VersionGone:
+            if not usual:
+                raise
+            async for reply in self._stream(request, "", session_id):
+                yield reply
+
+    async def _stream(self, request: pb.EngineRequest, version: str, session_id: str) -> AsyncGenerator[pb.EngineReply, None]:
+        trace: dict[str, str] = {}
+        inject(trace)
+        call = self._stub.ModelStreamInfer(iter([triton_wire.infer_request(request, self._model, version, trace)]))
+        try:
+            async for message in call:
+                self._require(message)
+                self._remember(session_id, message.infer_response.model_version)
+                yield triton_wire.read_reply(message.infer_response)
+        except grpc.aio.AioRpcError as error:
+            raise EngineDown(f"Triton at {self._url}: {error.details()}") from None
+        finally:
+            call.cancel()
+
+    def _require(self, message: kserve.ModelStreamInferResponse) -> None:
+        """Triton's own errors come as text alone."""
+        if message.error_message:
+            kind = _VersionGone if message.error_message.startswith("Request for unknown model") else EngineDown
+            raise kind(f"Triton at {self._url}: {message.error_message}")
+
+    def _remember(self, session_id: str, version: str) -> None:
+        if session_id:
+            self._versions[session_id] = version
+            self._versions.move_to_end(session_id)
+            while len(self._versions) > _MOST_SESSIONS:
+                self._versions.popitem(last=False)

@@ -1,0 +1,136 @@
+"""The parts around the engine inside Triton that need no Triton: settings, numbers, and the guard over processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from a2serve.inference import triton_guard
+from a2serve.inference.triton_metrics import MetricsMirror
+from a2serve.inference.triton_model import read_settings
+
+
+def arguments(kind: str = "CPU", count: int = 1, folder: Path = Path("/nowhere"), **parameters: str) -> dict[str, str]:
+    config = {"instance_group": [{"count": count}], "parameters": {key: {"string_value": value} for key, value in parameters.items()}}
+    return {"model_config": json.dumps(config), "model_instance_kind": kind, "model_instance_device_id": "0",
+            "model_repository": str(folder), "model_version": "2"}  # fmt: skip
+
+
+def test_settings_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings(arguments()).device == "cpu"
+    assert read_settings(arguments("GPU", slots="64", FORCE_CPU_ONLY_INPUT_TENSORS="yes")).device == "cuda:0"
+    monkeypatch.setenv("A2_INFERENCE_SLOTS", "3")
+    monkeypatch.setenv("A2_INFERENCE_MODEL_FOLDER", "/elsewhere")
+    (tmp_path / "2/weights").mkdir(parents=True)
+    chosen = read_settings(arguments(folder=tmp_path, slots="64", threads="1"))
+    assert (chosen.slots, chosen.threads, chosen.model_folder) == (3, 1, tmp_path / "2/weights")
+
+
+def test_bad_settings_are_one_sentence() -> None:
+    with pytest.raises(ValueError, match="count 1"):
+        read_settings(arguments(count=2))
+    with pytest.raises(ValueError, match="slots: Input should be"):
+        read_settings(arguments(slots="none"))
+
+
+class Utils:
+    """Triton's custom metrics, as far as they are used: what is shown, and how often something was changed."""
+
+    def __init__(self) -> None:
+        utils, self.shown, self.changes = self, {}, 0
+
+        class Metric:
+            def __init__(self, name: str, labels: dict[str, str]) -> None:
+                self.key = (name, tuple(sorted(labels.items())))
+                utils.shown[self.key] = 0.0
+
+            def set(self, value: float) -> None:
+                utils.changes += 1
+                utils.shown[self.key] = value
+
+            def increment(self, value: float) -> None:
+                assert value > 0
+                self.set(utils.shown[self.key] + value)
+
+        class MetricFamily:
+            COUNTER, GAUGE = "counter", "gauge"
+
+            def __init__(self, name: str, description: str, kind: str) -> None:
+                assert description and (kind == "counter") == name.endswith(("_total", "_bucket", "_sum", "_count"))
+                self.name = name
+
+            def Metric(self, labels: dict[str, str]) -> "Metric":
+                return Metric(self.name, labels)
+
+        self.MetricFamily = MetricFamily
+
+
+def test_triton_shows_what_the_registry_holds_and_is_told_only_of_changes() -> None:
+    registry, utils = CollectorRegistry(), Utils()
+    slots = Gauge("slots", "s", ["state"], registry=registry)
+    refused = Counter("refused", "r", registry=registry)
+    step = Histogram("step", "s", buckets=(1.0, 2.0), registry=registry)
+    mirror = MetricsMirror(registry, utils, {"version": "1"})
+    slots.labels("free").set(2)
+    refused.inc(3)
+    step.observe(1.5)
+    mirror.show()
+    mirror.show()
+    assert utils.changes == 6
+    refused.inc()
+    slots.labels("free").set(0)
+    mirror.show()
+    version = ("version", "1")
+    assert utils.shown == {
+        ("slots", (("state", "free"), version)): 0, ("refused_total", (version,)): 4,
+        ("step_sum", (version,)): 1.5, ("step_count", (version,)): 1, ("step_bucket", (("le", "1.0"), version)): 0,
+        ("step_bucket", (("le", "2.0"), version)): 1, ("step_bucket", (("le", "+Inf"), version)): 1,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def sleepers() -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Two processes that play Triton and its stub."""
+    both = [subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(30)"]) for _ in range(2)]
+    yield both
+    for process in both:
+        process.kill()
+        process.wait()
+
+
+def test_neither_triton_nor_its_stub_survives_the_other(sleepers: list["subprocess.Popen[bytes]"], tmp_path: Path) -> None:
+    region = Path("/dev/shm") / f"a2-test-{os.getpid()}"
+    region.touch()
+    triton, stub = sleepers
+    with triton_guard.start(triton.pid, stub.pid, region.name) as guard:
+        assert guard.stdin is not None
+        guard.stdin.close()  # as when the stub is killed
+        assert triton.wait(5) == stub.wait(5) == -signal.SIGKILL
+        assert guard.wait(5) == 0
+    assert not region.exists()
+
+
+def test_a_stub_dies_with_its_triton(sleepers: list["subprocess.Popen[bytes]"]) -> None:
+    triton, stub = sleepers
+    with triton_guard.start(triton.pid, stub.pid, "") as guard:
+        triton.kill()
+        assert stub.wait(5) == -signal.SIGKILL
+        assert guard.wait(5) == 0
+
+
+def test_a_goodbye_is_no_failure(sleepers: list["subprocess.Popen[bytes]"]) -> None:
+    triton, stub = sleepers
+    with triton_guard.start(triton.pid, stub.pid, "") as guard:
+        assert guard.stdin is not None
+        guard.stdin.write(b".")
+        guard.stdin.close()
+        stub.terminate()
+        stub.wait(5)
+        assert guard.wait(5) == 0
+    assert triton.poll() is None
