@@ -160,7 +160,7 @@ def test_a_part_that_ends_its_own_is_asked_alone_and_what_it_leaves_in_groups_of
     lines = journal(home)
     assert lines[-1] == "end head"
     left = int(lines[0].split()[0])
-    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
+    wait_for(lambda: not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_nothing_is_stopped_that_never_started(home: Home) -> None:
