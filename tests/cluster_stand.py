@@ -88,10 +88,9 @@ def _running(module: list[str], env: dict[str, str], log: Path) -> Iterator["sub
         try:
             process.wait(STOP_S)
         finally:
-            left = [other for other in psutil.process_iter() if _session(other.pid) == process.pid and other.pid != process.pid]
+            _, left = psutil.wait_procs([other for other in psutil.process_iter() if _session(other.pid) == process.pid], timeout=5)
             for other in left:
                 other.kill()
-            process.kill()
             process.wait()
     assert not left, f"left behind: {[other.pid for other in left]}"
 

@@ -13,19 +13,19 @@ from a2serve.inference.ray_settings import RaySettings
 TAKE = """
 import sys
 from a2serve.inference.ray_places import take_place
-print(take_place(sys.argv[1], "a", 1).index, flush=True)
+print(take_place(sys.argv[1], "a", 1).number, flush=True)
 sys.stdin.read()
 """
 
 
 def test_each_place_is_taken_once(tmp_path: Path) -> None:
     first, second = take_place(str(tmp_path), "a", 2), take_place(str(tmp_path), "a", 2)
-    assert (first.index, second.index) == (0, 1)
-    assert take_place(str(tmp_path), "b", 1).index == 0
+    assert (first.number, second.number) == (0, 1)
+    assert take_place(str(tmp_path), "b", 1).number == 0
     with pytest.raises(NoPlace, match="all 2 places of a on this node are taken"):
         take_place(str(tmp_path), "a", 2)
     first.leave()
-    assert take_place(str(tmp_path), "a", 2).index == 0
+    assert take_place(str(tmp_path), "a", 2).number == 0
 
 
 def test_a_killed_replica_leaves_its_place(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_killed_replica_leaves_its_place(tmp_path: Path) -> None:
             take_place(str(tmp_path), "a", 1)
         replica.kill()
         replica.wait()
-        assert take_place(str(tmp_path), "a", 1, patience_s=5).index == 0
+        assert take_place(str(tmp_path), "a", 1, patience_s=5).number == 0
 
 
 def test_there_is_a_place_for_every_triton() -> None:

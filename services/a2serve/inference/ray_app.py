@@ -1,4 +1,6 @@
 """The Ray Serve application: `a2serve.inference.ray_app:app`, by import path for a RayService, by `ray_program` on one machine."""
+# Ray's signatures are known in part only:
+# pyright: reportUnknownMemberType=false
 
 from typing import Any, cast
 

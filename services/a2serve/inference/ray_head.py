@@ -1,4 +1,6 @@
 """One machine as a whole Ray cluster: head, HAProxy and the application. Imported after ray_environment is set."""
+# Ray's signatures are known in part only:
+# pyright: reportUnknownMemberType=false
 
 import ray
 from ray import serve

@@ -13,9 +13,9 @@ class NoPlace(RuntimeError):
 
 
 class Place(NamedTuple):
-    """`index` from 0. The lock is held until the descriptor is closed, at the latest by the kernel."""
+    """`number` from 0. The lock is held until the descriptor is closed, at the latest by the kernel."""
 
-    index: int
+    number: int
     descriptor: int
 
     def leave(self) -> None:

@@ -52,9 +52,9 @@ class AvatarReplica:
         self._metrics, self._load = Metrics(), Load()
         self._tracing = start_tracing(names.SERVICE_INFERENCE, settings.otlp_endpoint)
         self._place = await _take_place(ray_settings)
-        self._name = f"{socket.gethostname()}/{self._place.index}"
+        self._name = f"{socket.gethostname()}/{self._place.number}"
         addresses = ray_settings.triton_addresses
-        url = addresses[self._place.index] if addresses else ""
+        url = addresses[self._place.number] if addresses else ""
         facts, listener, self._engine = await asyncio.gather(
             asyncio.to_thread(read_facts, settings), asyncio.to_thread(load_listener, settings), open_engine(settings, url, self._metrics))
         self._ears = Ears(listener, self._engine.client.turn_end, settings.ear_workers, settings.ear_sessions)
@@ -129,7 +129,7 @@ class AvatarReplica:
     def _serve_metrics(self, host: str, first_port: int) -> None:
         if first_port < 0:
             return
-        port = first_port + self._place.index
+        port = first_port + self._place.number
         try:
             start_http_server(port, host, self._metrics.registry)
         except OSError as error:
