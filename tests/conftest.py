@@ -9,6 +9,7 @@ ORDER = {name: index for index, name in enumerate(CATEGORIES)}
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """tests/unit/... are unit tests, and so on: a category cannot be forgotten. In parallel runs, a file stays in one
     process (so do all files that share the running product), and the long ones begin first."""
