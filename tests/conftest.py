@@ -9,18 +9,14 @@ ORDER = {name: index for index, name in enumerate(CATEGORIES)}
 HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """tests/unit/... are unit tests, and so on: a category cannot be forgotten. In parallel runs, a file stays in one
-    process (so do all files that share the running product), and the long ones begin first."""
+    """tests/unit/... are unit tests, and so on: a category cannot be forgotten. In parallel runs the long ones begin first."""
     for item in items:
         folder = _folder(item)
         if folder in CATEGORIES:
             item.add_marker(folder)
-        product = "product" if {"product", "service"} & set(getattr(item, "fixturenames", ())) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(product))
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (item.get_closest_marker("xdist_group").args[0] != "product", -ORDER.get(_folder(item), 0)))
+        items.sort(key=lambda item: -ORDER.get(_folder(item), 0))
 
 
 def _folder(item: pytest.Item) -> str:
