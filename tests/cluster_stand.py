@@ -19,6 +19,7 @@ import psutil
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.model_client.interface import Packet, PromptItem, ResponseRequest
+from a2serve.local import tie
 from a2serve.local.ports import free_ports
 
 APPLICATION = "avatar"
@@ -80,7 +81,8 @@ def cluster(folder: Path, **settings: object) -> Iterator[Cluster]:
 @contextmanager
 def _running(module: list[str], env: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", *module], env=env, stdout=output, stderr=output, start_new_session=True)
+        command = [sys.executable, "-I", "-S", tie.__file__, str(os.getpid()), sys.executable, "-m", *module]  # ends if the tests are killed
+        process = subprocess.Popen(command, env=env, stdout=output, stderr=output, start_new_session=True)
     try:
         yield process
     finally:

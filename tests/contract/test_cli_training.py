@@ -5,11 +5,12 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
 
 import pytest
+import torch
 
 from a2llm.checkpoint import load_component
 from a2llm.cli import main
@@ -21,6 +22,15 @@ from a2llm.recipes import RECIPES, Job, find_recipe
 from a2llm.training.talker_data import load_hidden
 
 CURVES = ("affect_classifier", "audio_codec", "backbone", "motion_codec", "talker")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The same sums in the same order in every run, whatever else has set in this process."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
