@@ -81,7 +81,7 @@ def cluster(folder: Path, **settings: object) -> Iterator[Cluster]:
 @contextmanager
 def _running(module: list[str], env: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as output:
-        command = [sys.executable, "-I", "-S", tie.__file__, str(os.getpid()), sys.executable, "-m", *module]  # ends if the tests are killed
+        command = [sys.executable, "-I", "-S", tie.__file__, str(os.getpid()), sys.executable, "-m", *module]  # ends with the tests
         process = subprocess.Popen(command, env=env, stdout=output, stderr=output, start_new_session=True)
     try:
         yield process
