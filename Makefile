@@ -34,10 +34,11 @@ down: ## Stop what `make up` started in a terminal that is gone
 setup: ## Install everything into .venv, convert the weights, build the page (done once)
 	@$(LOCK) $(MAKE) --no-print-directory .setup
 
-# What talks to the running product has the machine for itself. (5: TESTARGS leave nothing of that half.)
+# What talks to the running product has the machine for itself; the others share it, one thread each: idle threads that
+# spin would take it from the neighbour. (5: TESTARGS leave nothing of that half.)
 PYTEST := $(VENV)/bin/python -m pytest
 test: setup ## Run the tests, in WORKERS=2 processes; TESTARGS="-k rig" is passed to pytest
-	@$(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e $(TESTARGS) || [ $$? = 5 ]
+	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e $(TESTARGS) || [ $$? = 5 ]
 	@$(PYTEST) tests/e2e $(TESTARGS) || [ $$? = 5 ]
 
 check: setup ## Lint, types, and the direction of imports

@@ -110,7 +110,11 @@ def test_the_data_report(trained: Path, tmp_path: Path, capsys: pytest.CaptureFi
         assert (tmp_path / name).stat().st_size > 10_000
 
 
-def test_hidden_states_are_read_once(trained: Path) -> None:
+def test_hidden_states_are_read_once(
+    trained: Path, tiny_files: Path, tiny_home: Path, mini_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"A2_MODEL": tiny_files, "A2_WEIGHTS_BACKBONE": mini_gguf, "A2_HOME": tiny_home}.items():
+        monkeypatch.setenv(name, str(value))
     data, told = trained / "data", list[tuple[int, int]]()
     make_hidden(data, 1, lambda done, total: told.append((done, total)))
     states = load_hidden(data / "shards")

@@ -34,6 +34,13 @@ def avatar_names() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in AVATARS_DIR.glob("*.glb")))
 
 
+@lru_cache(maxsize=2)
+def _load(avatar: str | Path, pixels_per_metre: float) -> tuple[Skeleton | None, drawable.Geometry, drawable.Surface]:
+    """An avatar as arrays, which nobody writes to: read once for all pictures of a size."""
+    scene = load_scene(avatar)
+    return scene.skeleton, *drawable.pack(scene, ARKIT61.names, pixels_per_metre)
+
+
 class HeadRenderer:
     """A camera in front of one avatar. Keeps its buffers, so use one instance per thread.
 
@@ -45,12 +52,10 @@ class HeadRenderer:
         if min(width, height) < 16 or not 1 <= supersample <= 4:
             raise ValueError("a picture is at least 16 x 16 pixels, with 1 to 4 samples per pixel side")
         self.width, self.height, self.supersample = width, height, supersample
-        scene = load_scene(avatar)
-        self._skeleton = scene.skeleton
         focal = 0.5 * height / math.tan(math.radians(FIELD_OF_VIEW_DEGREES) / 2)
         distance = CAMERA_METRES[2] - FOCUS_Z_METRES
         self._focal = focal * supersample
-        self._geometry, surface = drawable.pack(scene, ARKIT61.names, focal / distance)
+        self._skeleton, self._geometry, surface = _load(avatar, focal / distance)
         self._table, self._texels = surface.table, surface.texels
         self._rest = _rest_vertices(self._geometry)
         self._classes = raster.alpha_classes(self._geometry.triangles, self._rest, *surface)

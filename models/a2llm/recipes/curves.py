@@ -22,8 +22,10 @@ def draw_curve(file: Path) -> Path:
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     names = [name for name in dict.fromkeys(k for row in rows for k in row) if name not in ("step", "spent_s")]
     lines = max(1, math.ceil(len(names) / COLUMNS))
-    figure = Figure((COLUMNS * PANEL_INCHES[0], lines * PANEL_INCHES[1]), layout="constrained")
+    figure = Figure((COLUMNS * PANEL_INCHES[0], lines * PANEL_INCHES[1]))
     FigureCanvasAgg(figure)
+    # Fixed margins: the layout engines draw everything twice.
+    figure.subplots_adjust(left=0.04, right=0.99, bottom=0.25 / lines, top=1 - 0.15 / lines, wspace=0.25, hspace=0.4)
     for place, name in enumerate(names):
         points = [(row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)]
         axes = figure.add_subplot(lines, COLUMNS, place + 1)

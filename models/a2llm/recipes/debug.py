@@ -36,7 +36,7 @@ TALKER = TalkerTraining(
     rows=4, frames=64, loop=LoopConfig(steps=6, warmup_steps=2, log_every=1),
 )  # fmt: skip
 BACKBONE = BackboneTraining(
-    rank=2, first_layer=1, epochs=1, batch=4, max_tokens=56, loop=LoopConfig(warmup_steps=2, log_every=2, time_limit_s=5.0)
+    rank=2, first_layer=1, epochs=1, batch=4, max_tokens=56, loop=LoopConfig(warmup_steps=2, log_every=2, time_limit_s=2.0)
 )
 LLAMA = LlamaConfig(hidden_size=32, intermediate_size=48, num_layers=2, num_heads=2, num_kv_heads=1, head_dim=16)
 CLASSIFIER = ClassifierTraining(loop=LoopConfig(steps=20, peak_lr=2e-3, warmup_steps=2, log_every=5))

@@ -7,6 +7,7 @@ is hibari's (Apache-2.0).
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -40,10 +41,16 @@ class PhoneTable:
 
 def load_g2p(assets: Path) -> GraphemeToPhoneme:
     """The converter of an installed hibari package; `assets` is checked to be that package's."""
-    from hibari.g2p import G2P
-
     if not (assets / "vocab.json").exists():
         raise ValueError(f"{assets} is not the voice's assets folder")
+    return _installed_g2p()
+
+
+@cache
+def _installed_g2p() -> GraphemeToPhoneme:
+    """Read once in a process: its dictionaries take half a second."""
+    from hibari.g2p import G2P
+
     g2p = G2P()
     g2p("Zorblax")  # opens the reader of unknown words now rather than in the middle of a reply
     return g2p
