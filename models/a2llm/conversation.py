@@ -20,8 +20,10 @@ from a2llm.reply_options import Marks, ReplyOptions, Usage
 from a2llm.talker.stream import TalkerStream
 
 MAX_REPLY_TOKENS = 90
+RESUMED_AT_ONCE = 256  # tokens of a reply that goes on here, read in one step
 NO_REPEAT = 4  # tokens: a run of this length never comes twice in a reply
 SPEECHLESS = "Hm."  # where the backbone wrote nothing that can be said
+WORDS_AHEAD = 6  # of what is spoken: two seconds
 LEAST_WORDS = 16  # tokens of the last turn that must find room beside the instructions
 
 
@@ -31,7 +33,8 @@ class StepOutput:
 
     text: words whose speech begins here, to be joined with spaces. pcm: float32 [S] at the clock's rate. motion: float32
     [F, 61]. pts_samples: samples since the reply began. call: on the last output of a reply that calls a tool. A reply
-    that does not speak has S = F = 0. tokens: what was drawn since the last output, without the end of the turn.
+    that does not speak has S = F = 0. tokens: what was drawn since the last output, without the end of the turn or the one
+    at which the limit cut it; all of them together are what `Reply.said` has.
     """
 
     text: str
@@ -149,6 +152,11 @@ class Reply:
         return not self.text_ended and (self.affect is None or not self.speaks or self.talker.waiting)
 
     @property
+    def reads_ahead(self) -> bool:
+        """Speaks, and has few words left that are not spoken yet."""
+        return self.speaks and self.affect is not None and not self.text_ended and len(self.spoken) - self.emitted_words < WORDS_AHEAD
+
+    @property
     def can_speak(self) -> bool:
         return self.speaks and self.affect is not None and not self.talker.waiting and not self.talker.finished
 
@@ -168,19 +176,21 @@ class Reply:
         return not self.spoken and self.words.silent
 
     def resume(self) -> bool:
-        """The first time: take over the tokens that were drawn elsewhere, in place of the one just drawn.
+        """Take over the next of the tokens that were drawn elsewhere, in place of the one just drawn; False: there are none.
 
         The last of them is in no word yet; drawing it again tells whether the text ends there.
         """
-        drawn = list(self.options.resume.tokens[:-1]) if self.options.resume and not self.tokens else []
+        known = self.options.resume.tokens[:-1] if self.options.resume else ()
+        drawn = list(known[len(self.tokens) : len(self.tokens) + RESUMED_AT_ONCE])
         if drawn:
             self.rng.random(len(drawn) - 1)  # as if they had been drawn here
-            self.feed, self.tokens = drawn, list(drawn)
+            self.feed, self.tokens = drawn, self.tokens + drawn
         return bool(drawn)
 
     def tell_tokens(self, end: int) -> tuple[int, ...]:
         """Tokens drawn since the last call, without `end`; none of a call."""
-        fresh, self.told_tokens = self.tokens[self.told_tokens :], len(self.tokens)
+        known = self.tokens[:-1] if self.cut else self.tokens
+        fresh, self.told_tokens = known[self.told_tokens :], max(self.told_tokens, len(known))
         return () if self.call else tuple(token for token in fresh if token != end)
 
     def banned(self) -> list[int]:

@@ -122,14 +122,18 @@ class Engine:
     def respond(self, conversation: Conversation, items: Sequence[Item], options: ReplyOptions) -> Reply:
         """Begin a reply to a whole conversation; one still in progress in the same slot is cancelled.
 
-        Raises ValueError for a closed conversation, for tools that cannot be kept to, and for instructions too long.
+        Raises ValueError for a closed conversation, for tools that cannot be kept to, for instructions too long, and for
+        tokens that cannot have been drawn.
         """
         admitted_s = perf_counter()
         if conversation.closed:
             raise ValueError("the conversation is closed")
         tools = choose_tools(options.tools, options.tool_choice)
-        call = self._tools.open_call(tools, options.tool_choice, conversation.persona.instructions, items) if tools else None
+        speaks = options.resume is not None and bool(options.resume.tokens)  # it was no call, so it is none here
+        asked = tools and not speaks
+        call = self._tools.open_call(tools, options.tool_choice, conversation.persona.instructions, items) if asked else None
         prompt = conversation.prompt(items, tools, self.context - self._most_tokens(call, options))
+        self._check_tokens(prompt, options)
         self._stop_speaking(conversation)
         reply = self._reply(conversation, options, call)
         self._feed(reply, prompt)
@@ -154,6 +158,13 @@ class Engine:
     def _most_tokens(self, call: CallStream | None, options: ReplyOptions) -> int:
         """Of a call or of a reply's text; kept free behind the prompt."""
         return CALL_TOKENS if call else min(options.max_tokens or self.text_sampling.max_tokens, self.context // 2)
+
+    def _check_tokens(self, prompt: Sequence[int], options: ReplyOptions) -> None:
+        drawn = options.resume.tokens if options.resume else ()
+        if len(drawn) > self._most_tokens(None, options):
+            raise ValueError(f"a reply of {len(drawn)} tokens cannot go on: it may have {self._most_tokens(None, options)}")
+        if not all(0 <= token < self.parts.backbone.config.vocab_size for token in (*prompt, *drawn)):
+            raise ValueError("there is a token that is not in the vocabulary")
 
     def _stop_speaking(self, conversation: Conversation) -> None:
         for reply in [r for r in self.replies if r.conversation is conversation]:
@@ -187,11 +198,19 @@ class Engine:
     def step(self) -> list[tuple[Reply, StepOutput]]:
         """Read, time, speak; returns what became ready. Who takes part is in `replies`, which a caller may change."""
         self._read_prompts([r for r in self.replies if len(r.feed) > PREFILL_CHUNK])
-        self._read([r for r in self.replies if r.wants_text and len(r.feed) <= PREFILL_CHUNK])
+        self._read(self._readers())
         time_phones(self.parts.talker, [r.talker for r in self.replies if r.speaks and r.affect is not None], self.sampling)
         out = self._speak([r for r in self.replies if r.can_speak]) + self._write([r for r in self.replies if not r.speaks])
         self.replies = [r for r in self.replies if not r.done]
         return out
+
+    def _readers(self) -> list[Reply]:
+        """Whose next token is read now: those that need it, and with them those that will need it soon. A pass over the
+        weights costs little more for eight rows than for two; but who has not spoken yet waits for no passengers."""
+        needy = [r for r in self.replies if r.wants_text and len(r.feed) <= PREFILL_CHUNK]
+        if not needy or any(r.speaks and r.marks.first_audio_s is None for r in needy):
+            return needy
+        return [r for r in self.replies if r in needy or r.reads_ahead]
 
     def _read_prompts(self, replies: Sequence[Reply]) -> None:
         """One piece of every prompt that is too long for one step."""
@@ -268,7 +287,7 @@ class Engine:
         """What replies without a voice have to say."""
         out = []
         for reply in replies:
-            words, reply.emitted_words = reply.spoken[reply.emitted_words :], len(reply.spoken)
+            words, reply.emitted_words = reply.spoken[reply.emitted_words :], max(reply.emitted_words, len(reply.spoken))
             if words or reply.done:
                 call = reply.call.call() if reply.call and reply.call.done else None
                 out.append((reply, StepOutput(" ".join(words), _NO_SOUND, _NO_MOTION, 0, reply.done, call, self._fresh_tokens(reply))))

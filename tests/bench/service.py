@@ -22,10 +22,11 @@ class Service:
     """A context: started and ready inside, stopped after. `ready_s`: from the command to the first 200 of /readyz.
 
     `checkout`: where `make up` runs; None: what it runs, without `make` and its set-up. `folder`: for logs, keys and records; with
-    `own_home` for the converted weights too.
+    `own_home` for the converted weights too. `settings`: environment variables of the services.
     """
 
-    def __init__(self, folder: Path, checkout: Path | None = ROOT, *, own_home: bool = False, timeout_s: float = 300.0) -> None:
+    def __init__(self, folder: Path, checkout: Path | None = ROOT, *, own_home: bool = False, timeout_s: float = 300.0,
+                 settings: dict[str, str] | None = None) -> None:  # fmt: skip
         self._timeout_s, self._folder = timeout_s, folder
         port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
@@ -34,7 +35,7 @@ class Service:
         self._command, self._cwd = (["make", "up", f"PORT={port}"], checkout) if checkout else (local, ROOT)
         self._env = {**os.environ, "A2_RUN_FOLDER": str(folder / "run"), "A2_TENANTS_FILE": str(folder / "tenants.toml"),
                      "XDG_DATA_HOME": str(folder / "data"), "MAKEFLAGS": "", "MAKELEVEL": "",
-                     **({"A2_HOME": str(folder)} if own_home else {})}  # fmt: skip
+                     **({"A2_HOME": str(folder)} if own_home else {}), **(settings or {})}  # fmt: skip
 
     @property
     def key(self) -> str:

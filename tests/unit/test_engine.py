@@ -400,3 +400,35 @@ def test_turn_end_is_the_same_however_the_transcript_grew():
     assert grown == pytest.approx(engine().turn_end_probability("I want to go home"), rel=1e-4)
     assert runner.turn_end_probability(" ... ") == 0.0
     assert 0.0 < runner.turn_end_probability("word " * 500) < 1.0
+
+
+class CountingBackbone:
+    """Counts passes over the weights."""
+
+    def __init__(self) -> None:
+        self._own, self.passes = tiny.backbone(), 0
+
+    def __getattr__(self, name: str):
+        return getattr(self._own, name)
+
+    def forward(self, *arguments):
+        self.passes += 1
+        return self._own.forward(*arguments)
+
+
+def passes(count: int) -> tuple[int, int]:
+    """Passes for so many replies at once, and the tokens that they drew."""
+    backbone = CountingBackbone()
+    runner = engine(count, text=TextSampling(max_tokens=40), backbone=backbone)
+    replies = [runner.open_stream(talk(runner), "Hello", Affect(), seed) for seed in range(count)]
+    while not all(reply.over for reply in replies):
+        runner.step()
+    return backbone.passes, sum(len(reply.tokens) for reply in replies)
+
+
+def test_who_needs_a_word_soon_reads_along():
+    """Or every reply would have its own passes, since none needs its next word in the very step of another."""
+    alone, tokens = passes(1)
+    together, more = passes(4)
+    assert alone == tokens == 40 and more == 160
+    assert together < 1.6 * alone

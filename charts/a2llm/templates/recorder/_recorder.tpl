@@ -1,0 +1,46 @@
+{{/*
+What the recorder and its Jobs share.
+*/}}
+
+{{- define "a2llm.databaseEnv" -}}
+{{- if .Values.database.sqlite.enabled }}
+- {name: A2_RECORDER_DATABASE, value: "sqlite:////data/recorder.sqlite"}
+{{- else }}
+{{- include "a2llm.secretEnv" (list "A2_RECORDER_DATABASE" .Values.database.secret) }}
+{{- end }}
+{{- end }}
+
+{{/* A Job that Helm runs: (list $ "component" "hooks" command env). It gets no ServiceAccount of the release: before the first
+     installation there is none. */}}
+{{- define "a2llm.hookJob" -}}
+{{- $root := index . 0 -}}{{- $recorder := $root.Values.recorder -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  {{- include "a2llm.metadata" (list $root (index . 1)) | nindent 2 }}
+  annotations:
+    helm.sh/hook: {{ index . 2 }}
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  backoffLimit: 6
+  activeDeadlineSeconds: 600
+  template:
+    metadata:
+      labels:
+        {{- include "a2llm.selector" (list $root (index . 1)) | nindent 8 }}
+    spec:
+      {{- include "a2llm.podSpec" (dict "root" $root "pod" $recorder.pod) | nindent 6 }}
+      restartPolicy: OnFailure
+      containers:
+        - name: {{ index . 1 }}
+          {{- include "a2llm.container" (list $root $recorder.image) | nindent 10 }}
+          command: {{ index . 3 | toJson }}
+          env:
+            {{- index . 4 | nindent 12 }}
+          resources:
+            {{- toYaml $recorder.resources | nindent 12 }}
+          volumeMounts:
+            - {name: tmp, mountPath: /tmp}
+      volumes:
+        - {name: tmp, emptyDir: {sizeLimit: 64Mi}}
+{{- end }}

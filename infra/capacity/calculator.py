@@ -1,0 +1,33 @@
+"""Sessions -> slots -> replicas -> nodes -> cost, by arithmetic: a steady load at the policy's share. No queueing, no start-up."""
+
+import math
+from dataclasses import dataclass
+
+from capacity.inputs import Hardware, Inputs
+
+
+@dataclass(frozen=True)
+class Need:
+    """Of so many sessions at the same time."""
+
+    sessions: int
+    speaking: float
+    slots: int
+    replicas: int
+    nodes: int
+    usd_per_hour: float
+    usd_per_1000_minutes: float  # of conversation, silence included
+
+
+def need(sessions: int, inputs: Inputs, hardware: Hardware, share: float) -> Need:
+    """`share`: of the slots that may speak."""
+    speaking = sessions * inputs.speaking_share
+    replicas = max(1, math.ceil(speaking / (share * hardware.slots)))
+    nodes = math.ceil(replicas / hardware.replicas_per_node)
+    per_hour = nodes * hardware.node_usd_per_hour
+    return Need(sessions, speaking, replicas * hardware.slots, replicas, nodes, per_hour, 1000 * per_hour / (60 * sessions))
+
+
+def usd_per_1000_minutes(inputs: Inputs, hardware: Hardware, share: float) -> float:
+    """The same without rounding to whole nodes: 1000 / 60 · price · speaking share / (share · slots)."""
+    return 1000 / 60 * hardware.replica_usd_per_hour * inputs.speaking_share / (share * hardware.slots)

