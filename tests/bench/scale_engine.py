@@ -114,7 +114,7 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
     coming = list(everybody)
     started_s = time.perf_counter()
     while (now_s := time.perf_counter()) - started_s < seconds:
-        if coming and now_s - started_s >= 0.25 * (streams - len(coming)):  # they do not all come at once
+        if coming and now_s - started_s >= min(0.25, 5.0 / streams) * (streams - len(coming)):  # they do not all come at once
             begin(coming.pop())
         wait_s = speaker.rest_s()
         if wait_s is None or wait_s > 0:
@@ -135,8 +135,8 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
     )  # fmt: skip
 
 
-def most_streams(parts: Parts, engine_type: type[Engine], guess: int, say: Callable[[str], None]) -> Run:
-    """The most listeners that nobody of hears a gap for a minute: probed in short runs, then proven."""
+def most_streams(parts: Parts, engine_type: type[Engine], guess: int, say: Callable[[str], None], limit: int = 10_000) -> Run:
+    """The most listeners, up to `limit`, that nobody of hears a gap for a minute: probed in short runs, then proven."""
 
     def held(streams: int, seconds: float) -> Run:
         run = listen(parts, streams, seconds, engine_type)
@@ -146,7 +146,7 @@ def most_streams(parts: Parts, engine_type: type[Engine], guess: int, say: Calla
     streams = guess
     while streams > 1 and not held(streams, PROBE_S).held:
         streams -= max(1, streams // 8)
-    while held(streams + 1, PROBE_S).held:
+    while streams < limit and held(streams + 1, PROBE_S).held:
         streams += 1
     while not (proof := held(streams, PROOF_S)).held and streams > 1:
         streams -= 1
@@ -174,15 +174,19 @@ def step_ms_by_batch(parts: Parts, sizes: Sequence[int] = (1, 2, 4, 8, 16)) -> d
     return found
 
 
-def measure_streams(say: Callable[[str], None], threads: int = 2) -> dict[str, Any]:
-    """streams_single, streams_batched, batching_gain and how soon the batched ones heard their first sound."""
-    parts = load_parts(threads=threads)
-    listen(parts, 2, 5.0)
-    single = most_streams(parts, OneAtATime, 3, say)
-    batched = most_streams(parts, Engine, 10, say)
+def measure_streams(say: Callable[[str], None], parts: Parts | None = None, guesses: tuple[int, int] = (3, 10),
+                    sizes: Sequence[int] = (1, 2, 4, 8, 16), limit: int = 10_000) -> dict[str, Any]:
+    """streams_single, streams_batched, batching_gain and how soon the batched ones heard their first sound.
+
+    guesses: of the first two numbers, to begin with. sizes: of the batches whose step is timed.
+    """
+    parts = parts or load_parts(threads=2)
+    listen(parts, 2, PROBE_S / 3)
+    single = most_streams(parts, OneAtATime, guesses[0], say, limit)
+    batched = most_streams(parts, Engine, guesses[1], say, limit)
     token_bytes = parts.backbone.new_cache(1, 64).token_bytes
     return {
-        **step_ms_by_batch(parts), "kv_bytes_per_token": token_bytes,
+        **step_ms_by_batch(parts, sizes), "kv_bytes_per_token": token_bytes,
         "tokens_per_spoken_minute": batched.tokens_per_minute, "kv_bytes_per_minute": round(token_bytes * batched.tokens_per_minute),
         "streams_single": single.streams, "streams_batched": batched.streams,
         "batching_gain": round(batched.streams / single.streams, 2),

@@ -26,13 +26,14 @@ class Service:
     """
 
     def __init__(self, folder: Path, checkout: Path | None = ROOT, *, own_home: bool = False, timeout_s: float = 300.0,
-                 settings: dict[str, str] | None = None) -> None:  # fmt: skip
+                 settings: dict[str, str] | None = None, profile: str = "default") -> None:  # fmt: skip
         self._timeout_s, self._folder = timeout_s, folder
         port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
         self.ready_s = 0.0
-        local = [sys.executable, "-m", "a2serve.local", "--no-browser", "--port", str(port)]
-        self._command, self._cwd = (["make", "up", f"PORT={port}"], checkout) if checkout else (local, ROOT)
+        local = [sys.executable, "-m", "a2serve.local", "--no-browser", "--port", str(port), "--profile", profile]
+        made = ["make", "up", f"PORT={port}", f"PROFILE={profile}"]
+        self._command, self._cwd = (made, checkout) if checkout else (local, ROOT)
         self._env = {**os.environ, "A2_RUN_FOLDER": str(folder / "run"), "A2_TENANTS_FILE": str(folder / "tenants.toml"),
                      "XDG_DATA_HOME": str(folder / "data"), "MAKEFLAGS": "", "MAKELEVEL": "",
                      **({"A2_HOME": str(folder)} if own_home else {}), **(settings or {})}  # fmt: skip

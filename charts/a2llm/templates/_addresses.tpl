@@ -40,3 +40,36 @@ Who is where. Every port and address is said here once; called with $.
 - {type: Prefix, path: {{ . }}}
 {{- end }}
 {{- end }}
+
+{{/* Environment variables of the broker's access: (list $ "PREFIX_"). */}}
+{{- define "a2llm.kafkaEnv" -}}
+{{- $root := index . 0 -}}{{- $prefix := index . 1 -}}{{- $kafka := $root.Values.kafka }}
+- {name: {{ $prefix }}KAFKA_SERVERS, value: {{ include "a2llm.kafkaServers" $root | quote }}}
+{{- if $kafka.tls }}
+- {name: {{ $prefix }}KAFKA_TLS, value: "true"}
+{{- end }}
+{{- if $kafka.caSecret.name }}
+- {name: {{ $prefix }}KAFKA_CA_FILE, value: /etc/kafka/{{ $kafka.caSecret.key }}}
+{{- end }}
+{{- if ne $kafka.mechanism "none" }}
+- {name: {{ $prefix }}KAFKA_MECHANISM, value: {{ $kafka.mechanism }}}
+{{- end }}
+{{- with $kafka.credentialsSecret }}
+{{- include "a2llm.secretEnv" (list (print $prefix "KAFKA_USERNAME") (dict "name" .name "key" .usernameKey)) }}
+{{- include "a2llm.secretEnv" (list (print $prefix "KAFKA_PASSWORD") (dict "name" .name "key" .passwordKey)) }}
+{{- end }}
+{{- end }}
+
+{{- define "a2llm.kafkaMount" -}}
+{{- if .Values.kafka.caSecret.name }}
+- {name: kafka-ca, mountPath: /etc/kafka, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "a2llm.kafkaVolume" -}}
+{{- with .Values.kafka.caSecret }}
+{{- if .name }}
+- {name: kafka-ca, secret: {secretName: {{ .name }}}}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -10,6 +10,12 @@ What the schema cannot say: values that only make sense together. All mistakes a
 {{- if eq (not $v.kafka.servers) (not $v.kafka.inChart.enabled) }}
 - kafka: give `kafka.servers`, or switch on `kafka.inChart.enabled`; not both
 {{- end }}
+{{- if ne (eq $v.kafka.mechanism "none") (empty $v.kafka.credentialsSecret.name) }}
+- kafka: `mechanism` and `credentialsSecret` go together
+{{- end }}
+{{- if and $v.kafka.caSecret.name (not $v.kafka.tls) }}
+- kafka: `caSecret` is of no use without `tls`
+{{- end }}
 {{- if eq (not $v.database.secret.name) (not $v.database.sqlite.enabled) }}
 - database: name `database.secret`, or switch on `database.sqlite.enabled`; not both
 {{- end }}

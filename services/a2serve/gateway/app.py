@@ -70,7 +70,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     parts: GatewayParts = app.state.parts
     async with AsyncExitStack() as ending:
         ending.push_async_callback(parts.close)
-        sender = OutboxSender(parts.redis, lambda: IdempotentProducer(parts.settings.kafka_servers), _replica_name(parts.settings))
+        sender = OutboxSender(parts.redis, lambda: IdempotentProducer(parts.settings), _replica_name(parts.settings))
         await ending.enter_async_context(running(sender.run(), "outbox"))
         await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
         gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime)

@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, IPvAnyNetwork
+from pydantic_settings import SettingsConfigDict
+
+from a2serve.contracts.kafka_access import KafkaAccess
 
 
 def default_tenants_file() -> Path:
@@ -15,7 +17,7 @@ def default_tenants_file() -> Path:
     return (Path(home) if home else Path(config) / "a2llm").expanduser() / "tenants.toml"
 
 
-class GatewaySettings(BaseSettings):
+class GatewaySettings(KafkaAccess):
     """What an operator may choose. `python -m a2serve.gateway --help` prints it."""
 
     model_config = SettingsConfigDict(env_prefix="A2_GATEWAY_", frozen=True, populate_by_name=True)
@@ -26,12 +28,14 @@ class GatewaySettings(BaseSettings):
     inference: str = Field(default="127.0.0.1:50051", description="gRPC address of inference")
     inference_application: str = Field(default="", description="application name behind a shared gRPC ingress (Ray Serve)")
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="Redis or Valkey: sessions, limits, outbox")
-    kafka_servers: str = Field(default="127.0.0.1:9092", description="bootstrap servers of the broker, separated by commas")
     usage_database: str = Field(default="", description="SQLAlchemy URL of the recorder's database; empty: no usage")
     tenants_file: Path = Field(
         default_factory=default_tenants_file,
         validation_alias=AliasChoices("A2_TENANTS_FILE", "A2_GATEWAY_TENANTS_FILE"),
         description="tenants and hashed keys (A2_TENANTS_FILE; default: tenants.toml under A2_HOME)",
+    )
+    local_networks: list[IPvAnyNetwork] = Field(
+        default=[], description="JSON list of networks that count as this machine in profile local: a bridge of containers"
     )
     local_tenant: str = Field(default="dev", description="tenant of the page in the local profile")
     web_folder: Path | None = Field(default=None, description="built page, served at /; empty: none")

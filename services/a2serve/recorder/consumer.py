@@ -85,7 +85,7 @@ class Recorder:
 
     def _connect(self) -> KafkaConsumer:
         return KafkaConsumer(
-            bootstrap_servers=self._settings.kafka_servers.split(","),
+            **self._settings.kafka_options,
             client_id="a2-recorder",
             group_id=self._settings.group,
             enable_auto_commit=False,

@@ -1,15 +1,16 @@
 """Every setting of the recorder, read once from the environment: A2_RECORDER_<NAME>."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from a2serve.contracts.kafka_access import KafkaAccess
 
 
-class RecorderSettings(BaseSettings):
+class RecorderSettings(KafkaAccess):
     """What an operator may choose. `python -m a2serve.recorder --help` prints it."""
 
     model_config = SettingsConfigDict(env_prefix="A2_RECORDER_", frozen=True)
 
-    kafka_servers: str = Field(default="127.0.0.1:9092", description="bootstrap servers of the broker, separated by commas")
     group: str = Field(default="a2-recorder", description="consumer group; replicas of one group share the work")
     session_timeout_ms: int = Field(default=6_000, ge=1_000, description="a recorder that is silent so long loses its partitions")
     database: str = Field(default="sqlite:///recorder.sqlite", description="SQLAlchemy URL; for Postgres postgresql+psycopg://...")

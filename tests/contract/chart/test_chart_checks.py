@@ -37,7 +37,8 @@ def test_metrics_of_others_are_not_listed_for_nothing() -> None:
 
 def test_images_of_others_are_those_of_compose() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    ours = {container["image"].removeprefix("docker.io/") for pod in pods(rendered("everything")) for container in pod.containers}
+    containers = [each for profile in ("everything", "with-data") for pod in pods(rendered(profile)) for each in pod.containers]
+    ours = {container["image"].removeprefix("docker.io/") for container in containers}
     others = {image for image in ours if not image.startswith("ghcr.io/a2llm/")}
     assert len(others) == 3 and others <= {service.get("image") for service in compose["services"].values()}
 

@@ -41,6 +41,8 @@ spec:
             {{- toYaml $recorder.resources | nindent 12 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
+            {{- include "a2llm.kafkaMount" $root | nindent 12 }}
       volumes:
         - {name: tmp, emptyDir: {sizeLimit: 64Mi}}
+        {{- include "a2llm.kafkaVolume" $root | nindent 8 }}
 {{- end }}

@@ -6,17 +6,19 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from a2serve.contracts.kafka_access import KafkaAccess
+
 DELIVERY_TIMEOUT_MS = 8_000
 
 
 class IdempotentProducer:
     """Connects when made. Raises OSError, as `deliver` does, when the broker cannot be reached."""
 
-    def __init__(self, servers: str) -> None:
-        _reach(servers)
+    def __init__(self, access: KafkaAccess) -> None:
+        _reach(access.kafka_servers)
         try:
             self._producer = KafkaProducer(
-                bootstrap_servers=servers.split(","),
+                **access.kafka_options,
                 client_id="a2-gateway",
                 enable_idempotence=True,
                 acks="all",
@@ -27,7 +29,7 @@ class IdempotentProducer:
                 reconnect_backoff_max_ms=1_000,
             )
         except KafkaError as error:
-            raise ConnectionError(f"no broker at {servers}: {error}") from None
+            raise ConnectionError(f"no broker at {access.kafka_servers}: {error}") from None
 
     def deliver(self, messages: list[tuple[str, bytes, bytes]]) -> None:
         """Returns when the broker acknowledged all of them."""
