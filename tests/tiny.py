@@ -20,13 +20,14 @@ from a2llm.engine import Parts
 from a2llm.language.affect_head import AffectHead
 from a2llm.language.config import LlamaConfig
 from a2llm.language.llama_folder import random_llama
-from a2llm.language.runtime import TorchBackbone
 from a2llm.language.tokenizer import TextTokenizer
+from a2llm.language.torch_backbone import TorchBackbone
 from a2llm.motion_codec import MotionCodec, MotionCodecConfig
 from a2llm.talker.config import TalkerConfig
 from a2llm.talker.model import FrameBatch, Talker
 from a2llm.talker.openvino_talker import OpenVINOTalker
 from a2llm.talker.phones import GraphemeToPhoneme, PhoneTable, load_g2p
+from a2llm.talker.torch_talker import TorchTalker
 
 HIDDEN = 48
 VOCABULARY = 500
@@ -141,7 +142,7 @@ def parts(runtime: str = "openvino") -> Parts:
         torch.manual_seed(4)
         head = AffectHead(HIDDEN)
         frozen(head)
-    speaker, audio, motion = talker(), audio_codec(), motion_codec()
+    speaker, audio, motion = TorchTalker(talker(), "cpu"), audio_codec(), motion_codec()
     if runtime == "openvino":
         speaker, audio, motion = fast_talker(), deepcopy(audio), deepcopy(motion)
         audio.use_openvino()

@@ -12,6 +12,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from a2llm.affect import Affect
 from a2llm.audio_codec.codec import AudioCodec
@@ -29,6 +30,7 @@ from a2llm.language.tool_use import ToolUse
 from a2llm.language.tools import choose_tools
 from a2llm.language.turn_end import TurnEnd, common_prefix
 from a2llm.language.word_stream import PlainWords, WordStream
+from a2llm.layers.device import upload
 from a2llm.layers.state import StreamState
 from a2llm.motion_codec.codec import MotionCodec
 from a2llm.reply_options import Marks, ReplyOptions
@@ -79,8 +81,7 @@ class Engine:
         self.parts, self.context = parts, context
         self.sampling, self.text_sampling = sampling or SamplingConfig(), text_sampling or TextSampling()
         self.template = ChatTemplate(parts.tokenizer)
-        # A runtime may pad every row to the longest one of a step.
-        self.cache = parts.backbone.new_cache(slots, context + PREFILL_CHUNK)
+        self.cache = parts.backbone.new_cache(slots, context)
         self.talker_state = parts.talker.start(slots)
         self.motion_state = _motion_state(parts.motion_codec, slots)
         self._free = list(range(slots))
@@ -228,40 +229,46 @@ class Engine:
             ids[conversation.row, : len(feed)] = torch.tensor(feed)
             conversation.cached = conversation.cached + feed
         hidden = self.parts.backbone.forward(ids, self.cache, counts)
-        return hidden[torch.tensor([c.row for c, _ in feeds], device=hidden.device)]
+        return hidden[upload(torch.tensor([c.row for c, _ in feeds]), hidden.device)]
 
     def _read(self, replies: Sequence[Reply]) -> None:
         """One token for each: feed what is unread, sample the next."""
         if not replies:
             return
         hidden = self._forward([(r.conversation, r.feed) for r in replies])
-        ends = torch.tensor([len(r.feed) - 1 for r in replies], device=hidden.device)
-        logits = self.parts.backbone.logits(hidden[torch.arange(len(replies), device=hidden.device), ends])
-        for row, reply, states in zip(logits, replies, hidden.cpu(), strict=True):
+        ends = upload(torch.tensor([len(r.feed) - 1 for r in replies]), hidden.device)
+        last = hidden[torch.arange(len(replies), device=hidden.device), ends]
+        logits = self.parts.backbone.logits(last)
+        width = max((len(r.feed) for r in replies if r.affect is not None), default=0)  # of a prompt, only the last state counts
+        for reply, states in zip(replies, torch.cat((last[:, None], hidden[:, :width]), 1).cpu(), strict=True):
             if reply.affect is None:
-                self._begin(reply, states[len(reply.feed) - 1])
+                self._begin(reply, states[0])
             elif reply.call is None:
-                for token, state in zip(reply.feed, states.numpy(), strict=False):
+                for token, state in zip(reply.feed, states[1:].numpy(), strict=False):
                     reply.add_words(reply.words.push(token, state))
-            self._forbid(reply, row)
+        self._forbid(replies, logits)
         for reply, token in zip(replies, self._draw(replies, logits), strict=True):
             self._take(reply, token)
 
-    def _forbid(self, reply: Reply, logits: torch.Tensor) -> None:
-        """Leave in the logits [V] what may come next."""
-        if reply.call is None:
-            logits[reply.banned() + ([self.parts.tokenizer.turn_end] if reply.silent else [])] = -torch.inf
-        else:
-            allowed = torch.from_numpy(reply.call.allowed()[: len(logits)])
-            logits[~allowed.to(logits.device)] = -torch.inf
+    def _forbid(self, replies: Sequence[Reply], logits: torch.Tensor) -> None:
+        """Leave in the logits [n, V] what may come next."""
+        banned = [self._banned(reply, logits.shape[1]) for reply in replies]
+        rows = np.repeat(np.arange(len(replies)), [len(tokens) for tokens in banned])
+        if len(rows):
+            places = upload(torch.from_numpy(np.stack((rows, np.concatenate(banned)))), logits.device)
+            logits[places[0], places[1]] = -torch.inf
+
+    def _banned(self, reply: Reply, vocabulary: int) -> NDArray[np.int64]:
+        if reply.call is not None:
+            return np.flatnonzero(~reply.call.allowed()[:vocabulary])
+        return np.array(reply.banned() + ([self.parts.tokenizer.turn_end] if reply.silent else []), np.int64)
 
     def _draw(self, replies: Sequence[Reply], logits: torch.Tensor) -> list[int]:
         """One token for each from logits [n, V]; a call's is always the likeliest."""
-        draws = torch.tensor([r.rng.random() for r in replies])
         own = self.text_sampling.temperature
         wishes = [0.0 if r.call else own if r.options.temperature is None else r.options.temperature for r in replies]
-        heat = torch.tensor(wishes, dtype=torch.float32, device=logits.device)
-        return sample_top_p(logits, draws.to(logits.device), heat, self.text_sampling.top_p).tolist()
+        draws, heat = upload(torch.tensor([[r.rng.random() for r in replies], wishes], dtype=torch.float32), logits.device)
+        return sample_top_p(logits, draws, heat, self.text_sampling.top_p).tolist()
 
     def _take(self, reply: Reply, token: int) -> None:
         """Add a drawn token to the reply."""

@@ -7,11 +7,13 @@ import pytest
 import tiny
 import torch
 
+from a2llm import conversation
 from a2llm.affect import Affect
 from a2llm.conversation import Reply, StepOutput
 from a2llm.engine import PREFILL_CHUNK, Engine, TextSampling
 from a2llm.language.chat import find_persona
 from a2llm.language.items import UserTurn
+from a2llm.language.tools import Tool
 from a2llm.reply_options import ReplyOptions, Resume
 
 SHORT = TextSampling(max_tokens=12)
@@ -81,8 +83,8 @@ def test_turns_on_the_cache_equal_one_reading():
     fresh = backbone.new_cache(1, len(talk.cached))
     backbone.forward(torch.tensor([talk.cached]), fresh)
     held = len(talk.cached)
-    assert torch.allclose(engine.cache.keys[:, row, :, :held], fresh.keys[:, 0], atol=1e-4)
-    assert torch.allclose(engine.cache.values[:, row, :, :held], fresh.values[:, 0], atol=1e-4)
+    assert torch.allclose(engine.cache.keys[:, row, :, :held], fresh.keys[:, 0, :, :held], atol=1e-4)
+    assert torch.allclose(engine.cache.values[:, row, :, :held], fresh.values[:, 0, :, :held], atol=1e-4)
 
 
 def test_the_second_turn_equals_the_same_turn_after_a_fresh_reading():
@@ -101,24 +103,59 @@ def test_the_second_turn_equals_the_same_turn_after_a_fresh_reading():
     assert np.allclose(second(True), second(False), atol=1e-5)
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
-@pytest.mark.parametrize("lost_after", [1, 5, 12])
-def test_a_lost_reply_goes_on_elsewhere(runtime: str, lost_after: int):
-    """Another engine that is told what was delivered sends the rest: nothing twice, nothing missing."""
-    parts, turn = tiny.parts(runtime), Asked("How are you today, my friend?", 2, 0)
-    [(reply, whole)] = run(Engine(parts, 1, text_sampling=SHORT), [turn])
-    assert len(whole) > 13
-    had, tokens = whole[:lost_after], tuple(t for out in whole[:lost_after] for t in out.tokens)
-    delivered = Resume(tokens, sum(len(out.text.split()) for out in had), whole[lost_after].pts_samples)
-    engine = Engine(parts, 1, text_sampling=SHORT)
-    again = engine.respond(engine.open_conversation(find_persona("ada")), [UserTurn(turn.text, Affect())],
-                           ReplyOptions(turn.seed, resume=delivered))  # fmt: skip
-    rest = []
+def answer(options: ReplyOptions, runtime: str = "openvino") -> tuple[Reply, list[StepOutput]]:
+    """To the same question, by an engine that never heard of it."""
+    engine, out = Engine(tiny.parts(runtime), 1, text_sampling=SHORT), []
+    reply = engine.respond(engine.open_conversation(find_persona("ada")), [UserTurn("How are you today, my friend?", Affect())], options)
     while engine.replies:
-        rest += [output for _, output in engine.step()]
-    assert again.tokens == reply.tokens
-    assert [t for o in rest for t in o.tokens] == [t for o in whole[lost_after:] for t in o.tokens]
-    assert [(o.text, o.pts_samples, o.last) for o in rest] == [(o.text, o.pts_samples, o.last) for o in whole[lost_after:]]
-    for one, two in zip(rest, whole[lost_after:], strict=True):
+        out += [output for _, output in engine.step()]
+    return reply, out
+
+
+def delivered(had: list[StepOutput], samples: int) -> Resume:
+    return Resume(tuple(t for out in had for t in out.tokens), sum(len(out.text.split()) for out in had), samples)
+
+
+def assert_goes_on(rest: list[StepOutput], whole: list[StepOutput]) -> None:
+    """Nothing twice, nothing missing."""
+    assert [(o.text, o.tokens, o.pts_samples, o.last) for o in rest] == [(o.text, o.tokens, o.pts_samples, o.last) for o in whole]
+    for one, two in zip(rest, whole, strict=True):
         assert np.allclose(one.pcm, two.pcm, atol=PCM_TOLERANCE)
         assert np.allclose(one.motion, two.motion, atol=1e-5)
+
+
+@pytest.mark.parametrize(("runtime", "at_once"), [("openvino", 256), ("openvino", 4), ("torch", 256)])
+def test_a_lost_reply_goes_on_elsewhere(runtime: str, at_once: int, monkeypatch: pytest.MonkeyPatch):
+    """Another engine that is told what was delivered sends the rest, wherever it broke off."""
+    monkeypatch.setattr(conversation, "RESUMED_AT_ONCE", at_once)
+    reply, whole = answer(ReplyOptions(2), runtime)
+    assert len(whole) > 13
+    for lost_after in [1, 12, len(whole) - 1]:
+        resume = delivered(whole[:lost_after], whole[lost_after].pts_samples)
+        again, rest = answer(ReplyOptions(2, affect=reply.affect, resume=resume), runtime)
+        assert_goes_on(rest, whole[lost_after:])
+        assert (again.tokens, again.said, again.spoken) == (reply.tokens, reply.said, reply.spoken)
+    assert tuple(t for out in whole for t in out.tokens) == reply.said.ids
+
+
+def test_a_lost_text_goes_on_elsewhere():
+    reply, whole = answer(ReplyOptions(2, audio=False))
+    assert len(whole) > 3
+    for lost_after in range(1, len(whole)):
+        again, rest = answer(ReplyOptions(2, audio=False, resume=delivered(whole[:lost_after], 0)))
+        assert_goes_on(rest, whole[lost_after:])
+        assert (again.tokens, again.said) == (reply.tokens, reply.said)
+
+
+def test_what_was_spoken_does_not_become_a_call():
+    tools = (Tool("dim"),)
+    reply, whole = answer(ReplyOptions(2, tools=tools, tool_choice="auto"))
+    assert reply.call is None
+    options = ReplyOptions(2, tools=tools, tool_choice="dim", resume=delivered(whole[:3], whole[3].pts_samples))
+    assert_goes_on(answer(options)[1], whole[3:])
+
+
+@pytest.mark.parametrize(("tokens", "why"), [((tiny.VOCABULARY,), "vocabulary"), ((1,) * (SHORT.max_tokens + 1), "tokens cannot go on")])
+def test_tokens_that_nobody_drew_are_refused(tokens: tuple[int, ...], why: str):
+    with pytest.raises(ValueError, match=why):
+        answer(ReplyOptions(2, resume=Resume(tokens, 0, 0)))

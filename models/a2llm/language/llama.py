@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from a2llm.language.config import LlamaConfig
-from a2llm.layers.kv_cache import KVCache
+from a2llm.layers.kv_cache import KVCache, KVRows
 from a2llm.layers.norm import RMSNorm
 from a2llm.layers.rope import rope_angles, rotate
 
@@ -30,21 +30,27 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(width, config.num_kv_heads * head, bias=False)
         self.o_proj = nn.Linear(config.num_heads * head, width, bias=False)
 
-    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], layer: int,
-                cache: KVCache | None, positions: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], layer: int, held: KVRows | None, mask: Tensor | None) -> Tensor:
         batch, tokens, _ = x.shape
         split = (batch, tokens, -1, self.config.head_dim)
         query = rotate(self.q_proj(x).view(split).transpose(1, 2), *angles)  # [B, H, T, d]
         key = rotate(self.k_proj(x).view(split).transpose(1, 2), *angles)
         value = self.v_proj(x).view(split).transpose(1, 2)
-        if cache is not None:
-            cache.write(layer, positions, key, value)
-            assert mask is not None
-            key = cache.keys[layer][:, :, : mask.shape[-1]].to(x.dtype)
-            value = cache.values[layer][:, :, : mask.shape[-1]].to(x.dtype)
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None,
-                                             enable_gqa=True)
+        if held is None:
+            out = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+        else:
+            out = _attend(query, *held.extend(layer, key, value), mask)
         return self.o_proj(out.transpose(1, 2).reshape(batch, tokens, -1))
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Queries [B, H, T, d] over keys and values [B, G, S, d]; mask [B, 1, H / G * T, S].
+
+    The heads that share keys stand in line as more tokens: GPU kernels that take a mask know no grouped heads, and what
+    they fall back to would copy every key H / G times.
+    """
+    grouped = query.reshape(key.shape[0], key.shape[1], -1, key.shape[-1])  # [B, G, H / G * T, d]
+    return F.scaled_dot_product_attention(grouped, key, value, attn_mask=mask).view(query.shape)
 
 
 class MLP(nn.Module):
@@ -71,9 +77,8 @@ class Block(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.norm_eps)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], layer: int,
-                cache: KVCache | None, positions: Tensor, mask: Tensor | None) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), angles, layer, cache, positions, mask)
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], layer: int, held: KVRows | None, mask: Tensor | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), angles, layer, held, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -116,23 +121,27 @@ class Llama(nn.Module):
         if cache is None:
             x = self.run_layers(self.embed_tokens(ids), 0, len(self.layers))
             return self.norm(x)
-        cache.require(tokens)
-        positions = cache.positions(tokens)
-        reach = torch.arange(int(positions.max()) + 1, device=ids.device)
-        mask = (reach <= positions[..., None])[:, None]  # [B, 1, T, reach]
-        angles = rope_angles(positions, self.config.head_dim, self.config.rope_theta)
+        taken = torch.full((batch,), tokens) if counts is None else counts.cpu()
+        cache.require(taken)
+        hidden = self.read(ids, cache.next_rows(taken, tokens))
+        cache.advance(taken)
+        return hidden
+
+    def read(self, ids: Tensor, held: KVRows) -> Tensor:
+        """Hidden states [R, T, D] of new tokens [R, T] behind what R rows of a cache hold; zeros where there is no token."""
+        angles = rope_angles(held.places, self.config.head_dim, self.config.rope_theta)
         x = self.embed_tokens(ids)
+        mask = held.mask(x.dtype).repeat(1, 1, self.config.num_heads // self.config.num_kv_heads, 1)
         for index, layer in enumerate(self.layers):
-            x = layer(x, angles, index, cache, positions, mask)
-        cache.advance(torch.full((batch,), tokens) if counts is None else counts)
-        return self.norm(x)
+            x = layer(x, angles, index, held, mask)
+        return self.norm(x).masked_fill(~held.taken[..., None], 0.0)
 
     def run_layers(self, x: Tensor, first: int, last: int) -> Tensor:
         """Layers first..last-1 over whole sequences [B, T, D] that start at position 0, without a cache."""
         positions = torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1)
         angles = rope_angles(positions, self.config.head_dim, self.config.rope_theta)
         for index in range(first, last):
-            x = self.layers[index](x, angles, index, None, positions, None)
+            x = self.layers[index](x, angles, index, None, None)
         return x
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Which runtime carries the backbone: torch on a GPU, OpenVINO on CPU. One interface, chosen by device.
 
-Not a model: `llama` is the reference, `openvino_backbone` the fast CPU path.
+Not a model: `torch_backbone` is the GPU path, `openvino_backbone` the fast CPU path.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from a2llm.cache import build_once
 from a2llm.language.config import LlamaConfig
 from a2llm.language.int8_weights import FORMAT, build
 from a2llm.language.llama import Llama
+from a2llm.language.torch_backbone import TorchBackbone
 from a2llm.layers.device import pick_device
-from a2llm.layers.kv_cache import KVCache
 from a2llm.layers.lora import merge_lora
 
 
@@ -42,29 +42,6 @@ class Adapter:
 
     state: dict[str, Tensor]
     alpha: float
-
-
-class TorchBackbone:
-    """The reference model behind the common interface: float32 results whatever the weights are, no gradients."""
-
-    def __init__(self, model: Llama) -> None:
-        self.model = model.requires_grad_(False).eval()
-        self.config = model.config
-
-    def new_cache(self, rows: int, capacity: int) -> KVCache:
-        return self.model.new_cache(rows, capacity)
-
-    @torch.inference_mode()
-    def forward(self, ids: Tensor, cache: KVCache | None = None, counts: Tensor | None = None) -> Tensor:
-        return self.model.forward(ids.to(self._weight.device), cache, counts).float()
-
-    @torch.inference_mode()
-    def logits(self, hidden: Tensor) -> Tensor:
-        return self.model.logits(hidden.to(self._weight.device, self._weight.dtype)).float()
-
-    @property
-    def _weight(self) -> Tensor:
-        return self.model.embed_tokens.weight
 
 
 def load_backbone(

@@ -98,6 +98,22 @@ class Talker(nn.Module):
              sampling: SamplingConfig) -> TalkerFrame:
         """Sample one frame for the given rows [B] of the state; uniforms [B, audio + motion levels] in 0..1."""
         x = self.trunk.step(self.condition(frames, state.audio[rows], state.motion[rows]), state.trunk, rows)
+        frame, motion = self._draw(x, uniforms, sampling)
+        state.audio[rows], state.motion[rows] = frame.audio_latent, motion
+        return frame
+
+    @torch.inference_mode()
+    def step_all(self, frames: FrameBatch, state: TalkerState, active: Tensor, uniforms: Tensor,
+                 sampling: SamplingConfig) -> TalkerFrame:
+        """`step` for all rows, in shapes and memory that never change; nothing happens to those that are not `active` [rows]."""
+        x = self.trunk.step_all(self.condition(frames, state.audio, state.motion), state.trunk, active)
+        frame, motion = self._draw(x, uniforms, sampling)
+        for held, new in ((state.audio, frame.audio_latent), (state.motion, motion)):
+            held.copy_(torch.where(active[:, None], new, held))
+        return frame
+
+    def _draw(self, x: Tensor, uniforms: Tensor, sampling: SamplingConfig) -> tuple[TalkerFrame, Tensor]:
+        """Sample a frame from what the trunk made [B, width]; with it, the latents of its motion [B, 64]."""
         split = self.config.audio_levels
         audio_codes, audio = self.audio_head.sample(
             x, self.audio_codebooks, uniforms[:, :split], list(sampling.audio_temperature), sampling.min_p,
@@ -105,5 +121,4 @@ class Talker(nn.Module):
         motion_codes, motion = self.motion_head.sample(
             torch.cat((x, audio), dim=-1), self.motion_codebooks, uniforms[:, split:],
             [sampling.motion_temperature] * self.config.motion_levels, sampling.motion_min_p, self.config.motion_levels)
-        state.audio[rows], state.motion[rows] = audio, motion
-        return TalkerFrame(audio_codes, audio, motion_codes)
+        return TalkerFrame(audio_codes, audio, motion_codes), motion

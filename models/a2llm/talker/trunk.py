@@ -82,15 +82,27 @@ class Trunk(nn.Module):
 
     def step(self, x: Tensor, state: TrunkState, rows: Tensor) -> Tensor:
         """One frame [B, D] for the given rows [B] of the state, each at its own position."""
-        position = state.position[rows]
+        out = self._frame(x, state.position[rows], state.ring, rows)
+        state.position[rows] += 1
+        return out
+
+    def step_all(self, x: Tensor, state: TrunkState, active: Tensor) -> Tensor:
+        """One frame [rows, D] for all rows, in shapes that never change; those that are not `active` [rows] stay where they
+        are: what their ring takes lies where their next frame will."""
+        out = self._frame(x, state.position, state.ring, None)
+        state.position += active
+        return out
+
+    def _frame(self, x: Tensor, position: Tensor, rings: Tensor, rows: Tensor | None) -> Tensor:
+        """One frame [B, D] at `position` [B], for the rows [B] of the rings; None: for all of them."""
         slot = position % self.config.window
-        seen = torch.arange(self.config.window, device=x.device) <= position[:, None]
-        mask = seen[:, None, None]  # [B, 1, 1, window]
+        mask = (torch.arange(self.config.window, device=x.device) <= position[:, None])[:, None, None]  # [B, 1, 1, window]
         angles = rope_angles(position[:, None], self.config.head_dim, ROPE_THETA)
+        index = torch.arange(len(x), device=x.device) if rows is None else rows
         x = x[:, None]
-        for layer, ring in zip(self._layers(), state.ring, strict=True):
+        for layer, ring in zip(self._layers(), rings, strict=True):
             query, key, value = layer.project(x, angles)
-            ring[0, rows, :, slot], ring[1, rows, :, slot] = key[:, :, 0], value[:, :, 0]
-            x = layer.finish(x, F.scaled_dot_product_attention(query, ring[0, rows], ring[1, rows], attn_mask=mask))
-        state.position[rows] = position + 1
+            ring[0, index, :, slot], ring[1, index, :, slot] = key[:, :, 0], value[:, :, 0]
+            keys, values = ring if rows is None else ring[:, rows]
+            x = layer.finish(x, F.scaled_dot_product_attention(query, keys, values, attn_mask=mask))
         return self.norm(x)[:, 0]

@@ -17,7 +17,7 @@ class KafkaAccess(BaseSettings):
         default="", description="how the broker is told who we are (SASL); empty: it does not ask"
     )
     kafka_username: str = Field(default="", description="our name there")
-    kafka_password: SecretStr = Field(default=SecretStr(""), description="and its password")
+    kafka_password: SecretStr = Field(default_factory=lambda: SecretStr(""), description="and its password")
 
     @model_validator(mode="after")
     def _is_whole(self) -> "KafkaAccess":
