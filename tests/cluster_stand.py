@@ -1,26 +1,30 @@
-"""A whole Ray cluster on this machine, with a tiny model in each replica; and callers that keep it busy. One for all tests of a module."""
+"""A whole Ray cluster on this machine, where each replica has a Triton with a tiny model; and callers that keep it busy. One for all
+tests of a module. Without Triton, the replicas have the model themselves.
+"""
 
 import asyncio
 import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import psutil
+from triton_stand import Triton, starting
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.model_client.interface import Packet, PromptItem, ResponseRequest
 from a2serve.local import tie
-from a2serve.local.ports import free_ports
+from a2serve.local.ports import free_block, free_ports
 
 APPLICATION = "avatar"
 START_S, STOP_S = 200.0, 60.0  # on a busy machine
@@ -29,16 +33,21 @@ LOOK_S = 0.1
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where it listens. `metrics`: of the replica that has place 0; the others' follow."""
+    """Where it listens. `metrics`: of the replica that has place 0; the others' follow. `tritons`: by place; perhaps none."""
 
     port: int
     metrics: int
     stats: int
     traces: int
+    tritons: tuple[Triton, ...]
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.port}"
 
     def client(self) -> GrpcInference:
         """As the gateway has it; to be made on the loop that uses it."""
-        return GrpcInference(f"127.0.0.1:{self.port}", application=APPLICATION)
+        return GrpcInference(self.target, application=APPLICATION)
 
     def replicas_up(self) -> int:
         """To which HAProxy sends calls."""
@@ -53,29 +62,55 @@ class Cluster:
             assert time.monotonic() < last_s, f"{now} replicas instead of {least} to {most}"
             await asyncio.sleep(LOOK_S)
 
-    def pid(self, replica: str) -> int:
-        """Of the process, by the name that it signs with: host/place."""
-        port = self.metrics + int(replica.rpartition("/")[2])
-        return next(c.pid for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port == port and c.pid)
+    def kill_replica(self, replica: str) -> None:
+        """kill -9, by the name that it signs with: host/place."""
+        port, sockets = self.metrics + _place(replica), psutil.net_connections("tcp")
+        os.kill(next(s.pid for s in sockets if s.status == "LISTEN" and s.laddr.port == port and s.pid), signal.SIGKILL)
+
+    def kill_triton(self, replica: str) -> None:
+        """kill -9 of the replica's own; as a supervisor would, it is started again."""
+        triton = self.tritons[_place(replica)]
+        triton.kill()
+        triton.process.wait()
+        triton.start()
+
+
+def _place(replica: str) -> int:
+    return int(replica.rpartition("/")[2])
 
 
 @contextmanager
-def cluster(folder: Path, **settings: object) -> Iterator[Cluster]:
-    """Started, ready, and stopped; afterwards nothing of it runs. The model is the environment's; settings as in A2_INFERENCE_*."""
+def cluster(folder: Path, tritons: int, engine: dict[str, object], **settings: object) -> Iterator[Cluster]:
+    """Started, ready, and stopped; afterwards nothing of it runs. The model is the environment's; settings as in A2_INFERENCE_*,
+    `engine` those that it has wherever it runs."""
     port, http, haproxy, stats, ray, traces = free_ports(6)
     metrics = free_ports(1)[0]
-    pages = {"ray": ray, "haproxy": haproxy, "replica-0": metrics}
-    chosen = {"port": port, "http_port": http, "haproxy_metrics_port": haproxy, "haproxy_stats_port": stats, "ray_metrics_port": ray,
-              "replica_metrics_port": metrics, "otlp_endpoint": f"http://127.0.0.1:{traces}", "lease_folder": folder / "places",
-              "ray_folder": folder / "ray"} | settings  # fmt: skip
-    env = os.environ | {f"A2_INFERENCE_{name.upper()}": str(value) for name, value in chosen.items()} | {"OMP_NUM_THREADS": "1"}
-    servers = json.dumps({name: f"http://127.0.0.1:{port}/metrics" for name, port in pages.items()})
-    with (
-        _running(["a2serve.local.traces", "--port", str(traces), "--servers", servers], env, folder / "traces.log"),
-        _running(["a2serve.inference.ray_program"], env, folder / "ray.log") as program,
-    ):
+    spans = f"http://127.0.0.1:{traces}"
+    with ExitStack() as stack:
+        pages = {"ray": ray, "haproxy": haproxy, "replica-0": metrics}
+        servers = [stack.enter_context(starting(_new(folder / f"triton-{place}"), {"OMP_NUM_THREADS": "1"}, otlp_endpoint=spans, **engine))
+                   for place in range(tritons)]  # fmt: skip
+        pages |= {f"triton-{place}": triton.ports.metrics for place, triton in enumerate(servers)}
+        chosen = {"port": port, "http_port": http, "haproxy_metrics_port": haproxy, "haproxy_stats_port": stats, "ray_metrics_port": ray,
+                  "replica_metrics_port": metrics, "replica_port": free_block(701), "otlp_endpoint": spans,
+                  "lease_folder": folder / "places", "ray_folder": folder / "ray",
+                  "triton_urls": ",".join(triton.url for triton in servers)} | engine | settings  # fmt: skip
+        env = os.environ | {f"A2_INFERENCE_{name.upper()}": str(value) for name, value in chosen.items()} | {"OMP_NUM_THREADS": "1"}
+        shown = json.dumps({name: f"http://127.0.0.1:{page}/metrics" for name, page in pages.items()})
+        viewer = ["a2serve.local.traces", "--port", str(traces), "--servers", shown]
+        stack.enter_context(_running(viewer, env, folder / "traces.log"))
+        program = stack.enter_context(_running(["a2serve.inference.ray_program"], env, folder / "ray.log"))
         _wait_until_ready(program, folder / "ray.log")
-        yield Cluster(port, metrics, stats, traces)
+        try:
+            yield Cluster(port, metrics, stats, traces, tuple(servers))
+        finally:
+            for triton in servers:  # all at once: each takes seconds
+                triton.process.terminate()
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 @contextmanager
@@ -117,46 +152,50 @@ def ask(session: str, *, text: str = "Hello you", turn: int = 0, tokens: int = 1
                            seed=4, burst=burst)  # fmt: skip
 
 
+async def begun(client: GrpcInference, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+    """A response of which something came: a busy machine refuses more than one that is full, so ask again."""
+    while True:
+        stream = client.respond(request)
+        try:
+            await anext(stream)
+            return stream
+        except Problem as problem:
+            assert problem.code is Code.NO_CAPACITY, problem
+            await asyncio.sleep(0.2)
+
+
 async def read(client: GrpcInference, request: ResponseRequest) -> list[Packet]:
     return [packet async for packet in client.respond(request)]
 
 
 @dataclass
 class Talker:
-    """A session in which one response follows the other, until it is told to stop."""
+    """A session in which one response follows the other, until it is told to stop. Each must come whole."""
 
     client: GrpcInference
     session: str
     responses: int = 0
     waited: int = 0  # no slot anywhere: asked again later
-    broken_s: list[float] = field(default_factory=list)  # of perf_counter: streams that broke off
-    gaps_s: list[float] = field(default_factory=list)  # from there to the first packet of the next one
-    problems: list[Problem] = field(default_factory=list)  # anything else
-    speaking: bool = False
+    problems: list[str] = field(default_factory=list)  # anything else
     stopping: bool = False
 
     async def run(self) -> None:
         while not self.stopping:
-            await self._respond()
-
-    async def _respond(self) -> None:
-        broken_s, finished = self.broken_s[-1] if len(self.broken_s) > len(self.gaps_s) else None, False
-        packets = 0
-        try:
-            async with aclosing(self.client.respond(ask(self.session, turn=self.responses))) as stream:
-                async for packet in stream:
-                    packets += 1
-                    self.speaking = packet.done is None
-                    if packets == 1 and broken_s is not None:
-                        self.gaps_s.append(time.perf_counter() - broken_s)
-                    finished = packet.done is not None
-        except Problem as problem:
-            if problem.code is Code.NO_CAPACITY:
+            try:
+                await self._respond()
+            except Problem as problem:
+                if problem.code is not Code.NO_CAPACITY:
+                    self.problems.append(str(problem))
                 self.waited += 1
                 await asyncio.sleep((problem.retry_after_ms or 200) / 1000)
-            elif packets and problem.code is Code.UNAVAILABLE:
-                self.broken_s.append(time.perf_counter())
-            else:
-                self.problems.append(problem)
-        self.speaking = False
-        self.responses += finished
+
+    async def _respond(self) -> None:
+        at, whole = 0, False
+        async with aclosing(self.client.respond(ask(self.session, turn=self.responses))) as stream:
+            async for packet in stream:
+                if packet.pts_samples != at:
+                    self.problems.append(f"packet at {packet.pts_samples} where {at} was due")
+                at, whole = at + len(packet.pcm16) // 2, packet.done is not None
+        if not whole:
+            self.problems.append("a response without an end")
+        self.responses += 1

@@ -40,6 +40,7 @@ from a2serve.gateway.realtime.collaborators import (
     SessionLimits,
     TurnFacts,
     monotonic_ms,
+    random_id,
 )
 from a2serve.gateway.realtime.socket import Grant, RealtimeService, realtime_router
 
@@ -61,6 +62,10 @@ class Script:
     turn_end: float = 0.9
     call: tuple[str, str] | None = None  # (name, arguments)
     refuse: bool = False
+    lose_at: list[int] = field(default_factory=list)  # the packets in whose place the next responses are lost
+    lost_as: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
+    away: bool = False  # takes nothing new, as a replica that drains or starts
+    away_once_lost: bool = False
     forget: bool = False  # the next Listen does not know its utterance
     requests: list[pb.RespondRequest] = field(default_factory=list)
     listens: list[pb.ListenRequest] = field(default_factory=list)
@@ -91,8 +96,16 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
         if self.script.refuse:
             context.set_trailing_metadata((("retry-after-ms", "1500"),))
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "every slot speaks")
+        if self.script.away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        lose_at = self.script.lose_at.pop(0) if self.script.lose_at else None
         try:
-            for index in range(self.script.packets):
+            for index in range(len(request.resume.tokens), self.script.packets + 1):
+                if index == lose_at:
+                    self.script.away = self.script.away_once_lost
+                    await context.abort(self.script.lost_as, "lost")
+                if index == self.script.packets:
+                    break
                 yield self._packet(request, index)
                 await asyncio.sleep(self.script.pace_s)
             if self.script.call:
@@ -109,6 +122,8 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
     async def Listen(self, request, context):
         script, key = self.script, f"{request.session_id}/{request.utterance_id}"
         script.listens.append(request)
+        if script.away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         if script.forget:
             script.forget = False
             self._heard.pop(key, None)
@@ -141,7 +156,7 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
         affect = pb.Affect(category="happy", intensity=0.5) if index == 0 else None
         return pb.Packet(
             response_id=request.response_id, pts_samples=index * PACKET_SAMPLES, text=text, pcm16=pcm.tobytes(), motion=motion,
-            affect=affect,
+            affect=affect, tokens=[index],
         )  # fmt: skip
 
     def _motion(self, request: pb.RespondRequest, index: int) -> pb.Motion:
@@ -226,6 +241,7 @@ class Stand:
     script: Script
     memory: Memory
     service: RealtimeService
+    inference: GrpcInference
 
     @property
     def url(self) -> str:
@@ -245,6 +261,7 @@ class Client:
     def __init__(self, socket_: Any) -> None:
         self.socket, self.events = socket_, list[dict[str, Any]]()
         self.packets: list[bytes] = []
+        self.packet_times: list[float] = []
         self.times: list[float] = []
 
     async def send(self, kind: str, **fields: Any) -> None:
@@ -259,6 +276,7 @@ class Client:
             frame = await asyncio.wait_for(self.socket.recv(), WAIT_S)
             if isinstance(frame, bytes):
                 self.packets.append(frame)
+                self.packet_times.append(asyncio.get_running_loop().time())
                 continue
             self.events.append(json.loads(frame))
             self._check(self.events[-1])
@@ -322,21 +340,24 @@ async def standing(
     limits: SessionLimits | None = None,
     authorize: Callable[[Any], Awaitable[Grant]] = _grant,
     target: str = "",
+    application: str = "",
     real_time: bool = False,
+    new_id: Callable[[str], str] = random_id,
     tracer: trace.Tracer | None = None,
 ) -> AsyncIterator[Stand]:
-    """Gateway and model up; down again by themselves. Checks that no task of a session is left."""
+    """Gateway and model up; down again by themselves. Checks that no task of a session is left. `target`: another model instead."""
     script, memory = script or Script(), Memory()
     avatar = grpc.aio.server()
     avatar_pb2_grpc.add_AvatarServicer_to_server(ScriptedAvatar(script), avatar)
     port = avatar.add_insecure_port("127.0.0.1:0")
     await avatar.start()
-    inference = GrpcInference(target or f"127.0.0.1:{port}")
+    inference = GrpcInference(target or f"127.0.0.1:{port}", application=application)
     clock = Clock()
     now_ms = monotonic_ms if real_time else clock
-    service = RealtimeService(
-        authorize, Collaborators(inference, memory, memory, limits or SessionLimits(), now_ms=now_ms, tracer=tracer or trace.NoOpTracer())
+    parts = Collaborators(
+        inference, memory, memory, limits or SessionLimits(), now_ms=now_ms, new_id=new_id, tracer=tracer or trace.NoOpTracer()
     )
+    service = RealtimeService(authorize, parts)
     app = FastAPI()
     app.include_router(realtime_router(service))
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio does not know that it is TCP, and Nagle waits 40 ms
@@ -348,7 +369,7 @@ async def standing(
         assert not serving.done(), "uvicorn did not start"
         await asyncio.sleep(0.01)
     try:
-        yield Stand(listening.getsockname()[1], clock, script, memory, service)
+        yield Stand(listening.getsockname()[1], clock, script, memory, service, inference)
         await _no_session_task_left(service)
     finally:
         server.should_exit = True

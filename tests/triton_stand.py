@@ -14,22 +14,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
+from a2serve.local.home import cache_folder
 from a2serve.local.ports import HOST, free_ports
-from a2serve.local.process import last_words
+from a2serve.local.process import Part, last_words
 from a2serve.local.triton import MODEL, REPOSITORY, TritonPorts, triton_part
 from a2serve.local.triton_install import install_triton
 
 START_S = 90.0  # on a busy machine
+INSTALLED = cache_folder() / "triton"  # where it is before a test moves A2_HOME
 
 
-@dataclass(frozen=True)
+@dataclass
 class Triton:
-    """A running server. `repository` may be changed: it is a copy."""
+    """A server. `repository` may be changed: it is a copy."""
 
-    process: "subprocess.Popen[bytes]"
+    part: Part
     ports: TritonPorts
     repository: Path
     log: Path
+    env: Mapping[str, str]
+
+    def start(self) -> None:
+        """Also once more, after it was killed."""
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(self.part.command, env={**os.environ, **self.part.env, **self.env}, stdout=out, stderr=out,
+                                            start_new_session=True)  # fmt: skip
 
     @property
     def url(self) -> str:
@@ -77,18 +86,24 @@ def new_repository(folder: Path) -> Path:
 @contextmanager
 def running(folder: Path, env: Mapping[str, str], **settings: object) -> Iterator[Triton]:
     """Started and ready. settings: of the engine, as in A2_INFERENCE_*."""
-    repository, log = new_repository(folder), folder / "triton.log"
-    ports = TritonPorts(*free_ports(3))
+    with starting(folder, env, **settings) as triton:
+        await_ready(triton)
+        yield triton
+
+
+@contextmanager
+def starting(folder: Path, env: Mapping[str, str], **settings: object) -> Iterator[Triton]:
+    """Ready some time later."""
+    ports, repository = TritonPorts(*free_ports(3)), new_repository(folder)
     chosen = {"slots": 2, "threads": 1, "log_level": "INFO"} | settings
-    part = triton_part("triton", install_triton(print), ports, {f"A2_INFERENCE_{k.upper()}": str(v) for k, v in chosen.items()}, repository)
-    with log.open("wb") as out:
-        process = subprocess.Popen(part.command, env={**os.environ, **part.env, **env}, stdout=out, stderr=out, start_new_session=True)
-    triton = Triton(process, ports, repository, log)
+    environment = {f"A2_INFERENCE_{name.upper()}": str(value) for name, value in chosen.items()}
+    part = triton_part("triton", install_triton(print, INSTALLED), ports, environment, repository)
+    triton = Triton(part, ports, repository, folder / "triton.log", env)
+    triton.start()
     try:
-        _await_ready(triton)
         yield triton
     finally:
-        _end(process)
+        _end(triton.process)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -101,7 +116,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _await_ready(triton: Triton) -> None:
+def await_ready(triton: Triton) -> None:
     last_s = time.monotonic() + START_S
     while not triton.ready():
         assert triton.process.poll() is None, f"Triton ended: {last_words(triton.log)}"

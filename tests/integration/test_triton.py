@@ -97,8 +97,8 @@ async def connected(triton: Triton) -> AsyncGenerator[TritonEngine, None]:
 
 def run(triton: Triton, scenario: Callable[[TritonEngine], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(60), connected(triton) as engine:
-            await engine.start(10)
+        async with asyncio.timeout(200), connected(triton) as engine:  # a busy machine is slow, not broken
+            await engine.start(60)
             await scenario(engine)
 
     asyncio.run(bounded())
@@ -270,7 +270,7 @@ def test_versions_come_and_go(triton: Triton) -> None:
         assert not triton.ready()
         talker.rename(folder / "2/weights/talker.safetensors")
         await asyncio.to_thread(triton.load)
-        await engine.start(10)
+        await engine.start(60)
         assert await version_of(engine, "old") == "2"  # its own version is gone: better the new one than none
 
     run(triton, scenario)

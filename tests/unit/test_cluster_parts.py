@@ -1,6 +1,7 @@
 """Profile `cluster`: its settings are settings of the services, its parts fit together, Prometheus scrapes them all."""
 
 import json
+import socket
 from dataclasses import astuple
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from a2serve.inference.ray_environment import ray_environment
 from a2serve.inference.ray_settings import RaySettings
 from a2serve.inference.settings import InferenceSettings
 from a2serve.local import cluster, prometheus
-from a2serve.local.cluster import choose_cluster_ports, cluster_parts
+from a2serve.local.cluster import REPLICA_PORTS, choose_cluster_ports, cluster_parts
 from a2serve.local.home import Home
 from a2serve.local.parts import choose_ports
+from a2serve.local.ports import free_block
 from a2serve.local.process import Part
 from a2serve.local.triton_install import TritonInstall
 
@@ -46,9 +48,20 @@ def test_every_variable_of_ray_is_a_setting(made: dict[str, Part], monkeypatch: 
 
 def test_ports_differ() -> None:
     ports = choose_cluster_ports()
-    *plain, replica_metrics, tritons = astuple(ports)
+    *plain, replica_metrics, replica_calls, tritons = astuple(ports)
     numbers = [*plain, replica_metrics, replica_metrics + 1, *(port for triton in tritons for port in triton)]
     assert len(set(numbers)) == len(numbers) == 13
+    assert not any(replica_calls <= number < replica_calls + REPLICA_PORTS for number in numbers)
+
+
+def test_clusters_of_one_machine_share_no_port(tmp_path: Path) -> None:
+    """Of two gRPC servers that listen on the same one, both get calls."""
+    environment = ray_environment(RaySettings(replica_port=12_000), tmp_path)
+    first, *between, last = (int(environment[f"RAY_SERVE_DIRECT_INGRESS_{bound}_PORT"])
+                             for bound in ("MIN_HTTP", "MAX_HTTP", "MIN_GRPC", "MAX_GRPC"))  # fmt: skip
+    assert first == 12_000 and between[0] + 1 == between[1] and last - first + 1 == REPLICA_PORTS
+    with socket.create_server(("127.0.0.1", free_block(REPLICA_PORTS) + 2)) as taken:
+        assert not any(0 <= taken.getsockname()[1] - free_block(REPLICA_PORTS) < REPLICA_PORTS for _ in range(20))
 
 
 def test_prometheus_scrapes_every_server(made: dict[str, Part]) -> None:

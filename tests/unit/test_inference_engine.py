@@ -16,7 +16,7 @@ from a2llm.engine import Engine, TextSampling
 from a2llm.language.chat import ChatTemplate, find_persona
 from a2llm.language.items import AssistantTurn, UserTurn
 from a2llm.language.tools import parse_tools
-from a2llm.reply_options import ReplyOptions
+from a2llm.reply_options import ReplyOptions, Resume
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.exchange import Ask, EngineDown, Finish, Piece, Refused
@@ -24,6 +24,7 @@ from a2serve.inference.mailbox import Delivery
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.prefixes import LONGEST, Prefixes
 from a2serve.inference.speaker import MOST_UNREAD, Speaker
+from a2serve.telemetry import names
 
 ADA = find_persona("ada")
 HELLO = (UserTurn("Hello"),)
@@ -32,10 +33,11 @@ parts = cache(tiny.parts)  # one test after the other: nothing in them belongs t
 
 @dataclass
 class Pace:
-    """Far enough ahead to never wait, unless a test says otherwise."""
+    """Far enough ahead to never wait, unless a test says otherwise; the same sound on a busy machine."""
 
     lead_s: float = 100.0
     crowded_lead_s: float = 100.0
+    fewest_levels: int = 8
 
 
 @dataclass
@@ -116,10 +118,11 @@ def test_a_response_is_contiguous_and_complete():
 def test_the_next_turn_reads_only_what_is_new():
     async def scenario():
         async with bench() as b:
-            first = finish(await read(b.engine.respond(ask())))
-            items = (*HELLO, AssistantTurn(first.text), UserTurn("And then?"))
-            second = finish(await read(b.engine.respond(ask(items=items))))
-            assert second.usage.cached_tokens > first.usage.input_tokens
+            pieces = await read(b.engine.respond(ask()))
+            first = finish(pieces)
+            said = AssistantTurn(first.text, tuple(token for piece in pieces for token in piece.tokens))
+            second = finish(await read(b.engine.respond(ask(items=(*HELLO, said, UserTurn("And then?"))))))
+            assert second.usage.cached_tokens == first.usage.input_tokens + len(said.ids)
             assert second.usage.input_tokens > second.usage.cached_tokens
 
     run(scenario)
@@ -246,6 +249,52 @@ def test_a_response_far_ahead_waits_unless_it_bursts():
             started = time.perf_counter()
             np.testing.assert_allclose(sound(await read(b.engine.respond(ask("t", burst=True)))), sound(pieces), atol=2e-3)
             assert time.perf_counter() - started < paced_s
+
+    run(scenario)
+
+
+def delivered(pieces: list[Piece]) -> Resume:
+    tokens = tuple(token for piece in pieces for token in piece.tokens)
+    return Resume(tokens, sum(len(p.text.split()) for p in pieces), sum(len(p.pcm) for p in pieces if p.pcm is not None))
+
+
+def test_a_resumed_response_is_replayed_at_full_speed_and_then_keeps_its_pace():
+    """What was delivered does not count as a lead, or the rest would wait for as long as that takes to hear."""
+
+    async def scenario():
+        async with bench(pace=Pace(lead_s=0.2, crowded_lead_s=0.2), tokens=60) as b:
+            whole = await read(b.engine.respond(ask(burst=True)))
+            half = len(whole) // 2
+            had = delivered(whole[:half])
+            rest_s = (finish(whole).usage.output_audio_ms - had.samples / 24) / 1000
+            assert min(rest_s, had.samples / 24_000) > 0.6
+            asked_s = time.perf_counter()
+            resumed = b.engine.respond(ask("t", resume=had, affect=whole[0].affect))
+            rest = [await anext(resumed)]
+            first_s = time.perf_counter() - asked_s
+            rest += await read(resumed)
+            assert first_s < 0.5 * had.samples / 24_000
+            assert time.perf_counter() - asked_s - first_s > rest_s - 0.4
+            assert [(p.pts_samples, p.text, p.tokens, p.affect) for p in rest] == [
+                (p.pts_samples, p.text, p.tokens, None) for p in whole[half:]]
+            np.testing.assert_allclose(sound(rest), sound(whole[half:]), atol=2e-3)
+            assert (finish(rest).text, finish(rest).reason) == (finish(whole).text, finish(whole).reason)
+            assert replace(finish(rest).usage, cached_tokens=0) == replace(finish(whole).usage, cached_tokens=0)
+            observed = b.metrics.registry.get_sample_value(f"{names.METRIC_INFERENCE_FIRST_AUDIO_SECONDS}_count")
+            assert observed == 1  # the first sound of the resumed one was elsewhere
+
+    run(scenario)
+
+
+def test_a_resumed_response_that_cannot_be_is_refused_and_the_engine_goes_on():
+    async def scenario():
+        async with bench() as b:
+            for tokens, why in (((10**6,), "vocabulary"), ((1,) * 99, "cannot go on")):
+                with pytest.raises(ValueError, match=why):
+                    await read(b.engine.respond(ask(resume=Resume(tokens, 0, 0))))
+            with pytest.raises(ValueError, match="vocabulary"):
+                await read(b.engine.respond(ask(items=(AssistantTurn("Hi", (10**6,)), *HELLO))))
+            assert finish(await read(b.engine.respond(ask())))
 
     run(scenario)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a2llm.rig import ARKIT61, FlameMapping
-from a2serve.inference.motion import RATES_HZ, MotionStream, RigUnavailable, check_target, from_f16, rigs, to_f16, to_pcm16
+from a2serve.inference.motion import RATES_HZ, MotionStream, RigUnavailable, check_target, from_f16, known_before, rigs, to_f16, to_pcm16
 
 MODEL_HZ = 40
 
@@ -48,6 +48,19 @@ def test_a_frame_is_late_by_less_than_one_model_frame():
         first, frames = stream.feed(ramp(40)[m : m + 2])
         at = first + len(frames)
         assert (m + 2) / MODEL_HZ - at / 60 < 1 / MODEL_HZ
+
+
+@given(hz=st.sampled_from(RATES_HZ), count=st.integers(1, 60), lost=st.integers(0, 60))
+def test_what_goes_on_elsewhere_goes_on_in_the_same_frame(hz: int, count: int, lost: int):
+    """Wherever it was lost, and before its end at least one model frame is to come."""
+    lost = min(lost, count - 1)
+    whole = MotionStream("arkit61", hz, MODEL_HZ)
+    whole.feed(ramp(count)[:lost])
+    first, frames = whole.feed(ramp(count)[lost:], last=True)
+    again = MotionStream("arkit61", hz, MODEL_HZ, delivered=lost)
+    first_again, frames_again = again.feed(ramp(count)[lost - known_before(hz, MODEL_HZ, lost) :], last=True)
+    assert first == first_again
+    np.testing.assert_array_equal(frames, frames_again)
 
 
 def test_visemes_stay_shares_of_one():

@@ -21,6 +21,9 @@ def context(*replicas: tuple[float, float, float, float], target: int = 1) -> Si
     ([(4, 0.5, 0, 100), (4, 0.5, 0, 100), (4, 0, 0, 0)], 1),
     ([(4, 1, 0, 900)], 2),  # few speak, but the first packet comes late
     ([(4, 2, 0.1, 100), (4, 1, 0, 100)], 3),  # somebody was refused
+    ([(4, 4, 0, 900)] * 3 + [(4, 2, 0, 100)] * 37, 31),  # three of forty are late, as always some are
+    ([(4, 4, 0, 900)] * 4 + [(4, 1, 0, 100)] * 36, 44),  # a tenth is late: a tenth more
+    ([(4, 4, 0.1, 100)] + [(4, 1, 0, 100)] * 39, 44),  # somebody had no place at all
 ])  # fmt: skip
 def test_enough_that_the_slots_in_use_are_their_share(replicas: list[tuple[float, float, float, float]], wanted: int) -> None:
     assert SlotsPolicy(share=0.7, frl_limit_ms=600)(context(*replicas)) == (wanted, {})

@@ -25,12 +25,13 @@ UNKNOWN = "Request for unknown model: 'a2llm' version 1 is not at ready state"
 
 @dataclass
 class Script(GRPCInferenceServiceServicer):
-    """Each stream takes the next of `streams`: replies, texts of Triton's own errors, or None for a stream that stays open."""
+    """Each stream takes the next of `streams`: replies, texts of Triton's own errors, or None to wait for the client's last words."""
 
     streams: list[list[pb.EngineReply | str | None]] = field(default_factory=list)
     version: str = "1"
     asked: list[kserve.ModelInferRequest] = field(default_factory=list)
-    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    last_words: list[kserve.ModelInferRequest] = field(default_factory=list)
+    cancelled: bool = False  # a stream was, which the client must never do
 
     async def ModelReady(self, request: kserve.ModelReadyRequest, context: grpc.aio.ServicerContext) -> kserve.ModelReadyResponse:
         return kserve.ModelReadyResponse(ready=True)
@@ -40,10 +41,11 @@ class Script(GRPCInferenceServiceServicer):
         for reply in self.streams.pop(0):
             if reply is None:
                 try:
-                    await asyncio.sleep(20)
-                finally:
-                    self.cancelled.set()
-            if isinstance(reply, str):
+                    self.last_words += [request async for request in requests]
+                except asyncio.CancelledError:
+                    self.cancelled = True
+                    raise
+            elif isinstance(reply, str):
                 yield kserve.ModelStreamInferResponse(error_message=reply)
             else:
                 answer = kserve.ModelInferResponse(model_version=self.version, raw_output_contents=[reply.SerializeToString()])
@@ -112,17 +114,23 @@ def test_a_stream_without_an_end_is_a_failure_and_not_an_answer() -> None:
     run(scenario)
 
 
-def test_closing_a_response_cancels_its_stream() -> None:
+def test_a_response_that_is_closed_is_cancelled_in_so_many_words() -> None:
     async def scenario() -> None:
-        script = Script([[WORD, None]])
+        script = Script([[WORD, None, WORD], [WORD, None], [WORD, END, None]])
         async with serving(script) as (_, engine):
             pieces = engine.respond(ask())
             await anext(pieces)
             assert engine.speaking == 1
             await pieces.aclose()
             assert engine.speaking == 0
-            async with asyncio.timeout(2):
-                await script.cancelled.wait()
+            waiting = asyncio.ensure_future(read(engine.respond(ask())))
+            while len(script.asked) < 2:
+                await asyncio.sleep(0.01)
+            waiting.cancel()
+            await read(engine.respond(ask()))
+        cancels = [pb.EngineRequest.FromString(request.raw_input_contents[0]).cancel.id for request in script.last_words]
+        assert cancels == [request.id for request in script.asked[:2]]  # and nothing to say behind an end
+        assert not script.cancelled
 
     run(scenario)
 

@@ -17,6 +17,7 @@ from a2serve.gateway.access.limits import TenantLimits
 from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.background import BackgroundTasks
 from a2serve.gateway.model_client.interface import InferenceClient
+from a2serve.gateway.realtime.response_metrics import ResponseMetrics
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state.idempotency import Idempotency
 from a2serve.gateway.state.outbox import Outbox
@@ -74,6 +75,10 @@ class GatewayParts:
     @cached_property
     def outbox(self) -> Outbox:
         return Outbox(self.redis)
+
+    @cached_property
+    def response_metrics(self) -> ResponseMetrics:
+        return ResponseMetrics(self.registry)
 
     @cached_property
     def usage(self) -> UsageReader:

@@ -77,7 +77,7 @@ class LocalEngine:
             self._host.send(lambda speaker: speaker.begin(ask, mailbox, evicted))
             async for piece in _pieces(mailbox):
                 if piece.finish:
-                    self._metrics.count(piece.finish)
+                    self._metrics.count(piece.finish, resumed=ask.options.resume is not None)
                     self._leave(ask.session_id, mailbox)
                 yield piece
         finally:
@@ -98,7 +98,10 @@ class LocalEngine:
         return known
 
     def _admit(self, ask: Ask, mailbox: Mailbox) -> str | None:
-        """Take a slot; returns the session that loses it. Raises Refused."""
+        """Take a slot; returns the session that loses it. Raises Refused. What goes on from elsewhere is not refused for want of speed."""
+        if self._host.overloaded and self._table.speaking and not ask.options.resume:
+            self._metrics.refused.labels("overloaded").inc()
+            raise Refused("those who speak need all of this replica's speed", self._retry_after_ms())
         try:
             evicted = self._table.take(ask.session_id)
         except SlotsFull as error:

@@ -32,6 +32,7 @@ class EngineHost:
         self._mailboxes: set[Mailbox] = set()
         self._ready = self._promise()
         self.down = "the engine has not started"  # why it does not run; empty while it does
+        self.overloaded = False  # those who speak cannot keep ahead of their listeners
 
     async def start(self) -> None:
         """Load and warm up the model in its thread; returns when it can answer. Raises what loading raised."""
@@ -115,7 +116,7 @@ class EngineHost:
 
     def _take_commands(self, speaker: Speaker) -> bool:
         """Run what is waiting; sleep while there is nothing to step. False: stop."""
-        timeout = speaker.rest_s()
+        timeout, self.overloaded = speaker.rest_s(), speaker.overloaded
         while True:
             try:
                 command = self._commands.get(block=timeout != 0, timeout=timeout)

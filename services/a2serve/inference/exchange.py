@@ -88,7 +88,8 @@ class Finish:
 class Piece:
     """What one engine step gives for one response. pcm [S] float32 at the model's rate; motion [F, 61] at its motion rate.
 
-    affect stands in the first piece only; the last piece has a finish, and perhaps nothing else.
+    affect stands in the first piece only; the last piece has a finish, and perhaps nothing else. tokens: what the model wrote
+    since the piece before; with them a response that is lost can be asked for again from where it was (ReplyOptions.resume).
     """
 
     pts_samples: int
@@ -98,3 +99,4 @@ class Piece:
     affect: Affect | None = None
     call: Call | None = None
     finish: Finish | None = None
+    tokens: tuple[int, ...] = ()

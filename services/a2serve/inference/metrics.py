@@ -37,13 +37,13 @@ class Metrics:
         for state, count in (("speaking", speaking), ("resting", held - speaking), ("free", size - held)):
             self.slots.labels(state).set(count)
 
-    def count(self, finish: Finish) -> None:
-        """A response that ended by itself."""
+    def count(self, finish: Finish, resumed: bool = False) -> None:
+        """A response that ended by itself. The first sound of a resumed one was elsewhere."""
         usage = finish.usage
         self.responses.labels(finish.reason).inc()
         counts = {"input": usage.input_tokens, "cached": usage.cached_tokens, "output_text": usage.output_text_tokens}
         for kind, number in counts.items():
             self.tokens.labels(kind).inc(number)
         self.audio.inc(usage.output_audio_ms / 1000)
-        if usage.output_audio_ms:
+        if usage.output_audio_ms and not resumed:
             self.first_audio.observe(finish.timings.first_audio_ms / 1000)

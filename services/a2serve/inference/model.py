@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,11 @@ def read_facts(settings: InferenceSettings) -> Facts:
 def load_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:
     """The engine, warm. Takes seconds; raises WeightsError or CheckpointError."""
     engine = Engine(load_parts(settings.model_folder, settings.device, settings.threads), settings.slots, settings.context_tokens)
+    own = engine.sampling
+    # What pressure will ask for is compiled before.
+    engine.sampling = replace(own, audio_levels=min(own.audio_levels, settings.fewest_levels))
+    _say(Speaker(engine, settings, Metrics()), [ReplyOptions(max_tokens=_WARM_TOKENS)])
+    engine.sampling = own
     warm_up(Speaker(engine, settings, Metrics()), settings.slots)  # its numbers are nobody's
     return Speaker(engine, settings, metrics, _read_personas(engine, settings.kept_instructions))
 

@@ -30,15 +30,20 @@ def interpolate(source: Floats, source_first: int, source_hz: int, numbers: NDAr
 
 
 class MotionStream:
-    """One response's motion. feed() takes every frame of the model in order and gives those that are settled."""
+    """One response's motion. feed() takes every frame of the model in order and gives those that are settled.
 
-    def __init__(self, rig: str, hz: int, source_hz: int, flame: FlameMapping | None = None) -> None:
+    A response that goes on here was fed with `delivered` frames of the model elsewhere: what they settled is not given again, and
+    the first frame that is fed is number `delivered - known_before(...)`.
+    """
+
+    def __init__(self, rig: str, hz: int, source_hz: int, flame: FlameMapping | None = None, delivered: int = 0) -> None:
         check_target(rig, hz, flame)
         self.rig, self.hz = rig, hz
         self._source_hz, self._flame = source_hz, flame
-        self._next = 0
         self._held = np.zeros((0, get_rig(rig).size), np.float32)  # source frames, in the target rig, that may still be needed
-        self._held_first = 0
+        self._held_first = delivered
+        self._next = self._stop(False) if delivered else 0
+        self._held_first -= known_before(hz, source_hz, delivered)
 
     def feed(self, frames: Floats, last: bool = False) -> tuple[int, Floats]:
         """Model frames arkit61 [F, 61] -> number of the first frame given out, and the frames [n, C]."""
@@ -62,6 +67,11 @@ class MotionStream:
     def _forget(self) -> None:
         unused = min(self._next * self._source_hz // self.hz - self._held_first, len(self._held) - 1)
         self._held, self._held_first = self._held[unused:], self._held_first + unused
+
+
+def known_before(hz: int, source_hz: int, delivered: int) -> int:
+    """How many of the delivered frames of the model the next one at `hz` may need: those that lie between two of them need both."""
+    return min(1, delivered) if hz != source_hz else 0
 
 
 def check_target(rig: str, hz: int, flame: FlameMapping | None) -> None:

@@ -32,6 +32,7 @@ from a2serve.telemetry.setup import start_tracing
 
 PLACE_PATIENCE_S = 30.0  # a replica that drains still has its place
 REPLICA_KEY = "replica"  # trailing metadata
+LAST_PLACE = "last-place"  # metadata of a caller that will not ask another replica
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +69,7 @@ class AvatarReplica:
 
     async def Respond(self, request: pb.RespondRequest, grpc_context: Context) -> AsyncGenerator[pb.Packet, None]:
         self._sign(grpc_context)
-        began_s, first = time.perf_counter(), True
+        began_s, first = time.perf_counter(), not request.HasField("resume")  # what goes on here began elsewhere
         try:
             async with aclosing(self._avatar.respond(request, grpc_context.invocation_metadata())) as packets:
                 async for packet in packets:
@@ -77,7 +78,7 @@ class AvatarReplica:
                         first = False
                     yield packet
         except EXPECTED as error:
-            if isinstance(error, Refused):
+            if isinstance(error, Refused) and (LAST_PLACE, "1") in grpc_context.invocation_metadata():
                 self._load.refused()
             self._end(grpc_context, error)
 

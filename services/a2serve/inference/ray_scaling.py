@@ -26,8 +26,8 @@ class Context(Protocol):
 class SlotsPolicy:
     """Ray's autoscaling policy of the deployment; delays and bounds are Ray's.
 
-    Enough replicas that at most `share` of the slots speak; one more than there are while anybody is refused, or first packets
-    take longer than `frl_limit_ms`.
+    Enough replicas that at most `share` of the slots speak; more than there are while anybody is refused, or first packets take
+    longer than `frl_limit_ms` at a tenth of them.
     """
 
     def __init__(self, share: float, frl_limit_ms: float) -> None:
@@ -35,16 +35,29 @@ class SlotsPolicy:
 
     def __call__(self, context: Context) -> tuple[int, dict[str, Any]]:
         told = context.aggregated_metrics or {}
-        slots, speaking, refused, frl_ms = ([*told.get(name, {}).values()] for name in (SLOTS, SPEAKING, REFUSED, FRL_MS))
+        slots, speaking, refused, frl_ms = (told.get(name, {}) for name in (SLOTS, SPEAKING, REFUSED, FRL_MS))
         if not slots:
             return context.target_num_replicas, {}
-        enough = math.ceil(sum(speaking) / (self._share * max(slots)) - 1e-6)
-        strained = sum(refused) > 0 or max(frl_ms, default=0.0) > self._frl_limit_ms
-        return max(1, enough, len(slots) + 1 if strained else 0), {}
+        late = sum(took_ms > self._frl_limit_ms for took_ms in frl_ms.values())
+        strained = sum(refused.values()) > 0 or late >= math.ceil(len(slots) / 10)  # among many, one is always late
+        return wanted_replicas(len(slots), max(slots.values()), sum(speaking.values()), strained, self._share), {}
+
+
+def wanted_replicas(replicas: int, slots: float, speaking: float, strained: bool, share: float) -> int:
+    """For `replicas` with `slots` each, where `speaking` slots are in use in all; a tenth more than there are while it is `strained`.
+
+    infra/capacity simulates this very function.
+    """
+    enough = math.ceil(speaking / (share * slots) - 1e-6)
+    return max(1, enough, replicas + math.ceil(replicas / 10) if strained else 0)
 
 
 class Load:
-    """What one replica tells: its slots, how many speak, who was refused just now, and the slowest of the latest first packets."""
+    """What one replica tells: its slots, how many speak, who was refused just now, and the slowest of the latest first packets.
+
+    Refused is who had no other place to go. A full replica alone is no news: the gateway asks the next one, and among many there is
+    always one that is full.
+    """
 
     def __init__(self) -> None:
         self._refused: deque[float] = deque(maxlen=1000)

@@ -1,55 +1,24 @@
 """The engine in the service's words: sessions, responses and their pace. Used by one thread; knows no event loop.
 
-Who takes part in a step is decided here: a response that is far ahead of real time, or whose reader does not keep up,
-yields its share to the others.
+Who takes part in a step is the schedule's decision; a response whose reader does not keep up takes part in none.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, cast
+from dataclasses import dataclass, replace
+from typing import cast
 from uuid import uuid4
 
 from a2llm.conversation import Conversation, Reply, StepOutput
 from a2llm.engine import Engine
-from a2llm.language.items import AssistantTurn, Item
 from a2llm.language.tools import choose_tools
 from a2serve.inference.exchange import Ask, Call, Finish, Piece, Reason, Timings, Usage
 from a2serve.inference.mailbox import Delivery, Mailbox
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.prefixes import Prefixes
+from a2serve.inference.schedule import LOOK_AGAIN_S, Pace, Progress, Schedule
 
 MOST_UNREAD = 100  # pieces: 5 s of speech that the reader has not taken
-_LOOK_AGAIN_S = 0.02  # while a reader does not keep up
-_REMEMBERED = 64  # replies of one session whose tokens are known
-
-
-class Pace(Protocol):
-    """How far ahead of real time a response may run; seconds."""
-
-    @property
-    def lead_s(self) -> float: ...
-
-    @property
-    def crowded_lead_s(self) -> float: ...
-
-
-@dataclass
-class Session:
-    """A slot, and the replies it spoke: their very tokens keep the KV cache valid where the text alone would not."""
-
-    conversation: Conversation
-    _said: OrderedDict[str, AssistantTurn] = field(default_factory=OrderedDict[str, AssistantTurn])
-
-    def remember(self, turn: AssistantTurn) -> None:
-        self._said[turn.text] = turn
-        while len(self._said) > _REMEMBERED:
-            self._said.popitem(last=False)
-
-    def recall(self, items: Sequence[Item]) -> list[Item]:
-        """The items, with the tokens of what was said here."""
-        return [self._said.get(item.text, item) if isinstance(item, AssistantTurn) else item for item in items]
 
 
 @dataclass
@@ -60,21 +29,23 @@ class Speech:
     mailbox: Mailbox
     reply: Reply
     sample_rate_hz: int
-    began: bool = False  # a piece has left
+    began: bool = False  # a piece has left, here or where it was lost
     compute_s: float = 0.0
 
     @property
-    def waits_for_sound(self) -> bool:
-        return self.reply.speaks and self.reply.marks.first_audio_s is None
+    def resumed_samples(self) -> int:
+        """So many were delivered before they were asked for here; they are not sent again."""
+        return self.ask.options.resume.samples if self.ask.options.resume else 0
 
-    def early_s(self, now_s: float, lead_s: float) -> float:
-        """How long until it may go on; 0 or less: now."""
-        if self.mailbox.unread > MOST_UNREAD:
-            return _LOOK_AGAIN_S
-        started_s = self.reply.marks.first_audio_s
-        if self.ask.burst or started_s is None:
-            return 0.0
-        return self.reply.emitted_samples / self.sample_rate_hz - (now_s - started_s) - lead_s
+    def progress(self, now_s: float) -> Progress:
+        """How it is doing, for the schedule."""
+        began_s = self.reply.marks.first_audio_s
+        made_s = (self.reply.emitted_samples - self.resumed_samples) / self.sample_rate_hz
+        if not self.reply.speaks or (self.ask.burst and began_s is not None):
+            return Progress(made_s, None)
+        if began_s is None:
+            return Progress(made_s, 0.0, now_s - self.ask.arrived_s)
+        return Progress(made_s, made_s - (now_s - began_s))
 
     def piece(self, output: StepOutput) -> Piece:
         affect = None if self.began else self.reply.affect
@@ -82,13 +53,13 @@ class Speech:
         call = Call(f"call_{uuid4().hex[:20]}", output.call.name, output.call.arguments) if output.call else None
         finish = self.finish(gave_up=self.reply.call is not None and call is None) if output.last else None
         pcm, motion = (output.pcm, output.motion) if len(output.pcm) else (None, None)
-        return Piece(output.pts_samples, output.text, pcm, motion, affect, call, finish)
+        return Piece(output.pts_samples, output.text, pcm, motion, affect, call, finish, output.tokens)
 
     def finish(self, gave_up: bool = False) -> Finish:
         """gave_up: a call was to be written, and none came about."""
-        reply, audio_ms = self.reply, round(self.reply.emitted_samples * 1000 / self.sample_rate_hz)
+        reply, samples = self.reply, max(self.reply.emitted_samples, self.resumed_samples)
         reason = cast("Reason", reply.finish_reason)
-        usage = Usage(reply.input_tokens, reply.cached_tokens, len(reply.tokens), audio_ms)
+        usage = Usage(reply.input_tokens, reply.cached_tokens, len(reply.tokens), round(samples * 1000 / self.sample_rate_hz))
         text = " ".join(reply.spoken[: reply.emitted_words])
         return Finish("content" if gave_up and reason == "completed" else reason, text, usage, self._timings())
 
@@ -107,8 +78,9 @@ class Speaker:
 
     def __init__(self, engine: Engine, pace: Pace, metrics: Metrics, prefixes: Prefixes | None = None) -> None:
         self._engine, self._pace, self._metrics, self._prefixes = engine, pace, metrics, prefixes
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, Conversation] = {}  # each has a slot
         self._speeches: dict[Mailbox, Speech] = {}
+        self._schedule = Schedule(pace, engine.sampling.audio_levels)
 
     def begin(self, ask: Ask, mailbox: Mailbox, evicted: str | None) -> list[Delivery]:
         """Start a response; what its session was saying ends. A request the engine cannot take comes back as its error."""
@@ -140,11 +112,12 @@ class Speaker:
 
     def step(self) -> list[Delivery]:
         """One engine step for those that may run; what became ready."""
-        started_s, lead_s = time.perf_counter(), self._lead_s()
-        speeches = {id(s.reply): s for s in self._speeches.values() if s.early_s(started_s, lead_s) <= 0}
+        started_s, waits = time.perf_counter(), self._waits()
+        speeches = {id(speech.reply): speech for speech, wait_s in waits if wait_s <= 0}
         if not speeches:
             return []
         self._engine.replies = [s.reply for s in speeches.values()]
+        self._engine.sampling = replace(self._engine.sampling, audio_levels=self._schedule.levels)
         ready = [(speeches[id(reply)], output) for reply, output in self._engine.step()]
         self._note(list(speeches.values()), time.perf_counter() - started_s)
         for speech, output in ready:
@@ -154,23 +127,30 @@ class Speaker:
 
     def rest_s(self) -> float | None:
         """How long the engine may sleep; None: until something is asked of it."""
-        now_s, lead_s = time.perf_counter(), self._lead_s()
-        waits = [speech.early_s(now_s, lead_s) for speech in self._speeches.values()]
+        waits = [wait_s for _, wait_s in self._waits()]
         return max(0.0, min(waits)) if waits else None
 
-    def _lead_s(self) -> float:
-        crowded = any(speech.waits_for_sound for speech in self._speeches.values())
-        return self._pace.crowded_lead_s if crowded else self._pace.lead_s
+    @property
+    def overloaded(self) -> bool:
+        """Nobody should be taken in. For any thread."""
+        return self._schedule.overloaded
+
+    def _waits(self) -> list[tuple[Speech, float]]:
+        """How long each response has to wait; 0 or less: it goes on now."""
+        now_s = time.perf_counter()
+        progress = [(speech, speech.progress(now_s)) for speech in self._speeches.values()]
+        self._schedule.look(p for _, p in progress)
+        return [(speech, LOOK_AGAIN_S if speech.mailbox.unread > MOST_UNREAD else self._schedule.early_s(p)) for speech, p in progress]
 
     def _open(self, ask: Ask, mailbox: Mailbox) -> Speech:
-        session = self._sessions.get(ask.session_id)
-        if session is None:
-            session = self._sessions[ask.session_id] = Session(self._engine.open_conversation(ask.persona))
-        session.conversation.persona = ask.persona
+        conversation = self._sessions.get(ask.session_id)
+        if conversation is None:
+            conversation = self._sessions[ask.session_id] = self._engine.open_conversation(ask.persona)
+        conversation.persona = ask.persona
         if self._prefixes:
-            self._prefixes.lend(session.conversation, self._beginning(ask))
-        reply = self._engine.respond(session.conversation, session.recall(ask.items), ask.options)
-        return Speech(ask, mailbox, reply, self._engine.parts.clock.sample_rate_hz)
+            self._prefixes.lend(conversation, self._beginning(ask))
+        reply = self._engine.respond(conversation, ask.items, ask.options)
+        return Speech(ask, mailbox, reply, self._engine.parts.clock.sample_rate_hz, began=ask.options.resume is not None)
 
     def _beginning(self, ask: Ask) -> list[int]:
         """Ids that the prompt begins with. Raises ValueError, as the engine does, for tools that cannot be kept to."""
@@ -181,16 +161,13 @@ class Speaker:
         del self._speeches[speech.mailbox]
         if self._prefixes:
             self._prefixes.learn(speech.reply.conversation, self._beginning(speech.ask))
-        said = speech.reply.said
-        if isinstance(said, AssistantTurn) and said.text:
-            self._sessions[speech.ask.session_id].remember(said)
 
     def _note(self, speeches: Sequence[Speech], took_s: float) -> None:
         for speech in speeches:
             speech.compute_s += took_s
         self._metrics.step.observe(took_s)
         self._metrics.batch.observe(len(speeches))
-        tokens = sum(len(session.conversation.cached) for session in self._sessions.values())
+        tokens = sum(len(conversation.cached) for conversation in self._sessions.values())
         self._metrics.kv_tokens.set(tokens)
         self._metrics.kv_bytes.set(tokens * self._engine.cache.token_bytes)
 
@@ -201,6 +178,6 @@ class Speaker:
         return [(s.mailbox, Piece(s.reply.emitted_samples, finish=s.finish())) for s in ended]
 
     def _forget(self, session_id: str) -> None:
-        session = self._sessions.pop(session_id, None)
-        if session:
-            self._engine.close_conversation(session.conversation)
+        conversation = self._sessions.pop(session_id, None)
+        if conversation:
+            self._engine.close_conversation(conversation)

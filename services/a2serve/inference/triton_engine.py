@@ -7,7 +7,7 @@
     await engine.close()
 
 Admission, batching and pace happen behind Triton, where LocalEngine and Speaker run; refusals come back as Refused.
-One stream per response, all on one connection: closing respond() cancels the stream, and Triton tells the engine.
+One stream per response, all on one connection: closing respond() tells the engine, in a stream that goes on to its end.
 A server that dies is EngineDown on every open response at once, and on every new one until it is back; nothing is to be made anew.
 Sessions stay with the model version that answered them first, as long as that version is loaded; new ones take the newest.
 """
@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
+from uuid import uuid4
 
 import grpc
 from opentelemetry.propagate import inject
@@ -28,11 +29,13 @@ from a2serve.contracts.proto import kserve_pb2 as kserve
 from a2serve.contracts.proto.kserve_pb2_grpc import GRPCInferenceServiceStub
 from a2serve.inference import triton_wire
 from a2serve.inference.exchange import Ask, EngineDown, Piece
+from a2serve.inference.triton_stream import TritonStream
 
 MODEL = "a2llm"
 START_S = 600.0
 _ANSWER_S = 2.0  # for a question that costs the engine nothing
 _LOOK_AGAIN_S = 0.1
+_CLOSE_S = 1.0  # for streams that nobody listens to any more
 _MOST_SESSIONS = 10_000  # whose version is remembered
 # A server that comes back is found within half a second; gRPC's own patience grows to two minutes.
 _OPTIONS = [("grpc.max_receive_message_length", 16 << 20), ("grpc.enable_http_proxy", 0), ("grpc.initial_reconnect_backoff_ms", 100),
@@ -52,6 +55,7 @@ class TritonEngine:
         self._stub: Any = cast("Any", GRPCInferenceServiceStub)(self._channel)
         self._versions: OrderedDict[str, str] = OrderedDict()  # session -> the version that answered it
         self._open: set[object] = set()
+        self._streams: set[asyncio.Task[None]] = set()
         self._state = pb.EngineState()
 
     @property
@@ -94,6 +98,8 @@ class TritonEngine:
 
     async def close(self) -> None:
         """Responses in progress fail."""
+        if self._streams:
+            await asyncio.wait(self._streams, timeout=_CLOSE_S)
         await self._channel.close()
 
     async def respond(self, ask: Ask) -> AsyncGenerator[Piece, None]:
@@ -133,28 +139,38 @@ class TritonEngine:
     async def _replies(self, request: pb.EngineRequest, session_id: str) -> AsyncGenerator[pb.EngineReply, None]:
         """From the version that the session is used to, or from the newest if that one is gone."""
         usual = self.version_of(session_id)
-        try:
-            async for reply in self._stream(request, usual, session_id):
-                yield reply
-        except _VersionGone:
-            if not usual:
-                raise
-            async for reply in self._stream(request, "", session_id):
-                yield reply
+        for version in dict.fromkeys((usual, "")):
+            try:
+                async with aclosing(self._stream(request, version, session_id)) as replies:
+                    async for reply in replies:
+                        yield reply
+                return
+            except _VersionGone:
+                if not version:
+                    raise
 
     async def _stream(self, request: pb.EngineRequest, version: str, session_id: str) -> AsyncGenerator[pb.EngineReply, None]:
         trace: dict[str, str] = {}
         inject(trace)
-        call = self._stub.ModelStreamInfer(iter([triton_wire.infer_request(request, self._model, version, trace)]))
+        name, last = f"{request.respond.response_id}/{uuid4().hex}", False
+        stream = TritonStream(self._stub.ModelStreamInfer, triton_wire.infer_request(request, name, self._model, version, trace))
+        self._streams.add(stream.done)
+        stream.done.add_done_callback(self._streams.discard)
         try:
-            async for message in call:
-                self._require(message)
-                self._remember(session_id, message.infer_response.model_version)
-                yield triton_wire.read_reply(message.infer_response)
+            async with aclosing(stream.messages()) as messages:
+                async for message in messages:
+                    last = True  # whatever comes instead of an answer
+                    self._require(message)
+                    version = message.infer_response.model_version
+                    self._remember(session_id, version)
+                    reply = triton_wire.read_reply(message.infer_response)
+                    last = triton_wire.is_last(reply)
+                    yield reply
         except grpc.aio.AioRpcError as error:
             raise EngineDown(f"Triton at {self._url}: {error.details()}") from None
         finally:
-            call.cancel()
+            cancel = pb.EngineRequest(cancel=pb.CancelRequest(id=name))
+            stream.leave(None if last else triton_wire.infer_request(cancel, f"{name}/cancel", self._model, version, {}))
 
     def _require(self, message: kserve.ModelStreamInferResponse) -> None:
         """Triton's own errors come as text alone."""

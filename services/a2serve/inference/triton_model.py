@@ -79,7 +79,7 @@ class TritonModel:
         labels = {"model": arguments["model_name"], "version": arguments["model_version"]}
         self._mirror = MetricsMirror(self._metrics.registry, utils, labels)
         self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by the id of the inference request
         threading.Thread(target=self._loop.run_forever, name="event-loop", daemon=True).start()
         self._guard, self._stopped = Guard(), threading.Event()
         try:
@@ -94,7 +94,7 @@ class TritonModel:
         for request in requests:
             data = bytes(torch.from_dlpack(self._utils.get_input_tensor_by_name(request, "request")).numpy())
             trace = json.loads(request.parameters() or "{}")
-            self._loop.call_soon_threadsafe(self._open, data, trace, request.get_response_sender())
+            self._loop.call_soon_threadsafe(self._open, request.request_id(), data, trace, request.get_response_sender())
 
     def stop(self) -> None:
         """Triton asks for it once every request is answered."""
@@ -123,10 +123,9 @@ class TritonModel:
 
     # --- on the event loop -------------------------------------------------------------------------------------------
 
-    def _open(self, data: bytes, trace: Mapping[str, str], sender: Any) -> None:
-        task = self._loop.create_task(self._serve(data, trace, sender))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _open(self, name: str, data: bytes, trace: Mapping[str, str], sender: Any) -> None:
+        task = self._tasks[name] = self._loop.create_task(self._serve(data, trace, sender))
+        task.add_done_callback(lambda _: self._tasks.pop(name, None))
 
     async def _serve(self, data: bytes, trace: Mapping[str, str], sender: Any) -> None:
         """Answer one request, until it is answered or cancelled."""
@@ -162,6 +161,9 @@ class TritonModel:
                         yield reply
             case "turn_end":
                 yield pb.EngineReply(turn_end_probability=await self._engine.turn_end(request.turn_end.words))
+            case "cancel":
+                if task := self._tasks.get(request.cancel.id):
+                    task.cancel()
             case "release":
                 known = await self._engine.release(request.release.session_id)
                 yield pb.EngineReply(released=avatar.ReleaseReply(known=known))
@@ -186,7 +188,7 @@ class TritonModel:
 
 
 async def _cancel_with(sender: Any, task: "asyncio.Task[None]") -> None:
-    """Triton does not tell that the client has gone; it must be asked."""
+    """A client that takes leave says so (CancelRequest). Of one that is dead Triton knows, does not tell, and must be asked."""
     await asyncio.sleep(_LOOK_FOR_CANCEL_S)
     while not sender.is_cancelled():
         await asyncio.sleep(_LOOK_FOR_CANCEL_S)

@@ -6,6 +6,7 @@ which is interpolated from float16.
 """
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 
@@ -25,14 +26,19 @@ _REASONS: dict[int, Reason] = {pb.Done.COMPLETED: "completed", pb.Done.MAX_OUTPU
                                pb.Done.CANCELLED: "cancelled", pb.Done.CONTENT: "content"}  # fmt: skip
 
 
-def infer_request(request: engine.EngineRequest, model: str, version: str, trace: dict[str, str]) -> kserve.ModelInferRequest:
-    """What Triton takes. version "": the newest that is loaded. trace: W3C context."""
+def infer_request(request: engine.EngineRequest, name: str, model: str, version: str, trace: dict[str, str]) -> kserve.ModelInferRequest:
+    """What Triton takes. name: the request's id. version "": the newest that is loaded. trace: W3C context."""
     data = request.SerializeToString()
     return kserve.ModelInferRequest(
-        model_name=model, model_version=version, id=request.respond.response_id,
+        model_name=model, model_version=version, id=name,
         parameters={key: kserve.InferParameter(string_param=value) for key, value in trace.items()},
         inputs=[kserve.ModelInferRequest.InferInputTensor(name=INPUT, datatype="UINT8", shape=[len(data)])], raw_input_contents=[data],
     )  # fmt: skip
+
+
+def is_last(reply: engine.EngineReply) -> bool:
+    """Nothing follows it."""
+    return not reply.HasField("packet") or reply.packet.HasField("done")
 
 
 def read_reply(response: kserve.ModelInferResponse) -> engine.EngineReply:
@@ -50,8 +56,7 @@ def read_reply(response: kserve.ModelInferResponse) -> engine.EngineReply:
 
 
 def write_ask(ask: Ask) -> pb.RespondRequest:
-    """`wire.read_ask` gives the same Ask again, but for the time of its arrival and the tokens of what was said before, which the
-    engine's session remembers."""
+    """`wire.read_ask` gives the same Ask again, but for the time of its arrival."""
     persona, options = ask.persona, ask.options
     return pb.RespondRequest(
         session_id=ask.session_id, response_id=ask.response_id, persona=persona.name, instructions=persona.instructions,
@@ -59,6 +64,7 @@ def write_ask(ask: Ask) -> pb.RespondRequest:
         motion_hz=FrameClock().motion_hz, tools_json=_tools_json(options.tools), tool_choice=options.tool_choice,
         max_output_tokens=options.max_tokens or 0, seed=options.seed, temperature=options.temperature, burst=ask.burst,
         affect=None if options.affect is None else write_affect(options.affect),
+        resume=pb.Resume(**asdict(options.resume)) if options.resume else None,
     )  # fmt: skip
 
 
@@ -74,7 +80,7 @@ def _item(item: Item) -> pb.Item:
         case UserTurn():
             return pb.Item(role=pb.Item.USER, text=item.text, voice_affect=write_affect(item.voice))
         case AssistantTurn():
-            return pb.Item(role=pb.Item.ASSISTANT, text=item.text)
+            return pb.Item(role=pb.Item.ASSISTANT, text=item.text, tokens=item.ids)
         case ToolCall():
             return pb.Item(role=pb.Item.CALL, name=item.name, text=item.arguments, call_id=item.call_id)
         case ToolResult():
@@ -88,7 +94,7 @@ def read_packet(packet: pb.Packet) -> Piece:
     return Piece(
         packet.pts_samples, packet.text, _pcm(packet.pcm16), _motion(packet.motion) if packet.HasField("motion") else None, affect,
         Call(call.call_id, call.name, call.arguments) if packet.HasField("function_call") else None,
-        _finish(packet.done) if packet.HasField("done") else None,
+        _finish(packet.done) if packet.HasField("done") else None, tuple(packet.tokens),
     )  # fmt: skip
 
 

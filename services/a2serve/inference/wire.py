@@ -7,13 +7,13 @@ from a2llm.affect import Affect
 from a2llm.language.chat import Persona
 from a2llm.language.items import AssistantTurn, Item, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.tools import AUTO, parse_tools
-from a2llm.reply_options import ReplyOptions
+from a2llm.reply_options import ReplyOptions, Resume
 from a2llm.rig import get_rig
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.inference.ears import Hearing, Sound
 from a2serve.inference.exchange import Ask, Finish, Piece
 from a2serve.inference.model import Facts
-from a2serve.inference.motion import Floats, MotionStream, check_target, rigs, to_f16, to_pcm16
+from a2serve.inference.motion import Floats, MotionStream, check_target, known_before, rigs, to_f16, to_pcm16
 
 MOST_ITEMS = 1000
 MOST_CHARACTERS = 200_000  # of all items together
@@ -28,16 +28,31 @@ def read_ask(request: pb.RespondRequest, facts: Facts) -> Ask:
         raise ValueError("session_id and response_id are needed")
     if request.motion_hz:
         check_target(request.rig or DEFAULT_RIG, request.motion_hz, facts.flame)
-    return Ask(request.session_id, request.response_id, _persona(request, facts), _items(request), _options(request), request.burst)
+    options = _options(request, _resume(request, facts) if request.HasField("resume") else None)
+    return Ask(request.session_id, request.response_id, _persona(request, facts), _items(request), options, request.burst)
 
 
-def _options(request: pb.RespondRequest) -> ReplyOptions:
+def _options(request: pb.RespondRequest, resume: Resume | None) -> ReplyOptions:
     return ReplyOptions(
         seed=request.seed, max_tokens=request.max_output_tokens or None, audio=request.audio,
         temperature=request.temperature if request.HasField("temperature") else None,
         affect=_affect(request.affect) if request.HasField("affect") else None,
-        tools=parse_tools(request.tools_json), tool_choice=request.tool_choice or AUTO,
+        tools=parse_tools(request.tools_json), tool_choice=request.tool_choice or AUTO, resume=resume,
     )  # fmt: skip
+
+
+def _resume(request: pb.RespondRequest, facts: Facts) -> Resume:
+    """From where PacketStream has to be fed: with the frame of motion before the one that is missing, where it needs that."""
+    asked, unit = request.resume, facts.clock.samples_per_motion_frame
+    if asked.samples % unit:
+        raise ValueError(f"a response can go on behind whole frames of {unit} samples, not {asked.samples}")
+    return Resume(tuple(asked.tokens), asked.words, asked.samples - unit * _known_before(request, facts))
+
+
+def _known_before(request: pb.RespondRequest, facts: Facts) -> int:
+    """Frames of the model's motion; none where there is no motion."""
+    delivered = request.resume.samples // facts.clock.samples_per_motion_frame
+    return known_before(request.motion_hz, facts.clock.motion_hz, delivered) if request.audio and request.motion_hz else 0
 
 
 def _persona(request: pb.RespondRequest, facts: Facts) -> Persona:
@@ -62,7 +77,7 @@ def _item(item: pb.Item) -> Item:
         case pb.Item.USER:
             return UserTurn(item.text, _affect(item.voice_affect))
         case pb.Item.ASSISTANT:
-            return AssistantTurn(item.text)
+            return AssistantTurn(item.text, tuple(item.tokens))
         case pb.Item.CALL:
             return ToolCall(item.name, item.text, item.call_id)
         case pb.Item.TOOL:
@@ -80,18 +95,19 @@ def write_affect(affect: Affect) -> pb.Affect:
 
 
 class PacketStream:
-    """Pieces of one response -> packets."""
+    """Pieces of one response -> packets. Of what was delivered before (`resume`) nothing leaves."""
 
     def __init__(self, request: pb.RespondRequest, facts: Facts) -> None:
-        self._id = request.response_id
+        self._id, self._delivered = request.response_id, request.resume.samples
         wanted = request.audio and request.motion_hz
-        rig = request.rig or DEFAULT_RIG
-        self._motion = MotionStream(rig, request.motion_hz, facts.clock.motion_hz, facts.flame) if wanted else None
+        rig, frames = request.rig or DEFAULT_RIG, self._delivered // facts.clock.samples_per_motion_frame
+        self._motion = MotionStream(rig, request.motion_hz, facts.clock.motion_hz, facts.flame, frames) if wanted else None
 
     def packet(self, piece: Piece) -> pb.Packet:
-        packet = pb.Packet(response_id=self._id, pts_samples=piece.pts_samples, text=piece.text)
+        known = max(0, self._delivered - piece.pts_samples)
+        packet = pb.Packet(response_id=self._id, pts_samples=piece.pts_samples + known, text=piece.text, tokens=piece.tokens)
         if piece.pcm is not None:
-            packet.pcm16 = to_pcm16(piece.pcm)
+            packet.pcm16 = to_pcm16(piece.pcm[known:])
         if piece.motion is not None and self._motion:
             first, frames = self._motion.feed(piece.motion, last=piece.finish is not None)
             if len(frames):

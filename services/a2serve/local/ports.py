@@ -8,6 +8,7 @@ HOST = "127.0.0.1"
 TRIES = 50
 # Below those that systems give to outgoing connections: one of our own parts' would take a port between look-up and use.
 QUIET_PORTS = range(20_000, 32_000)
+BLOCKS = range(10_000, 20_000)  # where whoever takes many ports by himself does it
 
 
 def free_ports(count: int) -> list[int]:
@@ -22,6 +23,15 @@ def free_ports(count: int) -> list[int]:
                 listener.bind((HOST, port))
                 found.append(port)
     raise OSError(f"fewer than {count} of the ports {QUIET_PORTS.start} to {QUIET_PORTS.stop - 1} are free")
+
+
+def free_block(count: int) -> int:
+    """The first of `count` ports in a row, of which nobody listens on those that are taken first. Raises OSError."""
+    starts = range(BLOCKS.start, BLOCKS.stop - count, count)
+    for first in random.sample(starts, len(starts)):
+        if all(_is_free(port) for port in (*range(first, first + 5), *range(first + count // 2, first + count // 2 + 5))):
+            return first
+    raise OSError(f"there are no {count} free ports in a row between {BLOCKS.start} and {BLOCKS.stop - 1}")
 
 
 def first_free_port(wanted: int) -> int:

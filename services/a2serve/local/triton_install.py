@@ -104,3 +104,15 @@ def unpack(wheel: Path, folder: Path) -> None:
     (folder / stub).rename(folder / _SERVER / "backends/python" / _STUB)
     for program in (folder / _SERVER / "bin/tritonserver", folder / _SERVER / "backends/python" / _STUB):
         program.chmod(0o755)
+
+
+def main() -> None:
+    """`python -m a2serve.local.triton_install`: for `make`."""
+    try:
+        print(f"Triton is in {install_triton(print).folder}")
+    except TritonUnavailable as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

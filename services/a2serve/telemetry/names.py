@@ -44,7 +44,7 @@ METRIC_INFERENCE_BATCH: Final = "a2_inference_batch_responses"  # responses in a
 METRIC_INFERENCE_QUEUE: Final = "a2_inference_queue_commands"  # gauge
 METRIC_INFERENCE_KV_TOKENS: Final = "a2_inference_kv_tokens"  # gauge
 METRIC_INFERENCE_KV_BYTES: Final = "a2_inference_kv_bytes"  # gauge: memory that those tokens take
-METRIC_INFERENCE_REFUSED: Final = "a2_inference_refused"  # counter; reason: full | draining | failed
+METRIC_INFERENCE_REFUSED: Final = "a2_inference_refused"  # counter; reason: full | overloaded | draining | failed
 METRIC_INFERENCE_RESPONSES: Final = "a2_inference_responses"  # counter; reason: completed | ... | failed
 METRIC_INFERENCE_TOKENS: Final = "a2_inference_tokens"  # counter; kind: input | cached | output_text
 METRIC_INFERENCE_AUDIO_SECONDS: Final = "a2_inference_audio_seconds"  # counter: speech made
@@ -78,12 +78,16 @@ ATTR_TURNS: Final = "a2.turns"
 METRIC_GATEWAY_REQUESTS: Final = "a2_gateway_requests"  # counter; method, route, status
 METRIC_GATEWAY_REQUEST_SECONDS: Final = "a2_gateway_request_seconds"  # route
 METRIC_GATEWAY_SESSIONS: Final = "a2_gateway_sessions"  # gauge: open sockets
+METRIC_GATEWAY_RESPONSES: Final = "a2_gateway_responses"  # counter; status; code: of what failed, no_capacity when refused
+METRIC_GATEWAY_FIRST_PACKET_SECONDS: Final = "a2_gateway_first_packet_seconds"  # the turn was called over -> first sound sent: FRL
+METRIC_GATEWAY_UNDERRUNS: Final = "a2_gateway_underruns"  # counter: responses whose player ran dry, as the gateway reckons it
 METRIC_GATEWAY_OUTBOX: Final = "a2_gateway_outbox_records"  # gauge: records the broker has not acknowledged
 METRIC_GATEWAY_OUTBOX_FAILURES: Final = "a2_gateway_outbox_failures"  # gauge: failed deliveries in a row
 
 LABEL_METHOD: Final = "method"
 LABEL_ROUTE: Final = "route"
 LABEL_STATUS: Final = "status"
+LABEL_CODE: Final = "code"
 
 # --- recorder --------------------------------------------------------------------------------------------------------
 METRIC_RECORDER_RECORDS: Final = "a2_recorder_records"  # counter; topic, outcome: stored | repeated | unreadable

@@ -66,7 +66,7 @@ class Affect(_message.Message):
     def __init__(self, category: _Optional[str] = ..., intensity: _Optional[float] = ...) -> None: ...
 
 class Item(_message.Message):
-    __slots__ = ("role", "text", "voice_affect", "call_id", "name")
+    __slots__ = ("role", "text", "voice_affect", "call_id", "name", "tokens")
     class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ROLE_UNSPECIFIED: _ClassVar[Item.Role]
@@ -86,15 +86,27 @@ class Item(_message.Message):
     VOICE_AFFECT_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
     role: Item.Role
     text: str
     voice_affect: Affect
     call_id: str
     name: str
-    def __init__(self, role: _Optional[_Union[Item.Role, str]] = ..., text: _Optional[str] = ..., voice_affect: _Optional[_Union[Affect, _Mapping]] = ..., call_id: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+    tokens: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, role: _Optional[_Union[Item.Role, str]] = ..., text: _Optional[str] = ..., voice_affect: _Optional[_Union[Affect, _Mapping]] = ..., call_id: _Optional[str] = ..., name: _Optional[str] = ..., tokens: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Resume(_message.Message):
+    __slots__ = ("tokens", "words", "samples")
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    tokens: _containers.RepeatedScalarFieldContainer[int]
+    words: int
+    samples: int
+    def __init__(self, tokens: _Optional[_Iterable[int]] = ..., words: _Optional[int] = ..., samples: _Optional[int] = ...) -> None: ...
 
 class RespondRequest(_message.Message):
-    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline")
+    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline", "resume")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +124,7 @@ class RespondRequest(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     BURST_FIELD_NUMBER: _ClassVar[int]
     AFFECT_BASELINE_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     response_id: str
     tenant: str
@@ -129,7 +142,8 @@ class RespondRequest(_message.Message):
     temperature: float
     burst: bool
     affect_baseline: Affect
-    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ...) -> None: ...
+    resume: Resume
+    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ...) -> None: ...
 
 class Motion(_message.Message):
     __slots__ = ("rig", "hz", "first_frame", "frames", "values_f16")
@@ -206,7 +220,7 @@ class Done(_message.Message):
     def __init__(self, reason: _Optional[_Union[Done.Reason, str]] = ..., text: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ...) -> None: ...
 
 class Packet(_message.Message):
-    __slots__ = ("response_id", "pts_samples", "text", "pcm16", "motion", "affect", "function_call", "done")
+    __slots__ = ("response_id", "pts_samples", "text", "pcm16", "motion", "affect", "function_call", "done", "tokens")
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     PTS_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -215,6 +229,7 @@ class Packet(_message.Message):
     AFFECT_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_CALL_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
     response_id: str
     pts_samples: int
     text: str
@@ -223,7 +238,8 @@ class Packet(_message.Message):
     affect: Affect
     function_call: FunctionCall
     done: Done
-    def __init__(self, response_id: _Optional[str] = ..., pts_samples: _Optional[int] = ..., text: _Optional[str] = ..., pcm16: _Optional[bytes] = ..., motion: _Optional[_Union[Motion, _Mapping]] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ...) -> None: ...
+    tokens: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, response_id: _Optional[str] = ..., pts_samples: _Optional[int] = ..., text: _Optional[str] = ..., pcm16: _Optional[bytes] = ..., motion: _Optional[_Union[Motion, _Mapping]] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., tokens: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ListenRequest(_message.Message):
     __slots__ = ("session_id", "utterance_id", "offset_samples", "pcm16", "rate_hz", "final", "last_assistant_text", "words_now")

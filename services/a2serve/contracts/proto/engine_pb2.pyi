@@ -7,16 +7,24 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EngineRequest(_message.Message):
-    __slots__ = ("respond", "turn_end", "release", "state")
+    __slots__ = ("respond", "turn_end", "release", "state", "cancel")
     RESPOND_FIELD_NUMBER: _ClassVar[int]
     TURN_END_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
     respond: _avatar_pb2.RespondRequest
     turn_end: TurnEndRequest
     release: _avatar_pb2.ReleaseRequest
     state: StateRequest
-    def __init__(self, respond: _Optional[_Union[_avatar_pb2.RespondRequest, _Mapping]] = ..., turn_end: _Optional[_Union[TurnEndRequest, _Mapping]] = ..., release: _Optional[_Union[_avatar_pb2.ReleaseRequest, _Mapping]] = ..., state: _Optional[_Union[StateRequest, _Mapping]] = ...) -> None: ...
+    cancel: CancelRequest
+    def __init__(self, respond: _Optional[_Union[_avatar_pb2.RespondRequest, _Mapping]] = ..., turn_end: _Optional[_Union[TurnEndRequest, _Mapping]] = ..., release: _Optional[_Union[_avatar_pb2.ReleaseRequest, _Mapping]] = ..., state: _Optional[_Union[StateRequest, _Mapping]] = ..., cancel: _Optional[_Union[CancelRequest, _Mapping]] = ...) -> None: ...
+
+class CancelRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
 
 class EngineReply(_message.Message):
     __slots__ = ("packet", "turn_end_probability", "released", "state", "refused", "invalid", "down")

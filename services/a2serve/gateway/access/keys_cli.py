@@ -1,10 +1,12 @@
 """`a2 keys create|revoke|list`: API keys in the tenants file. Hooked into `a2` by the entry point group `a2.commands`.
 
-Imports the gateway's modules when a command runs, so that `a2` itself starts without them.
+Imports the gateway's modules when a command runs, so that `a2` itself starts without them. Where there is no `a2` (the gateway's image):
+`python -m a2serve.gateway.access.keys_cli create TENANT`.
 """
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Protocol
 
@@ -65,3 +67,15 @@ def _file(arguments: argparse.Namespace) -> Path:
 
     named = os.environ.get("A2_TENANTS_FILE")
     return arguments.file or (Path(named) if named else default_tenants_file())
+
+
+def main() -> int:
+    """Without `a2`."""
+    parser = argparse.ArgumentParser("python -m a2serve.gateway.access.keys_cli")
+    register(parser.add_subparsers())
+    arguments = parser.parse_args(["keys", *sys.argv[1:]])
+    return arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

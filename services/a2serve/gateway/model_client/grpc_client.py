@@ -1,5 +1,9 @@
-"""`InferenceClient` over gRPC: sticky by session id, trace context in the metadata, cancel by closing the stream."""
+"""`InferenceClient` over gRPC: sticky by session id, trace context in the metadata, cancel by closing the stream.
 
+A replica that is lost is left for another one, in mid-sentence too (`continuing`); behind a shared ingress under another key.
+"""
+
+import logging
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, contextmanager
 from functools import cached_property
@@ -12,6 +16,7 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2, avatar_pb2_grpc
 from a2serve.gateway.model_client import grpc_messages as messages
 from a2serve.gateway.model_client.affinity import AffinityKeys
+from a2serve.gateway.model_client.continuing import PATIENCE_S, Progress, ReplicaLost, Search
 from a2serve.gateway.model_client.interface import (
     Heard,
     IdleRequest,
@@ -22,25 +27,34 @@ from a2serve.gateway.model_client.interface import (
     SpokenAudio,
     UtteranceUnknown,
 )
+from a2serve.gateway.model_client.read_ahead import read_ahead
 
 UNARY_TIMEOUT_S = 5.0
 LISTEN_TIMEOUT_S = 20.0  # the whole utterance may have to be read again on a busy CPU
 RESPONSE_TIMEOUT_S = 600.0
 PLACES = 6  # of an ingress that are asked before "no capacity" is believed; one answer costs about 3 ms
-_ELSEWHERE = (Code.NO_CAPACITY, Code.UNAVAILABLE)
+HOSTS = 2  # of a plain target that are asked: the one that was known, and the one that took over
+MOST_AHEAD = 100  # packets of 50 ms that wait here: more than the engine's lead, so that all of it outlives the replica
+# A host that comes back is found within half a second; gRPC's own patience grows to two minutes.
+_OPTIONS = [("grpc.max_receive_message_length", 16 << 20), ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 1000), ("grpc.max_reconnect_backoff_ms", 500)]  # fmt: skip
+# CANCELLED is what HAProxy makes of a dead replica; our own cancel is no gRPC error.
+_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+log = logging.getLogger(__name__)
 
 _CODES = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Code.NO_CAPACITY,
     grpc.StatusCode.INVALID_ARGUMENT: Code.INVALID_VALUE,
     grpc.StatusCode.FAILED_PRECONDITION: Code.RIG_UNAVAILABLE,
-    grpc.StatusCode.UNAVAILABLE: Code.UNAVAILABLE,
-    grpc.StatusCode.CANCELLED: Code.UNAVAILABLE,  # what HAProxy makes of a dead replica; our own cancel is no gRPC error
     grpc.StatusCode.DEADLINE_EXCEEDED: Code.UNAVAILABLE,
 }
 
 
 class GrpcInference:
-    """One channel for all sessions. `application` names the app where several share an ingress (Ray Serve)."""
+    """One channel for all sessions. `application` names the app where several share an ingress (Ray Serve).
+
+    `target`: host:port, or "ipv4:host:port,host:port" for hosts of which the next one takes over when one is gone.
+    """
 
     def __init__(self, target: str, *, application: str = "", channel: grpc.aio.Channel | None = None) -> None:
         self._target, self._given, self._application = target, channel, application
@@ -49,7 +63,7 @@ class GrpcInference:
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
         """Made on first use: a channel belongs to the loop it is made in, and the app is built before its loop runs."""
-        return self._given or grpc.aio.insecure_channel(self._target, options=[("grpc.max_receive_message_length", 16 << 20)])
+        return self._given or grpc.aio.insecure_channel(self._target, options=_OPTIONS)
 
     @cached_property
     def _stub(self) -> Any:
@@ -61,24 +75,43 @@ class GrpcInference:
         return messages.model_info(reply)
 
     async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
-        """Behind a shared ingress, what one replica cannot begin is left to another one."""
-        places, begun = PLACES if self._application else 1, False
+        async with aclosing(read_ahead(self._whole(request), MOST_AHEAD, f"read {request.response_id}")) as packets:
+            async for packet in packets:
+                yield packet
+
+    async def _whole(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+        """From as many replicas as it takes. What one could not begin is left to another one at once, or fails."""
+        progress, search = Progress(request), Search(self._places, 0.0)
         while True:
+            before = progress.packets
             try:
-                async with aclosing(self._respond(request)) as packets:
+                async with aclosing(self._respond(progress.rest(), last=search.last)) as packets:
                     async for packet in packets:
-                        begun = True
-                        yield packet
+                        yield progress.add(packet)
+                        if packet.done:
+                            return
                 return
             except Problem as problem:
-                if problem.code in _ELSEWHERE:
-                    self._keys.move(request.session_id)
-                    places -= 1
-                if begun or not places or problem.code not in _ELSEWHERE:
+                if not self._is_for_another(problem, progress.packets > 0):
                     raise
+                self._keys.move(request.session_id)
+                if progress.packets > before:
+                    progress.lose(problem)
+                    search = Search(self._places, PATIENCE_S)
+                    log.warning("a response was lost and goes on elsewhere", extra={"response_id": request.response_id})
+                await search.another(problem)
 
-    async def _respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
-        metadata = self._metadata(request.session_id)
+    def _is_for_another(self, problem: Problem, begun: bool) -> bool:
+        full = problem.code is Code.NO_CAPACITY and (begun or bool(self._application))
+        return full or isinstance(problem, ReplicaLost)
+
+    @property
+    def _places(self) -> int:
+        return PLACES if self._application else HOSTS
+
+    async def _respond(self, request: ResponseRequest, *, last: bool) -> AsyncGenerator[Packet, None]:
+        """`last`: no other replica will be asked, which those count who decide on their number."""
+        metadata = (*self._metadata(request.session_id), *([("last-place", "1")] if last else []))
         call = self._stub.Respond(messages.respond_request(request), timeout=RESPONSE_TIMEOUT_S, metadata=metadata)
         try:
             with _problems():
@@ -88,6 +121,16 @@ class GrpcInference:
             call.cancel()
 
     async def listen(self, audio: SpokenAudio) -> Heard:
+        """The last words of an utterance are waited for; what is heard meanwhile is asked for again anyway."""
+        search = Search(self._places, PATIENCE_S if audio.final else 0.0)
+        while True:
+            try:
+                return await self._listen(audio)
+            except ReplicaLost as lost:
+                self._keys.move(audio.session_id)
+                await search.another(lost)
+
+    async def _listen(self, audio: SpokenAudio) -> Heard:
         try:
             with _problems():
                 message, metadata = messages.listen_request(audio), self._metadata(audio.session_id)
@@ -135,6 +178,8 @@ def _problems() -> Generator[None]:
         yield
     except grpc.aio.AioRpcError as error:
         detail = error.details() or error.code().name.lower()
+        if error.code() in _LOST:
+            raise ReplicaLost(detail) from None
         raise Problem(_CODES.get(error.code(), Code.INTERNAL), detail, retry_after_ms=_retry_after_ms(error)) from None
 
 

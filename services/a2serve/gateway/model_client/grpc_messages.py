@@ -16,6 +16,7 @@ from a2serve.gateway.model_client.interface import (
     PersonaInfo,
     PromptItem,
     ResponseRequest,
+    Resume,
     SpokenAudio,
     Timings,
     Usage,
@@ -60,6 +61,7 @@ def respond_request(request: ResponseRequest) -> pb.RespondRequest:
         affect=_affect_message(request.affect),
         affect_baseline=_affect_message(request.affect_baseline),
         burst=request.burst,
+        resume=_resume(request.resume) if request.resume else None,
     )
 
 
@@ -103,6 +105,7 @@ def packet(message: pb.Packet) -> Packet:
         affect=affect(message.affect) if message.HasField("affect") else None,
         function_call=_call(message.function_call) if message.HasField("function_call") else None,
         done=_done(message.done) if message.HasField("done") else None,
+        tokens=tuple(message.tokens),
     )
 
 
@@ -152,7 +155,13 @@ def model_info(message: pb.ModelInfo) -> ModelInfo:
 
 def _item(item: PromptItem) -> pb.Item:
     voice = _affect_message(item.voice_affect)
-    return pb.Item(role=_ROLES[item.role], text=item.text, voice_affect=voice, call_id=item.call_id, name=item.name)
+    return pb.Item(
+        role=_ROLES[item.role], text=item.text, voice_affect=voice, call_id=item.call_id, name=item.name, tokens=item.tokens
+    )
+
+
+def _resume(value: Resume) -> pb.Resume:
+    return pb.Resume(tokens=value.tokens, words=value.words, samples=value.samples)
 
 
 def _affect_message(value: Affect | None) -> pb.Affect | None:

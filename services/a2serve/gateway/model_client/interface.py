@@ -24,13 +24,24 @@ class Affect:
 
 @dataclass(frozen=True, slots=True)
 class PromptItem:
-    """One entry of the conversation as the model reads it. `call`: text = arguments; `tool`: text = output."""
+    """One entry of the conversation as the model reads it. `call`: text = arguments; `tool`: text = output; `tokens`: as the model
+    wrote it."""
 
     role: PromptRole
     text: str
     voice_affect: Affect | None = None
     call_id: str = ""
     name: str = ""
+    tokens: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """How far a response came before its replica was lost: its tokens, and how many words and samples."""
+
+    tokens: tuple[int, ...]
+    words: int
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,7 @@ class ResponseRequest:
     affect: Affect | None = None
     affect_baseline: Affect | None = None
     burst: bool = False
+    resume: Resume | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """Text, audio and motion of one engine step. `pts_samples` at 24 kHz; words are joined with a blank."""
+    """Text, audio and motion of one engine step. `pts_samples` at 24 kHz; words are joined with a blank; `tokens` run ahead of them."""
 
     response_id: str
     pts_samples: int
@@ -118,6 +130,7 @@ class Packet:
     affect: Affect | None = None
     function_call: FunctionCall | None = None
     done: Done | None = None
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +214,8 @@ class InferenceClient(Protocol):
         ...
 
     def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
-        """One response, packet by packet; closing the generator cancels it."""
+        """One response, packet by packet; closing the generator cancels it. A replica that is lost on the way is not noticed, but for
+        the time that it takes until another one goes on."""
         ...
 
     async def listen(self, audio: SpokenAudio) -> Heard:

@@ -131,7 +131,9 @@ class Answering:
         core.turns += 1
         if response.status == "failed":  # who got no answer is not billed for the question; the next answer is, if there is one
             core.unbilled_audio_ms, response.input_audio_ms = core.unbilled_audio_ms + response.input_audio_ms, 0
-        core.keeper.turn(_facts(core, response))
+        facts = _facts(core, response)
+        core.parts.metrics.count(facts.status, response.code, facts.first_packet_ms, underran=response.pacer.underran)
+        core.keeper.turn(facts)
         own = core.responses.done(response)
         if not own or response.status != "completed" or not response.spoke:
             response.heard()

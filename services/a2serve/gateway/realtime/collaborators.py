@@ -12,6 +12,7 @@ from a2serve.contracts.client_events import ClientEventBase
 from a2serve.contracts.server_events import RateLimit
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
 from a2serve.gateway.model_client.interface import InferenceClient, Timings, Usage
+from a2serve.gateway.realtime.response_metrics import ResponseMetrics
 
 CloseCause: TypeAlias = Literal["client_left", "slow_reader", "session_limit", "drain", "internal_error", "deleted", "taken_over"]
 EndedElsewhere: TypeAlias = Literal["deleted", "taken_over"]
@@ -174,3 +175,4 @@ class Collaborators:
     new_id: Callable[[str], str] = random_id
     new_ears: Callable[[], VoiceActivity] = VoiceActivity
     tracer: trace.Tracer = field(default_factory=lambda: trace.get_tracer("a2serve.gateway"))
+    metrics: ResponseMetrics = field(default_factory=ResponseMetrics)

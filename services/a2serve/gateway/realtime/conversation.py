@@ -36,6 +36,7 @@ class Item:
     audio_ms: float = 0.0
     voice_affect: Affect | None = None
     sequence: int = 0  # of the event that told the client it was done
+    tokens: list[int] = field(default_factory=list[int])  # of an answer that was not cut: as the model wrote it
 
     def transcript(self) -> str:
         """Everything said or written in it."""
@@ -44,7 +45,10 @@ class Item:
     def cut(self, end_ms: float) -> int:
         """Keep only the words that were heard before `end_ms`; returns the clamped end."""
         end = min(max(end_ms, 0.0), self.audio_ms)
-        self.words, self.audio_ms = heard(self.words, end), end
+        kept = heard(self.words, end)
+        if len(kept) < len(self.words):
+            self.tokens = []
+        self.words, self.audio_ms = kept, end
         self.parts = [Part("output_audio", joined(self.words))]
         return int(end)
 
@@ -63,7 +67,7 @@ class Item:
         """As the model reads it."""
         kinds: dict[str, PromptRole] = {"function_call": "call", "function_call_output": "tool"}
         role = kinds.get(self.type, self.role)
-        return PromptItem(role, self.transcript(), self.voice_affect, self.call_id, self.name)
+        return PromptItem(role, self.transcript(), self.voice_affect, self.call_id, self.name, tuple(self.tokens))
 
     def as_json(self) -> dict[str, Any]:
         """For the store."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 LEAD_MS = 1500.0
+UNDERRUN_MS = 100.0  # players hold back about as much before they begin, so a shorter wait is not heard
 
 
 class PlaybackClock:
@@ -15,6 +16,8 @@ class PlaybackClock:
         self.played_ms = 0.0
         self.sent_ms = 0.0
         self.reported = False
+        self.underran = False  # the player waited longer than UNDERRUN_MS for sound that came
+        self._dry_ms = 0.0
         self._not_before_ms = not_before_ms
         self._last_ms: float | None = None
         self._finished = False
@@ -22,7 +25,9 @@ class PlaybackClock:
     def advance(self, now_ms: float) -> float:
         """Move to now; the played position in ms of the response's audio."""
         if self._last_ms is not None:
-            self.played_ms = min(self.played_ms + max(now_ms - self._last_ms, 0.0), self.sent_ms)
+            wanted_ms = self.played_ms + max(now_ms - self._last_ms, 0.0)
+            self._dry_ms += max(wanted_ms - self.sent_ms, 0.0)
+            self.played_ms = min(wanted_ms, self.sent_ms)
             self._last_ms = max(self._last_ms, now_ms)
         return self.played_ms
 
@@ -31,6 +36,8 @@ class PlaybackClock:
         self.advance(now_ms)
         if self._last_ms is None:
             self._last_ms = max(now_ms, self._not_before_ms)
+        self.underran |= self._dry_ms > UNDERRUN_MS
+        self._dry_ms = 0.0
         self.sent_ms = max(self.sent_ms, end_ms)
 
     def report(self, played_ms: float, now_ms: float, *, finished: bool = False) -> None:
@@ -41,6 +48,10 @@ class PlaybackClock:
     def jump_to_end(self) -> None:
         """Nobody listens in real time (burst): all that was sent counts as played."""
         self.played_ms = self.sent_ms
+
+    def excuse(self) -> None:
+        """The player waits because it was meant to."""
+        self._dry_ms = 0.0
 
     @property
     def at_end(self) -> bool:
@@ -74,6 +85,8 @@ class Pacer:
 
     def resume(self) -> None:
         """Go on."""
+        self.played_ms()
+        self.clock.excuse()
         self._held = False
         self._changed.set()
 
@@ -91,6 +104,11 @@ class Pacer:
     def played_ms(self) -> float:
         """The played position now."""
         return self.clock.advance(self._now_ms())
+
+    @property
+    def underran(self) -> bool:
+        """Whether somebody who listens in real time heard a gap."""
+        return self.clock.underran and not self._burst
 
     def _delay_ms(self, start_ms: float) -> float:
         if self._held:

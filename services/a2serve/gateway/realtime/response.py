@@ -62,6 +62,7 @@ class Response:
         self.writer, self.pacer, self.times, self.trace = writer, pacer, times, trace
         self.input_audio_ms = input_audio_ms
         self.usage, self.timings, self.status = Usage(), Timings(), "in_progress"
+        self.code = ""  # of the problem that it failed with
         self.cut_ms: int | None = None
         self._out, self._inference, self._prepare = out, inference, prepare
         self._on_sound, self._on_done, self._now_ms = on_sound, on_done, now_ms
@@ -117,6 +118,7 @@ class Response:
         writer = self.writer
         if writer.closed:
             return
+        writer.tokens(packet.tokens)
         if packet.affect:
             writer.affect(packet.affect)
         if packet.text:
@@ -168,7 +170,7 @@ class Response:
         """Of a stream that was closed before its end, only what was sent is known: tokens stay uncounted."""
         if self.writer.closed:
             return
-        self.status = details.type
+        self.status, self.code = details.type, details.error.code if details.error else ""
         if not self.usage.output_audio_ms:
             self.usage = replace(self.usage, output_audio_ms=int(self.pacer.clock.sent_ms))
         self.cut_ms = self.writer.close(details, self.usage, cut_ms)

@@ -72,6 +72,7 @@ class ResponseWriter:
         self._out, self._conversation, self._conversation_id, self._new_id = out, conversation, conversation_id, new_id
         self._encoder = encoder_of(settings.audio_format)
         self._sequence = 0
+        self._tokens: list[int] = []
 
     def create(self) -> None:
         """response.created."""
@@ -90,6 +91,10 @@ class ResponseWriter:
         item.parts[0].text = joined(item.words)
         kind = TranscriptDelta if self.settings.modality == "audio" else TextDelta
         self._out.send(kind(**self._place(item), delta=delta), media_of=self.id)
+
+    def tokens(self, tokens: tuple[int, ...]) -> None:
+        """As the model wrote the words, ahead of them; the message keeps them if it comes to its end."""
+        self._tokens += tokens
 
     def audio(self, pcm16: bytes, pts_samples: int) -> None:
         """Sound that begins at `pts_samples` (24 kHz)."""
@@ -154,6 +159,7 @@ class ResponseWriter:
         if item is None:
             return None
         item.status = status
+        item.tokens, self._tokens = self._tokens if cut_ms is None else [], []
         audio = self.settings.modality == "audio"
         sent_ms = item.audio_ms
         cut = item.cut(cut_ms) if audio and cut_ms is not None else None

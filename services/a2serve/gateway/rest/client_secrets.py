@@ -1,11 +1,12 @@
 """POST /v1/realtime/client_secrets, with the shapes of the GA Realtime API, and the local page's own way to one."""
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, StringConstraints
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
@@ -79,7 +80,7 @@ async def create_client_secret(body: SecretCreate, parts: Parts, caller: ApiCall
 @local_router.get("/local/session")
 async def local_session(request: Request, response: Response, parts: Parts) -> SecretBody:
     """A client secret for the page that this gateway serves itself, on this machine, in the local profile."""
-    origin = _own_loopback_origin(request)
+    origin = _own_loopback_origin(request, parts.settings.local_networks)
     value, grant = await parts.secrets.mint(parts.settings.local_tenant, "", SessionConfig(), seconds=MAX_S, origin=origin)
     response.headers["cache-control"] = "no-store"
     return _body(value, grant)
@@ -90,8 +91,8 @@ def _body(value: str, grant: Grant) -> SecretBody:
     return SecretBody(value=value, expires_at=grant.expires_at, session=session)
 
 
-def _own_loopback_origin(request: Request) -> str:
-    """Raises Problem(forbidden) unless the page is ours and on this machine.
+def _own_loopback_origin(request: Request, local_networks: Sequence[IPvAnyNetwork]) -> str:
+    """Raises Problem(forbidden) unless the page is ours and on this machine; in a container, its browser comes from `local_networks`.
 
     The Host is checked too: a foreign name that was made to point here (DNS rebinding) is not ours.
     """
@@ -99,15 +100,18 @@ def _own_loopback_origin(request: Request) -> str:
     own = f"{request.url.scheme}://{request.headers.get('host', '')}"
     peer = request.client.host if request.client else ""
     foreign = request.headers.get("origin", own) != own or request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-    if foreign or not _is_loopback(host) or not _is_loopback(peer):
+    if foreign or not _is_loopback(host) or not _is_near(peer, local_networks):
         raise Problem(Code.FORBIDDEN, "only the page of this machine gets a client secret without a key")
     return own
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+    return host == "localhost" or _is_near(host, ())
+
+
+def _is_near(address: str, local_networks: Sequence[IPvAnyNetwork]) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    return found.is_loopback or any(found in network for network in local_networks)

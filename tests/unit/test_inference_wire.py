@@ -1,0 +1,88 @@
+"""What the inference service reads of a request and writes of a response; here a response that goes on where it was lost."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+from a2llm.affect import Affect
+from a2llm.clock import FrameClock
+from a2llm.language.chat import personas
+from a2llm.language.items import AssistantTurn
+from a2llm.reply_options import Resume
+from a2llm.rig import ARKIT61, FlameMapping
+from a2serve.contracts.proto import avatar_pb2 as pb
+from a2serve.inference import wire
+from a2serve.inference.exchange import Finish, Piece, Timings, Usage
+from a2serve.inference.model import Facts
+from a2serve.inference.motion import RATES_HZ
+
+FLAME = FlameMapping(np.random.default_rng(1).random((61, 58), np.float32), np.zeros(58, np.float32))
+FACTS = Facts("revision", FrameClock(), 2048, personas(), flame=FLAME)
+STEP = 1200  # samples of one engine step: two frames of motion
+END = Finish("completed", "all of it", Usage(), Timings())
+RNG = np.random.default_rng(0)
+PCM, MOTION = RNG.uniform(-1, 1, 7 * STEP).astype(np.float32), RNG.uniform(0, 1, (14, ARKIT61.size)).astype(np.float32)
+
+
+def request(rig: str, hz: int, **other) -> pb.RespondRequest:
+    return pb.RespondRequest(session_id="s", response_id="r", audio=True, rig=rig, motion_hz=hz, **other)
+
+
+def pieces(from_samples: int) -> list[Piece]:
+    """As the engine makes them, which sends nothing before that."""
+    made = []
+    for start in range(0, len(PCM), STEP):
+        at = max(start, from_samples)
+        if at < start + STEP:
+            end = END if start + STEP == len(PCM) else None
+            motion = MOTION[at // 600 : (start + STEP) // 600]
+            made.append(Piece(at, f"word{start}", PCM[at : start + STEP], motion, finish=end, tokens=(start,)))
+    return made
+
+
+@pytest.mark.parametrize("rig", ["arkit61", "oculus15", "flame58"])
+@pytest.mark.parametrize("hz", RATES_HZ)
+def test_a_resumed_response_is_the_rest_of_the_whole(rig: str, hz: int):
+    """Sound, frames and their numbers, wherever it was lost."""
+    stream = wire.PacketStream(request(rig, hz), FACTS)
+    whole = [stream.packet(piece) for piece in pieces(0)]
+    for lost_after in range(1, len(whole)):
+        delivered = whole[lost_after].pts_samples
+        asked = request(rig, hz, resume=pb.Resume(tokens=[1, 2], words=lost_after, samples=delivered))
+        resume = wire.read_ask(asked, FACTS).options.resume
+        assert resume == Resume((1, 2), lost_after, delivered - (600 if hz != 40 else 0))
+        stream = wire.PacketStream(asked, FACTS)
+        rest = [stream.packet(piece) for piece in pieces(resume.samples)]
+        if hz != 40:  # what came along with the frame before
+            empty = rest.pop(0)
+            assert (empty.pts_samples, empty.pcm16, empty.HasField("motion")) == (delivered, b"", False)
+        for packet, twin in zip(rest, map(deepcopy, whole[lost_after:]), strict=True):
+            np.testing.assert_allclose(values(packet), values(twin), atol=1e-3)  # visemes are solved for, frame by frame or in pairs
+            twin.motion.values_f16 = packet.motion.values_f16
+            assert (packet.motion.first_frame, packet.motion.frames) == (twin.motion.first_frame, twin.motion.frames)
+            packet.ClearField("motion")
+            twin.ClearField("motion")
+            assert packet == twin
+
+
+def values(packet: pb.Packet) -> np.ndarray:
+    return np.frombuffer(packet.motion.values_f16, "<f2").astype(np.float32)
+
+
+def test_it_goes_on_behind_whole_frames_only():
+    with pytest.raises(ValueError, match="whole frames of 600 samples"):
+        wire.read_ask(request("", 30, resume=pb.Resume(samples=601)), FACTS)
+
+
+def test_without_motion_no_frame_is_needed():
+    asked = pb.RespondRequest(session_id="s", response_id="r", audio=True, resume=pb.Resume(samples=1200))
+    assert wire.read_ask(asked, FACTS).options.resume == Resume((), 0, 1200)
+    packet = wire.PacketStream(asked, FACTS).packet(Piece(1200, "on", PCM[:STEP], MOTION[:2], Affect()))
+    assert (packet.pts_samples, len(packet.pcm16), packet.HasField("motion")) == (1200, 2 * STEP, False)
+
+
+def test_what_was_said_comes_with_its_tokens():
+    items = [pb.Item(role=pb.Item.ASSISTANT, text="Hi.", tokens=[4, 5]), pb.Item(role=pb.Item.ASSISTANT, text="Ho.")]
+    ask = wire.read_ask(pb.RespondRequest(session_id="s", response_id="r", items=items), FACTS)
+    assert ask.items == (AssistantTurn("Hi.", (4, 5)), AssistantTurn("Ho."))
