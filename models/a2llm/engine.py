@@ -207,11 +207,9 @@ class Engine:
 
     def _readers(self) -> list[Reply]:
         """Whose next token is read now: those that need it, and with them those that will need it soon. A pass over the
-        weights costs little more for eight rows than for two; but who has not spoken yet waits for no passengers."""
+        weights costs little more for eight rows than for two."""
         needy = [r for r in self.replies if r.wants_text and len(r.feed) <= PREFILL_CHUNK]
-        if not needy or any(r.speaks and r.marks.first_audio_s is None for r in needy):
-            return needy
-        return [r for r in self.replies if r in needy or r.reads_ahead]
+        return [r for r in self.replies if r in needy or r.reads_ahead] if needy else []
 
     def _read_prompts(self, replies: Sequence[Reply]) -> None:
         """One piece of every prompt that is too long for one step."""

@@ -53,6 +53,7 @@ class Listener:
 
     number: int
     asked_s: float = 0.0
+    ends_s: float = 0.0  # when the last answer has been heard
     begun_s: float | None = None
     turns: int = 0
     tokens: int = 0  # of answers that were heard to their end
@@ -68,6 +69,7 @@ class Listener:
 
     def hear(self, piece: Piece, now_s: float) -> None:
         if piece.finish:
+            self.ends_s = (self.begun_s or now_s) + PLAYER_BUFFER_S + piece.finish.usage.output_audio_ms / 1000
             self.tokens += piece.finish.usage.output_text_tokens
             self.audio_s += piece.finish.usage.output_audio_ms / 1000
         if piece.pcm is None:
@@ -78,6 +80,7 @@ class Listener:
         due_s = self.begun_s + PLAYER_BUFFER_S + piece.pts_samples / 24_000
         if now_s > due_s:
             self.late_s.append(now_s - due_s)
+            self.begun_s += now_s - due_s  # the player stood still
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,14 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
         speaker.begin(person.ask(time.perf_counter()), mailbox, None)
 
     everybody = [Listener(number) for number in range(streams)]
-    coming = list(everybody)
+    coming, hearing = list(everybody), list[Listener]()
     started_s = time.perf_counter()
     while (now_s := time.perf_counter()) - started_s < seconds:
         if coming and now_s - started_s >= min(0.25, 5.0 / streams) * (streams - len(coming)):  # they do not all come at once
             begin(coming.pop())
+        for person in [person for person in hearing if person.ends_s <= now_s]:
+            hearing.remove(person)
+            begin(person)
         wait_s = speaker.rest_s()
         if wait_s is None or wait_s > 0:
             time.sleep(min(wait_s or 0.01, 0.01))
@@ -124,7 +130,7 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
             assert isinstance(event, Piece), event
             people[mailbox].hear(event, time.perf_counter())
             if event.finish:
-                begin(people.pop(mailbox))
+                hearing.append(people.pop(mailbox))
     late = [value for person in everybody for value in person.late_s]
     first_ms = [1000 * value for person in everybody for value in person.first_s] or [float("nan")]
     p50, p95 = np.percentile(first_ms, [50, 95])

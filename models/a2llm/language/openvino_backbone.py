@@ -23,13 +23,15 @@ Ints = NDArray[np.int64]
 class PagedKVCache:
     """Keys and values in pages [L, 2, pages, G, 32, d]; row r owns the pages from r * pages_per_row on.
 
-    Same use as `layers.kv_cache.KVCache`. Pages are zeros that the system hands out when first written.
+    Same use as `layers.kv_cache.KVCache`. All of it is written when it is made: memory that the system hands out at the first write
+    costs a slot's first answer up to a quarter of a second.
     """
 
     def __init__(self, config: LlamaConfig, rows: int, capacity: int) -> None:
         self.pages_per_row = -(-capacity // PAGE_SIZE)
         shape = (rows * self.pages_per_row, config.num_kv_heads, PAGE_SIZE, config.head_dim)
-        self.pages = np.zeros((config.num_layers, 2, *shape), np.float32)
+        self.pages = np.empty((config.num_layers, 2, *shape), np.float32)
+        self.pages.fill(0.0)
         self.lengths = torch.zeros(rows, dtype=torch.long)
         self.capacity = capacity
 

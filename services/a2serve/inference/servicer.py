@@ -68,9 +68,9 @@ class Avatar:
             phases, packets = ResponsePhases(self._tracer, parent), wire.PacketStream(request, self._facts)
             async with aclosing(self._engine.respond(wire.read_ask(request, self._facts))) as pieces:
                 async for piece in pieces:
-                    yield packets.packet(piece)
-                    if piece.finish:
+                    if piece.finish:  # before it leaves: who has the last packet may hang up
                         phases.finished(piece.finish)
+                    yield packets.packet(piece)
 
     async def listen(self, request: pb.ListenRequest, metadata: Metadata) -> pb.ListenReply:
         attributes: dict[str, str | bool] = {names.ATTR_SESSION_ID: request.session_id, names.ATTR_FINAL: request.final}

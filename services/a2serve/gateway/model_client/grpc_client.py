@@ -3,9 +3,10 @@
 A replica that is lost is left for another one, in mid-sentence too (`continuing`); behind a shared ingress under another key.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +33,7 @@ from a2serve.gateway.model_client.read_ahead import read_ahead
 UNARY_TIMEOUT_S = 5.0
 LISTEN_TIMEOUT_S = 20.0  # the whole utterance may have to be read again on a busy CPU
 RESPONSE_TIMEOUT_S = 600.0
+END_S = 1.0  # between a response's last packet and the end of its stream
 PLACES = 6  # of an ingress that are asked before "no capacity" is believed; one answer costs about 3 ms
 HOSTS = 2  # of a plain target that are asked: the one that was known, and the one that took over
 MOST_AHEAD = 100  # packets of 50 ms that wait here: more than the engine's lead, so that all of it outlives the replica
@@ -59,6 +61,7 @@ class GrpcInference:
     def __init__(self, target: str, *, application: str = "", channel: grpc.aio.Channel | None = None) -> None:
         self._target, self._given, self._application = target, channel, application
         self._keys = AffinityKeys()
+        self._ending: set[asyncio.Task[None]] = set()
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
@@ -113,12 +116,20 @@ class GrpcInference:
         """`last`: no other replica will be asked, which those count who decide on their number."""
         metadata = (*self._metadata(request.session_id), *([("last-place", "1")] if last else []))
         call = self._stub.Respond(messages.respond_request(request), timeout=RESPONSE_TIMEOUT_S, metadata=metadata)
+        ended = False
         try:
             with _problems():
                 async for packet in call:
+                    ended = packet.HasField("done")
                     yield messages.packet(packet)
         finally:
-            call.cancel()
+            self._let_end(call) if ended else call.cancel()
+
+    def _let_end(self, call: Any) -> None:
+        """Behind its last packet; cancelled there, it would count as one that failed."""
+        ending = asyncio.create_task(_end(call), name="end of a stream")
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     async def listen(self, audio: SpokenAudio) -> Heard:
         """The last words of an utterance are waited for; what is heard meanwhile is asked for again anyway."""
@@ -159,6 +170,7 @@ class GrpcInference:
 
     async def close(self) -> None:
         """Close the channel; calls in progress are cancelled."""
+        await asyncio.gather(*self._ending)
         await self._channel.close()
 
     def _metadata(self, session_id: str) -> tuple[tuple[str, str], ...]:
@@ -169,6 +181,13 @@ class GrpcInference:
         if self._application:
             carrier["application"] = self._application
         return tuple(carrier.items())
+
+
+async def _end(call: Any) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_S):
+            await call.code()
+    call.cancel()
 
 
 @contextmanager
