@@ -41,12 +41,13 @@ setup-cluster: setup ## The same for PROFILE=cluster: Ray Serve and Triton (400 
 # What talks to the running product has the machine for itself; the others share it, one thread each: idle threads that
 # spin would take it from the neighbour. (5: TESTARGS leave nothing of that half.)
 PYTEST := $(VENV)/bin/python -m pytest
+CLUSTER := tests/integration/cluster
 test: setup ## Run the tests, in WORKERS=2 processes; TESTARGS="-k rig" is passed to pytest
-	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e $(TESTARGS) || [ $$? = 5 ]
+	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e --ignore $(CLUSTER) $(TESTARGS) || [ $$? = 5 ]
 	@$(PYTEST) tests/e2e $(TESTARGS) || [ $$? = 5 ]
 
 test-cluster: setup-cluster ## Run the tests that need Ray Serve and Triton (fetched once, about 400 MB)
-	@$(PYTEST) tests/cluster $(TESTARGS)
+	@$(PYTEST) $(CLUSTER) $(TESTARGS)
 
 chart-test: setup ## Check the chart, the images, compose and Terraform (a part of `make test`)
 	@$(PYTEST) tests/contract/chart tests/contract/infra $(TESTARGS)
