@@ -31,6 +31,7 @@ class Heard:
 
 def measure_service(folder: Path, slots: int, say: Callable[[str], None]) -> dict[str, Any]:
     """frl_p50_ms_at_N and frl_p95_ms_at_N for 1, 2, 4, 8, all slots (max) and twice as many people (overload), and refused_p95_ms."""
+    (folder / "tenants.toml").write_text("[tenants.dev]\nmax_sessions = 1000\n")
     with Service(folder, checkout=None, settings={"A2_INFERENCE_SLOTS": str(slots)}) as service:
         return asyncio.run(_measure(service, slots, say))
 
