@@ -163,7 +163,7 @@ def _provided(module: str, image: str) -> bool:
     there = {line.partition("==")[0] for line in (DOCKER / "requirements" / f"{image}.txt").read_text().splitlines()}
     there |= {"torch"} if image in ("inference", "triton") else set()
     there |= {"silero-vad"} if image == "gateway" else set()
-    return any(canonicalize_name(name) in there for name in _distributions().get(module, []))
+    return any(canonicalize_name(name) in there for name in _distributions().get(module, [module]))  # not installed here: by its name
 
 
 @cache
