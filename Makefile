@@ -6,7 +6,7 @@ PORT      ?= 8080
 RECIPE    ?=
 PROMPTS   ?= 50
 TESTARGS  ?=
-WORKERS   ?= 2
+WORKERS   ?= 3
 MINUTES   ?= 30
 JSON      ?=
 
@@ -42,7 +42,7 @@ setup-cluster: setup ## The same for PROFILE=cluster: Ray Serve and Triton (400 
 # spin would take it from the neighbour. (5: TESTARGS leave nothing of that half.)
 PYTEST := $(VENV)/bin/python -m pytest
 CLUSTER := tests/integration/cluster
-test: setup ## Run the tests, in WORKERS=2 processes; TESTARGS="-k rig" is passed to pytest
+test: setup ## Run the tests, in WORKERS=3 processes; TESTARGS="-k rig" is passed to pytest
 	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e --ignore $(CLUSTER) $(TESTARGS) || [ $$? = 5 ]
 	@$(PYTEST) tests/e2e $(TESTARGS) || [ $$? = 5 ]
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from a2llm.layers.device import THREADS
+
 START_S = 90  # on a busy machine
 
 
@@ -27,7 +29,7 @@ class Server:
 @contextmanager
 def running(**settings: object) -> Iterator[Server]:
     """Started, ready, and stopped by its id; settings as in A2_INFERENCE_*."""
-    chosen = {"port": 0, "metrics_port": 0, "slots": 2} | settings
+    chosen = {"port": 0, "metrics_port": 0, "slots": 2, "threads": THREADS} | settings
     env = os.environ | {f"A2_INFERENCE_{name.upper()}": str(value) for name, value in chosen.items()}
     process = subprocess.Popen([sys.executable, "-m", "a2serve.inference"], env=env, stdout=subprocess.PIPE, text=True)
     try:

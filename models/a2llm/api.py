@@ -24,13 +24,14 @@ from a2llm.language.chat import Persona, find_persona
 from a2llm.language.runtime import Adapter, load_backbone
 from a2llm.language.spoken_text import clean_user_text
 from a2llm.language.tokenizer import TextTokenizer
+from a2llm.layers.device import THREADS
 from a2llm.listening.listener import Heard, Listener
 from a2llm.listening.user_affect import STRANGER, Usual
 from a2llm.talker.phones import PhoneTable, load_g2p
 from a2llm.talker.runtime import fast_talker
 
 
-def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 2) -> Parts:
+def load_parts(folder: Path | None = None, device: str = "auto", threads: int = THREADS) -> Parts:
     """Every trained part of `folder` (default: the weights that ship) and the backbone out of its package.
 
     Raises WeightsError or CheckpointError, each with what is missing and how to get it.
@@ -65,7 +66,7 @@ class A2LLM:
         self.restart()
 
     @classmethod
-    def load(cls, folder: Path | None = None, persona: str = "ada", device: str = "auto", threads: int = 2) -> "A2LLM":
+    def load(cls, folder: Path | None = None, persona: str = "ada", device: str = "auto", threads: int = THREADS) -> "A2LLM":
         """Open the model (seconds). Raises ValueError for an unknown persona."""
         chosen = find_persona(persona)
         return cls(Engine(load_parts(folder, device, threads)), chosen)

@@ -7,6 +7,15 @@ import pytest
 from gateway_stand import free_port, process, valkey_command
 from redis import Redis
 
+from a2llm.api import load_parts
+from a2llm.engine import Parts
+
+
+@pytest.fixture(scope="session")
+def shipped_parts() -> Parts:
+    """The weights that ship, loaded once."""
+    return load_parts()
+
 
 @pytest.fixture
 def valkey_port(valkey: int) -> int:

@@ -13,6 +13,7 @@ from a2llm.api import A2LLM
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.data.build import Speaker, move
 from a2llm.data.speech_teacher import spectral_head
+from a2llm.engine import Engine, Parts
 from a2llm.evaluation.answers import Answer, teacher_motion
 from a2llm.evaluation.bench import bench_response
 from a2llm.evaluation.face import liveliness
@@ -20,6 +21,7 @@ from a2llm.evaluation.run import run_evaluation
 from a2llm.evaluation.sync import Pair, sync_report
 from a2llm.evaluation.voice import Judge
 from a2llm.evaluation.wer import normalise, word_errors
+from a2llm.language.chat import find_persona
 
 pytestmark = pytest.mark.integration
 TEXTS = (
@@ -44,8 +46,8 @@ def recorded() -> list[Answer]:
 
 
 @pytest.fixture(scope="module")
-def model() -> A2LLM:
-    return A2LLM.load()
+def model(shipped_parts: Parts) -> A2LLM:
+    return A2LLM(Engine(shipped_parts), find_persona("ada"))
 
 
 def test_the_teacher_agrees_with_itself(recorded: list[Answer]):

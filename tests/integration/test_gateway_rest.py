@@ -191,7 +191,8 @@ def test_who_closes_the_stream_cancels_and_the_session_is_free_again(stand) -> N
         async with made.client() as client:
             session_id = await new_session(client)
             async with client.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hi"}) as answer:
-                async for line in answer.aiter_lines():
+                lines = answer.aiter_lines()  # kept: httpx closes a connection whose iterator is collected
+                async for line in lines:
                     if "output_audio.delta" in line:
                         break
                 busy = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi"})

@@ -1,5 +1,6 @@
-"""`a2` as a user starts it, with the weights that ship: a typed and a spoken question, every kind of sound file, a film."""
+"""`a2` with the weights that ship: a typed and a spoken question, every kind of sound file, a film, a talk."""
 
+import io
 import json
 import subprocess
 import sys
@@ -11,15 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from a2llm.cli import main
+from a2llm.engine import Parts
+
 ROOT = Path(__file__).parents[2]
 QUESTION = ROOT / "tests" / "data" / "questions" / "am_eric_02.flac"
 FILES = {"answer.wav", "answer.json", "answer.motion.json", "answer.livelink.csv", "answer.png"}
 
 
-def a2(*arguments: str | Path, typed: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `a2 arguments...` to its end; it must not take longer than two minutes."""
-    command = [sys.executable, "-m", "a2llm.cli", *map(str, arguments)]
-    return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def loaded(shipped_parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in this process need not load the model again."""
+    monkeypatch.setattr("a2llm.api.load_parts", lambda *_: shipped_parts)
 
 
 def said_in(folder: Path) -> dict[str, object]:
@@ -30,7 +34,8 @@ def said_in(folder: Path) -> dict[str, object]:
 def answer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of one typed question."""
     out = tmp_path_factory.mktemp("answer")
-    done = a2("say", "Can you help me relax after work?", "--out", out, "--seed", "1")
+    command = [sys.executable, "-m", "a2llm.cli", "say", "Can you help me relax after work?", "--out", out, "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == said_in(out)["text"]
     return out
@@ -67,15 +72,16 @@ def test_it_speaks_and_moves(answer: Path) -> None:
     assert isinstance(timings, dict) and timings["rtf"] > 0 and timings["frl_ms"] > 0  # how fast: `a2 bench`
 
 
-def test_the_same_seed_gives_the_same_answer(answer: Path, tmp_path: Path) -> None:
-    assert a2("say", "Can you help me relax after work?", "--out", tmp_path, "--seed", "1").returncode == 0
+@pytest.mark.usefixtures("loaded")
+def test_the_same_seed_gives_the_same_answer_in_another_process(answer: Path, tmp_path: Path) -> None:
+    assert main(["say", "Can you help me relax after work?", "--out", str(tmp_path), "--seed", "1"]) == 0
     for name in ("answer.wav", "answer.motion.json"):
         assert (tmp_path / name).read_bytes() == (answer / name).read_bytes()
 
 
+@pytest.mark.usefixtures("loaded")
 def test_a_spoken_question_is_understood_and_answered(tmp_path: Path) -> None:
-    done = a2("say", "--audio", QUESTION, "--out", tmp_path, "--persona", "max")
-    assert done.returncode == 0, done.stderr
+    assert main(["say", "--audio", str(QUESTION), "--out", str(tmp_path), "--persona", "max"]) == 0
     said = said_in(tmp_path)
     truth = json.loads((QUESTION.parent / "questions.json").read_text())
     asked = next(entry["text"] for entry in truth if entry["file"] == QUESTION.name)
@@ -120,32 +126,35 @@ def test_sound_files_of_every_kind_are_understood(name: str, listener: Any, tmp_
     assert len(words(question.text) & words(plain.text)) >= 0.6 * len(words(plain.text))
 
 
-def test_noise_is_not_taken_for_speech(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_noise_is_not_taken_for_speech(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from a2llm.avatar.export import write_wav
 
     write_wav(tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32))
-    done = a2("say", "--audio", tmp_path / "noise.wav", "--out", tmp_path / "out")
-    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("a2: no ")
+    assert main(["say", "--audio", str(tmp_path / "noise.wav"), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("a2: no ")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_truncated_recording_is_answered_or_refused_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_a_truncated_recording_is_answered_or_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _encode(tmp_path / "whole.wav", 16_000, "mono", "pcm_s16le", "s16")
     (tmp_path / "cut.wav").write_bytes((tmp_path / "whole.wav").read_bytes()[:30])
-    done = a2("say", "--audio", tmp_path / "cut.wav", "--out", tmp_path / "out")
-    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("a2: cut.wav")
+    assert main(["say", "--audio", str(tmp_path / "cut.wav"), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("a2: cut.wav")
 
 
 def test_a_film_of_the_answer(answer: Path, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
-    files = (answer / "answer.motion.json", "--audio", answer / "answer.wav", "--out", clip)
-    done = a2("render", *files, "--size", "128", "--fps", "10")
-    assert done.returncode == 0, done.stderr
+    files = map(str, (answer / "answer.motion.json", "--audio", answer / "answer.wav", "--out", clip))
+    assert main(["render", *files, "--size", "128", "--fps", "10"]) == 0
     assert clip.stat().st_size > 10_000
 
 
-def test_a_conversation_remembers(tmp_path: Path) -> None:
-    done = a2("chat", "--no-voice", typed=f"Hi, my name is Anna.\nI just passed my exam!\n/save {tmp_path}\n")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ada › ") == 2 and done.stdout.count("TTFA") == 2
+@pytest.mark.usefixtures("loaded")
+def test_a_conversation_goes_on_and_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"Hi, my name is Anna.\nI just passed my exam!\n/save {tmp_path}\n"))
+    assert main(["chat", "--no-voice"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("ada › ") == 2 and told.count("TTFA") == 2
     assert {file.name for file in tmp_path.iterdir()} == FILES

@@ -25,6 +25,7 @@ from a2llm.evaluation.progress import OnProgress, Steps
 from a2llm.evaluation.sentences import bench_prompts
 from a2llm.evaluation.stock_ear import StockEar
 from a2llm.evaluation.timing import Stopwatch, audible_edges, timed_parts
+from a2llm.layers.device import THREADS
 from a2llm.listening.audio_input import EAR_RATE_HZ, resample
 from a2llm.listening.listener import Listener
 
@@ -133,7 +134,7 @@ def _waveform(vocoder: Vocoder, hidden: np.ndarray, f0_hz: np.ndarray, seed: int
 
 
 def bench_response(prompts: int = 50, on_progress: OnProgress | None = None, *, model: A2LLM | None = None,
-                   folder: Path | None = None, threads: int = 2, seed: int = 0) -> dict[str, float | str]:  # fmt: skip
+                   folder: Path | None = None, threads: int = THREADS, seed: int = 0) -> dict[str, float | str]:  # fmt: skip
     """Measure `prompts` typed and spoken turns and the cascade's; a flat report ready for JSON.
 
     on_progress gets (turns done, turns in all). Raises ValueError below one prompt, WeightsError or CheckpointError

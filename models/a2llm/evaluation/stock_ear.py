@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 
 from a2llm import weights
+from a2llm.layers.device import THREADS
 
 
 class StockEar:
     """options: of `WhisperModel.transcribe`. Raises WeightsError where the ear is missing."""
 
-    def __init__(self, threads: int = 2, **options: Any) -> None:
+    def __init__(self, threads: int = THREADS, **options: Any) -> None:
         from faster_whisper import WhisperModel
 
         self._model = WhisperModel(str(weights.resolve("ear")), device="cpu", compute_type="int8", cpu_threads=threads)

@@ -14,6 +14,7 @@ from torch import Tensor
 from a2llm.language.config import LlamaConfig
 from a2llm.language.int8_weights import Int8Weights
 from a2llm.language.openvino_graph import body_graph, head_graph
+from a2llm.layers.device import THREADS
 from a2llm.layers.openvino_nodes import PAGE_SIZE
 from a2llm.layers.openvino_step import Step
 
@@ -87,14 +88,14 @@ class PagedKVCache:
 class OpenVINOBackbone:
     """Token ids [B, T] -> hidden states [B, T, D] after the final norm, on CPU."""
 
-    def __init__(self, weights: Int8Weights, threads: int = 2) -> None:
+    def __init__(self, weights: Int8Weights, threads: int = THREADS) -> None:
         self.config = weights.config
         self._body, self._head = Step(body_graph(weights), threads), Step(head_graph(weights), threads)
         self._bound: PagedKVCache | None = None
         self.logits(self.forward(torch.zeros(1, 2, dtype=torch.long))[:, -1])  # the first call packs the weights
 
     @classmethod
-    def from_folder(cls, folder: Path, threads: int = 2) -> "OpenVINOBackbone":
+    def from_folder(cls, folder: Path, threads: int = THREADS) -> "OpenVINOBackbone":
         """Open what `int8_weights.build` made."""
         return cls(Int8Weights.from_folder(folder), threads)
 

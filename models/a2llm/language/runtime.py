@@ -16,7 +16,7 @@ from a2llm.language.config import LlamaConfig
 from a2llm.language.int8_weights import FORMAT, build
 from a2llm.language.llama import Llama
 from a2llm.language.torch_backbone import TorchBackbone
-from a2llm.layers.device import pick_device
+from a2llm.layers.device import THREADS, pick_device
 from a2llm.layers.lora import merge_lora
 
 
@@ -49,7 +49,7 @@ def load_backbone(
     adapter: Adapter | None = None,
     device: str = "auto",
     runtime: str = "auto",
-    threads: int = 2,
+    threads: int = THREADS,
     dtype: torch.dtype | None = None,
 ) -> Backbone:
     """Open a Llama folder on the best runtime of `device` ("auto", "cpu", "cuda[:n]").

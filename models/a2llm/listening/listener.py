@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from a2llm.layers.device import THREADS
 from a2llm.listening.audio_input import AudioClip, read_audio
 from a2llm.listening.incremental import IncrementalTranscriber
 from a2llm.listening.transcriber import Transcriber, Transcript
@@ -32,7 +33,7 @@ class Heard:
 class Listener:
     """VAD, ear and affect head, loaded once."""
 
-    def __init__(self, ear: Path | None = None, affect_weights: Path | None = None, threads: int = 2) -> None:
+    def __init__(self, ear: Path | None = None, affect_weights: Path | None = None, threads: int = THREADS) -> None:
         self.vad = SileroVad()
         self.transcriber = Transcriber(ear, threads, vad=self.vad)
         self.user_affect = UserAffect(affect_weights)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from a2llm import weights
+from a2llm.layers.device import THREADS
 from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.mel import HOP_SAMPLES, log_mel
 from a2llm.listening.repetition import collapse_loops, drop_echo, has_loop
@@ -46,7 +47,8 @@ class Transcriber:
     Raises WeightsError where that is missing.
     """
 
-    def __init__(self, model_path: Path | None = None, threads: int = 2, tail_s: float = _TAIL_S, vad: SileroVad | None = None) -> None:
+    def __init__(self, model_path: Path | None = None, threads: int = THREADS, tail_s: float = _TAIL_S,
+                 vad: SileroVad | None = None) -> None:
         import ctranslate2
         from tokenizers import Tokenizer
 
