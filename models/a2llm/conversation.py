@@ -20,7 +20,7 @@ from a2llm.reply_options import Marks, ReplyOptions, Usage
 from a2llm.talker.stream import TalkerStream
 
 MAX_REPLY_TOKENS = 90
-RESUMED_AT_ONCE = 256  # tokens of a reply that goes on here, read in one step
+RESUMED_AT_ONCE = 32  # tokens of a reply that goes on here, read in one step
 NO_REPEAT = 4  # tokens: a run of this length never comes twice in a reply
 SPEECHLESS = "Hm."  # where the backbone wrote nothing that can be said
 WORDS_AHEAD = 6  # of what is spoken: two seconds
@@ -107,7 +107,7 @@ def dropped_turns(lengths: Sequence[int], room: int) -> int:
     return count
 
 
-@dataclass
+@dataclass(eq=False)
 class Reply:
     """One response in progress. `feed` is what the backbone reads next."""
 

@@ -41,7 +41,6 @@ from a2llm.talker.runtime import TalkerRuntime
 from a2llm.talker.stream import TalkerStream, gather_frames, time_phones
 
 _NO_SOUND, _NO_MOTION = np.zeros(0, np.float32), np.zeros((0, ARKIT61.size), np.float32)
-PREFILL_CHUNK = 256  # tokens of a prompt read in one step, so that a long one does not hold up the others
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,8 @@ class Engine:
     def warm_up(self, conversation: Conversation) -> None:
         """Read the persona's instructions before the first turn."""
         unread = [] if conversation.cached else conversation.instructions
-        for start in range(0, len(unread), PREFILL_CHUNK):
-            self._forward([(conversation, unread[start : start + PREFILL_CHUNK])])
+        for start in range(0, len(unread), self._at_once):
+            self._forward([(conversation, unread[start : start + self._at_once])])
 
     def close_conversation(self, conversation: Conversation) -> None:
         """Give the slot back; a reply in progress is cancelled. Closing twice is harmless."""
@@ -196,27 +195,33 @@ class Engine:
         self.replies = [r for r in self.replies if r is not reply]
 
     @torch.inference_mode()
-    def step(self) -> list[tuple[Reply, StepOutput]]:
-        """Read, time, speak; returns what became ready. Who takes part is in `replies`, which a caller may change."""
-        self._read_prompts([r for r in self.replies if len(r.feed) > PREFILL_CHUNK])
-        self._read(self._readers())
+    def step(self, resting: Sequence[Reply] = ()) -> list[tuple[Reply, StepOutput]]:
+        """Read, time, speak; returns what became ready. Who takes part is in `replies`, which a caller may change; those that
+        it left out for now, `resting`, say nothing but may read along."""
+        self._read(self._readers(resting))
         time_phones(self.parts.talker, [r.talker for r in self.replies if r.speaks and r.affect is not None], self.sampling)
         out = self._speak([r for r in self.replies if r.can_speak]) + self._write([r for r in self.replies if not r.speaks])
         self.replies = [r for r in self.replies if not r.done]
         return out
 
-    def _readers(self) -> list[Reply]:
-        """Whose next token is read now: those that need it, and with them those that will need it soon. A pass over the
-        weights costs little more for eight rows than for two."""
-        needy = [r for r in self.replies if r.wants_text and len(r.feed) <= PREFILL_CHUNK]
-        return [r for r in self.replies if r in needy or r.reads_ahead] if needy else []
+    def _readers(self, resting: Sequence[Reply]) -> list[Reply]:
+        """Who reads now: who needs a token, and with them who will need one soon. A pass over the weights costs little more
+        for eight rows than for two."""
+        needy = self._prompts() + [r for r in self.replies if r.affect is not None and r.wants_text]
+        return needy + [r for r in (*self.replies, *resting) if r.reads_ahead and r not in needy] if needy else []
 
-    def _read_prompts(self, replies: Sequence[Reply]) -> None:
-        """One piece of every prompt that is too long for one step."""
-        if replies:
-            self._forward([(r.conversation, r.feed[:PREFILL_CHUNK]) for r in replies])
-        for reply in replies:
-            reply.feed = reply.feed[PREFILL_CHUNK:]
+    def _prompts(self) -> list[Reply]:
+        """Whose prompt is read on, first come, first served: as much as does not hold up the others."""
+        chosen, room = list[Reply](), self._at_once
+        for reply in (r for r in self.replies if r.affect is None):
+            if chosen and len(reply.feed) > room:
+                break
+            chosen, room = [*chosen, reply], room - len(reply.feed)
+        return chosen
+
+    @property
+    def _at_once(self) -> int:
+        return self.parts.backbone.tokens_at_once
 
     def _forward(self, feeds: list[tuple[Conversation, list[int]]]) -> torch.Tensor:
         """Run the backbone; hidden states [n, T, D] of n feeds, T the longest."""
@@ -230,10 +235,19 @@ class Engine:
         return hidden[upload(torch.tensor([c.row for c, _ in feeds]), hidden.device)]
 
     def _read(self, replies: Sequence[Reply]) -> None:
-        """One token for each: feed what is unread, sample the next."""
+        """Feed what is unread, or of what is too long for a pass a piece; who has read all of it gets a token."""
         if not replies:
             return
-        hidden = self._forward([(r.conversation, r.feed) for r in replies])
+        whole = [r for r in replies if len(r.feed) <= self._at_once]
+        begun = [r for r in replies if len(r.feed) > self._at_once]
+        hidden = self._forward([(r.conversation, r.feed[: self._at_once]) for r in (*whole, *begun)])
+        for reply in begun:
+            reply.feed = reply.feed[self._at_once :]
+        if whole:
+            self._next(whole, hidden[: len(whole)])
+
+    def _next(self, replies: Sequence[Reply], hidden: torch.Tensor) -> None:
+        """Sample one token for each from the hidden states [n, T, D] of what they have read."""
         ends = upload(torch.tensor([len(r.feed) - 1 for r in replies]), hidden.device)
         last = hidden[torch.arange(len(replies), device=hidden.device), ends]
         logits = self.parts.backbone.logits(last)

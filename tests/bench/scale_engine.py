@@ -38,7 +38,7 @@ class Pace:
 class OneAtATime(Engine):
     """The same engine, a pass for every stream."""
 
-    def step(self) -> list[tuple[Reply, StepOutput]]:
+    def step(self, resting: Sequence[Reply] = ()) -> list[tuple[Reply, StepOutput]]:
         asked, out = self.replies, list[tuple[Reply, StepOutput]]()
         for reply in asked:
             self.replies = [reply]

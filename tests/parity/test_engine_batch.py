@@ -10,7 +10,7 @@ import torch
 from a2llm import conversation
 from a2llm.affect import Affect
 from a2llm.conversation import Reply, StepOutput
-from a2llm.engine import PREFILL_CHUNK, Engine, TextSampling
+from a2llm.engine import Engine, TextSampling
 from a2llm.language.chat import find_persona
 from a2llm.language.items import UserTurn
 from a2llm.language.tools import Tool
@@ -79,7 +79,7 @@ def test_turns_on_the_cache_equal_one_reading():
         while not reply.over:
             engine.step()
     backbone, row = tiny.backbone(), talk.row
-    assert int(engine.cache.lengths[row]) == len(talk.cached) > PREFILL_CHUNK
+    assert int(engine.cache.lengths[row]) == len(talk.cached) > engine.parts.backbone.tokens_at_once
     fresh = backbone.new_cache(1, len(talk.cached))
     backbone.forward(torch.tensor([talk.cached]), fresh)
     held = len(talk.cached)

@@ -61,6 +61,8 @@ def _decode(model: Llama, ids: Tensor, held: KVRows, hidden: Tensor) -> None:
 class TorchBackbone:
     """Token ids [B, T] -> hidden states [B, T, D] after the final norm: float32 whatever the weights are, no gradients."""
 
+    tokens_at_once = 256
+
     def __init__(self, model: Llama) -> None:
         self.model = model.requires_grad_(False).eval()
         self.config = model.config
