@@ -48,7 +48,8 @@ class Schedule:
         self._safe_s = min(SAFE_S, pace.lead_s / 2, pace.crowded_lead_s / 2)
         self.cheap = False
         self.overloaded = False
-        self._lead_s, self._going, self._tight = pace.lead_s, False, False
+        self.tight = False  # somebody is about to run dry: nothing may make a step longer
+        self._lead_s, self._going = pace.lead_s, False
 
     @property
     def levels(self) -> int:
@@ -63,14 +64,14 @@ class Schedule:
         settled = min((margin for margin, made in heard if made >= SETTLED_S), default=2 * self._safe_s)
         self.cheap = settled < self._safe_s * (2 if self.cheap else 1)  # once cheap, until there is a margin again
         self.overloaded = settled < self._safe_s * (1 if self.overloaded else DRY)
-        self._tight = least < DRY * self._safe_s or settled < self._safe_s / 2
+        self.tight = least < DRY * self._safe_s or settled < self._safe_s / 2
         self._lead_s = self._lead(least, any(p.waits_s is not None for p in responses))
         self._going = least < (1 - TOGETHER) * self._lead_s
 
     def early_s(self, response: Progress) -> float:
         """How long until it may go on; 0 or less: now."""
         if response.waits_s is not None:
-            return PATIENCE_S - response.waits_s if self._tight else 0.0
+            return PATIENCE_S - response.waits_s if self.tight else 0.0
         if response.margin_s is None:
             return LOOK_AGAIN_S if self._lead_s < self._pace.lead_s and self._going else 0.0
         return response.margin_s - self._lead_s * (1 if self._going else 1 - TOGETHER)

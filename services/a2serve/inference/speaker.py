@@ -117,7 +117,7 @@ class Speaker:
         if not speeches:
             return []
         self._engine.replies = [s.reply for s in speeches.values()]
-        resting = [speech.reply for speech, wait_s in waits if wait_s > 0]
+        resting = [] if self._schedule.tight else [speech.reply for speech, wait_s in waits if wait_s > 0]
         self._engine.sampling = replace(self._engine.sampling, audio_levels=self._schedule.levels)
         ready = [(speeches[id(reply)], output) for reply, output in self._engine.step(resting)]
         self._note(list(speeches.values()), time.perf_counter() - started_s)
