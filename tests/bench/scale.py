@@ -5,7 +5,7 @@
     chain     gateway client -> Ray Serve -> Triton against the engine in process, with a tiny model; needs the extra `cluster`
     kills     the longest silence when a Triton, a replica or the host is killed in mid-sentence; needs the extra `cluster`
 
-The file is written again after each part; a part that is left out keeps the numbers that the file has.
+The file is written again after each part, and FILE.png after `service`; a part that is left out keeps the numbers that the file has.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 Report = dict[str, Any]
+SLOTS = 8  # of the service: the gateway and the bench's own clients run on the same cores
 
 
 def streams(report: Report) -> Report:
@@ -32,7 +33,7 @@ def service(report: Report) -> Report:
     from scale_service import measure_service
 
     with tempfile.TemporaryDirectory(prefix="a2-bench-") as folder:
-        return measure_service(Path(folder), max(2, int(report.get("streams_batched", 8))), say)
+        return measure_service(Path(folder), SLOTS, say)
 
 
 def chain(report: Report) -> Report:
@@ -65,6 +66,10 @@ def main() -> None:
         say(f"--- {name}")
         report |= PARTS[name](report) | {f"{name}_took_s": round(time.monotonic() - began_s)}
         options.json.write_text(json.dumps(report, indent=1) + "\n")
+        if name == "service":
+            from scale_plot import draw_latency
+
+            draw_latency(report, options.json.with_suffix(".png"))
     print(json.dumps(report, indent=1))
 
 

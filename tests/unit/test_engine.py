@@ -403,16 +403,16 @@ def test_turn_end_is_the_same_however_the_transcript_grew():
 
 
 class CountingBackbone:
-    """Counts passes over the weights."""
+    """Counts passes over the weights, and the tokens of the largest."""
 
-    def __init__(self) -> None:
-        self._own, self.passes = tiny.backbone(), 0
+    def __init__(self, tokens_at_once: int = 256) -> None:
+        self._own, self.passes, self.largest, self.tokens_at_once = tiny.backbone(), 0, 0, tokens_at_once
 
     def __getattr__(self, name: str):
         return getattr(self._own, name)
 
     def forward(self, *arguments):
-        self.passes += 1
+        self.passes, self.largest = self.passes + 1, max(self.largest, int(arguments[2].sum()))
         return self._own.forward(*arguments)
 
 
@@ -432,3 +432,39 @@ def test_who_needs_a_word_soon_reads_along():
     together, more = passes(4)
     assert alone == tokens == 40 and more == 160
     assert together < 1.6 * alone
+
+
+def test_who_rests_reads_along_and_says_nothing():
+    runner = engine(2)
+    speaks, rests = (runner.respond(talk(runner), HELLO, ReplyOptions(seed)) for seed in (1, 2))
+    while rests.affect is None:
+        runner.step()
+    runner.replies, said, read = [speaks], rests.emitted_samples, len(rests.tokens)
+    while len(rests.tokens) == read and not speaks.over:
+        assert all(owner is speaks for owner, _ in runner.step([rests]))
+    assert len(rests.tokens) > read and rests.emitted_samples == said
+    runner.replies = [rests]
+    alone = engine(1)
+    whole = sound(run(alone, alone.respond(talk(alone), HELLO, ReplyOptions(2))))
+    assert np.allclose(sound(run(runner, rests)), whole[said:], atol=1e-5)
+
+
+def test_a_pass_reads_so_much_of_prompts_and_no_more():
+    backbone = CountingBackbone(tokens_at_once=48)
+    runner = engine(3, backbone=backbone)
+    short, long, last = (runner.respond(warm(runner), [UserTurn(text)], ReplyOptions(1)) for text in ("Hi", "word " * 40, "Hey"))
+    unread = len(long.feed)
+    assert len(short.feed) + len(last.feed) < 48 < unread
+    runner.step()
+    assert short.affect and (len(long.feed), last.affect) == (unread, None), "first come, first served"
+    runner.step()
+    assert (len(long.feed), last.affect) == (unread - 48, None)
+    while last.affect is None:
+        runner.step()
+    assert long.affect and backbone.largest <= 48 + 2, "and a token for each of the others"
+
+
+def warm(runner: Engine) -> Conversation:
+    conversation = talk(runner)
+    runner.warm_up(conversation)
+    return conversation
