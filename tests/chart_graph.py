@@ -98,6 +98,10 @@ def _volumes(found: Rendered) -> Iterator[str]:
             paths = [mount["mountPath"] for mount in container.get("volumeMounts", [])]
             if len(set(paths)) != len(paths):
                 yield f"{pod.owner}/{container['name']}: mounts twice at one place"
+            nobody = {"A2_TENANTS_FILE"} if "tenants" not in used else set[str]()  # without tenants nobody has a key
+            for name, value in environment(container).items():
+                if name.endswith("_FILE") and name not in nobody and not any(f"{value}/".startswith(f"{path}/") for path in paths):
+                    yield f"{pod.owner}/{container['name']}: {name} is {value}, which is not mounted"
 
 
 def _references(found: Rendered) -> Iterator[str]:
