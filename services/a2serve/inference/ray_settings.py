@@ -15,7 +15,7 @@ class RaySettings(BaseSettings):
     replicas_max: int = Field(default=4, ge=1, description="replicas at the most")
     replica_cpus: float = Field(default=0.1, ge=0, description="CPUs that Ray reserves for a replica, its Triton not included")
     replica_gpus: float = Field(default=0.0, ge=0, description="GPUs that Ray reserves for a replica")
-    slots_share: float = Field(default=0.75, gt=0, le=1, description="replicas are added when more of the slots than this are in use")
+    slots_share: float = Field(default=0.7, gt=0, le=1, description="replicas are added when more of the slots than this are in use")
     frl_limit_ms: float = Field(default=600.0, gt=0, description="and when first packets take longer than this, or somebody is refused")
     scale_look_back_s: float = Field(default=12.0, gt=0, description="load is averaged over so long; longer than Ray reports it (10 s)")
     scale_up_s: float = Field(default=5.0, ge=0, description="more are wanted so long before they are started")
