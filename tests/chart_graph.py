@@ -94,13 +94,13 @@ def _volumes(found: Rendered) -> Iterator[str]:
         used = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}
         if len(set(there)) != len(there) or used != set(there):
             yield f"{pod.owner}: has volumes {sorted(there)}, mounts {sorted(used)}"
+        without = set[str]() if "tenants" in there else {"A2_TENANTS_FILE"}  # where nobody has a key yet
         for container in pod.containers:
             paths = [mount["mountPath"] for mount in container.get("volumeMounts", [])]
             if len(set(paths)) != len(paths):
                 yield f"{pod.owner}/{container['name']}: mounts twice at one place"
-            nobody = {"A2_TENANTS_FILE"} if "tenants" not in used else set[str]()  # without tenants nobody has a key
             for name, value in environment(container).items():
-                if name.endswith("_FILE") and name not in nobody and not any(f"{value}/".startswith(f"{path}/") for path in paths):
+                if name.endswith("_FILE") and name not in without and not any(f"{value}/".startswith(f"{path}/") for path in paths):
                     yield f"{pod.owner}/{container['name']}: {name} is {value}, which is not mounted"
 
 

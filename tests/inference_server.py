@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from a2llm.layers.device import THREADS
+from a2llm.layers.threads import THREADS
 
 START_S = 90  # on a busy machine
 

@@ -24,7 +24,7 @@ from a2llm.language.chat import Persona, find_persona
 from a2llm.language.runtime import Adapter, load_backbone
 from a2llm.language.spoken_text import clean_user_text
 from a2llm.language.tokenizer import TextTokenizer
-from a2llm.layers.device import THREADS
+from a2llm.layers.threads import THREADS
 from a2llm.listening.listener import Heard, Listener
 from a2llm.listening.user_affect import STRANGER, Usual
 from a2llm.talker.phones import PhoneTable, load_g2p

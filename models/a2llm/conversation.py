@@ -20,7 +20,7 @@ from a2llm.reply_options import Marks, ReplyOptions, Usage
 from a2llm.talker.stream import TalkerStream
 
 MAX_REPLY_TOKENS = 90
-RESUMED_AT_ONCE = 32  # tokens of a reply that goes on here, read in one step
+RESUMED_AT_ONCE = 32  # tokens of a reply that goes on here, read in one pass: at most any backbone's tokens_at_once
 NO_REPEAT = 4  # tokens: a run of this length never comes twice in a reply
 SPEECHLESS = "Hm."  # where the backbone wrote nothing that can be said
 WORDS_AHEAD = 6  # of what is spoken: two seconds

@@ -14,7 +14,6 @@ from service import Service
 
 QUESTIONS = [line for line in (Path(__file__).parent / "forty_questions.txt").read_text().splitlines() if line]
 STORY = "Tell me a long story about a fisherman who finds a lighthouse on an island and decides to live there."
-LEVELS = (1, 2, 4, 8)
 RUN_S, REFUSALS = 45.0, 40
 AGAIN_S = 0.5  # after the last packet came; people think longer: the harder case
 MEDIA = ("response.output_audio.delta", "a2.motion.delta")
@@ -38,8 +37,7 @@ def measure_service(folder: Path, slots: int, say: Callable[[str], None]) -> dic
 
 async def _measure(service: Service, slots: int, say: Callable[[str], None]) -> dict[str, Any]:
     report: dict[str, Any] = {"slots": slots}
-    levels = {**{str(n): n for n in LEVELS if n < slots}, "max": slots, "overload": 2 * slots}
-    for name, people in levels.items():
+    for name, people in levels(slots).items():
         heard = await _crowd(service, people)
         found = {
             **percentiles("frl", heard.first_ms, f"_at_{name}"), f"underruns_at_{name}": heard.underruns,
@@ -50,6 +48,11 @@ async def _measure(service: Service, slots: int, say: Callable[[str], None]) -> 
     refused = await _refusals(service, slots)
     say(f"refusals: {refused}")
     return report | refused
+
+
+def levels(slots: int) -> dict[str, int]:
+    """How many people at once, by the name that a number of the report ends with."""
+    return {**{str(n): n for n in (1, 2, 4, 8) if n < slots}, "max": slots, "overload": 2 * slots}
 
 
 async def _crowd(service: Service, people: int) -> Heard:

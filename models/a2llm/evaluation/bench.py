@@ -25,7 +25,7 @@ from a2llm.evaluation.progress import OnProgress, Steps
 from a2llm.evaluation.sentences import bench_prompts
 from a2llm.evaluation.stock_ear import StockEar
 from a2llm.evaluation.timing import Stopwatch, audible_edges, timed_parts
-from a2llm.layers.device import THREADS
+from a2llm.layers.threads import THREADS
 from a2llm.listening.audio_input import EAR_RATE_HZ, resample
 from a2llm.listening.listener import Listener
 

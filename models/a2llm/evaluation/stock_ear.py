@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from a2llm import weights
-from a2llm.layers.device import THREADS
+from a2llm.layers.threads import THREADS
 
 
 class StockEar:

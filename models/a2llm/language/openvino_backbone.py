@@ -14,9 +14,9 @@ from torch import Tensor
 from a2llm.language.config import LlamaConfig
 from a2llm.language.int8_weights import Int8Weights
 from a2llm.language.openvino_graph import body_graph, head_graph
-from a2llm.layers.device import THREADS
 from a2llm.layers.openvino_nodes import PAGE_SIZE
 from a2llm.layers.openvino_step import Step
+from a2llm.layers.threads import THREADS
 
 Ints = NDArray[np.int64]
 

@@ -16,8 +16,9 @@ from a2llm.language.config import LlamaConfig
 from a2llm.language.int8_weights import FORMAT, build
 from a2llm.language.llama import Llama
 from a2llm.language.torch_backbone import TorchBackbone
-from a2llm.layers.device import THREADS, pick_device
+from a2llm.layers.device import pick_device
 from a2llm.layers.lora import merge_lora
+from a2llm.layers.threads import THREADS
 
 
 class Backbone(Protocol):

@@ -1,12 +1,7 @@
 """Which device a runtime or a training works on, and how things get there."""
 
-import os
-
 import torch
 from torch import Tensor
-
-THREADS = int((os.environ.get("OMP_NUM_THREADS") or "2").split(",")[0])  # of the CPU's runtimes where nobody asks for other
-
 
 
 def pick_device(name: str) -> str:

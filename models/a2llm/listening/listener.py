@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from a2llm.layers.device import THREADS
+from a2llm.layers.threads import THREADS
 from a2llm.listening.audio_input import AudioClip, read_audio
 from a2llm.listening.incremental import IncrementalTranscriber
 from a2llm.listening.transcriber import Transcriber, Transcript

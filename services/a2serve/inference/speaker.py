@@ -113,13 +113,13 @@ class Speaker:
     def step(self) -> list[Delivery]:
         """One engine step for those that may run; what became ready."""
         started_s, waits = time.perf_counter(), self._waits()
-        speeches = {id(speech.reply): speech for speech, wait_s in waits if wait_s <= 0}
+        speeches = {speech.reply: speech for speech, wait_s in waits if wait_s <= 0}
         if not speeches:
             return []
-        self._engine.replies = [s.reply for s in speeches.values()]
+        self._engine.replies = list(speeches)
         resting = [] if self._schedule.tight else [speech.reply for speech, wait_s in waits if wait_s > 0]
         self._engine.sampling = replace(self._engine.sampling, audio_levels=self._schedule.levels)
-        ready = [(speeches[id(reply)], output) for reply, output in self._engine.step(resting)]
+        ready = [(speeches[reply], output) for reply, output in self._engine.step(resting)]
         self._note(list(speeches.values()), time.perf_counter() - started_s)
         for speech, output in ready:
             if output.last:
