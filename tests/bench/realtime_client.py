@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 RATE_HZ = 24_000
 CHUNK_SAMPLES = 480  # 20 ms, as a browser's worklet sends
 CHUNK_S = CHUNK_SAMPLES / RATE_HZ
+PLAYER_BUFFER_S = 0.1  # what a player keeps before it begins
 QUESTIONS = Path(__file__).parents[1] / "data" / "questions"
 MOTION = {"rig": "arkit61", "fps": 30, "encoding": "f16_base64"}
 
@@ -181,12 +182,21 @@ def _from_first_voice(pcm: np.ndarray) -> np.ndarray:
     return pcm[int(np.argmax(loudness > loudness.max() * 10 ** (-30 / 20))) * CHUNK_SAMPLES :]
 
 
-def underruns(events: list[Event]) -> int:
-    """How often a player that starts with the first packet and never buffers would have run dry. `events`: of one response."""
+class Playback(NamedTuple):
+    """How a player plays a response. ends_s: time.monotonic()."""
+
+    underruns: int  # times it ran dry
+    ends_s: float
+
+
+def play(events: list[Event], buffer_s: float = 0.0) -> Playback:
+    """The events of one response, by a player that begins so long after the first packet; without sound it ends with the last event."""
     count, ends_s = 0, 0.0
     for event in (e for e in events if e.type == "response.output_audio.delta"):
-        if ends_s and event.at_s > ends_s:
+        if not ends_s:
+            ends_s = event.at_s + buffer_s
+        elif event.at_s > ends_s:
             count += 1
         length_s = len(base64.b64decode(event.body["delta"])) / 2 / RATE_HZ
         ends_s = max(ends_s, event.at_s) + length_s
-    return count
+    return Playback(count, ends_s or events[-1].at_s)

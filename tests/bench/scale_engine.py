@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from realtime_client import PLAYER_BUFFER_S
 
 from a2llm.api import load_parts
 from a2llm.conversation import Reply, StepOutput
@@ -15,14 +16,14 @@ from a2llm.language.chat import find_persona
 from a2llm.language.items import UserTurn
 from a2llm.reply_options import ReplyOptions
 from a2serve.inference.exchange import Ask, Piece
+from a2serve.inference.kept import Kept
 from a2serve.inference.mailbox import Mailbox
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.prefixes import Prefixes
 from a2serve.inference.speaker import Speaker
 
 QUESTIONS = [line for line in (Path(__file__).parent / "forty_questions.txt").read_text().splitlines() if line]
 PERSONA = find_persona("ada")
-PLAYER_BUFFER_S = 0.1  # what a player keeps before it begins
+
 PROBE_S, PROOF_S, STEPS_S = 15.0, 60.0, 8.0
 TRIES = 3  # a shared machine stands still for a tenth of a second now and then, which is no engine's doing
 
@@ -104,9 +105,9 @@ class Run:
 def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine] = Engine) -> Run:
     """So many listeners for so long."""
     engine = engine_type(parts, streams)
-    prefixes = Prefixes(engine, 1)
-    prefixes.read(engine.template.system(PERSONA))
-    speaker = Speaker(engine, Pace(), Metrics(), prefixes)
+    kept = Kept(engine, 1024)
+    kept.read(engine.template.system(PERSONA))
+    speaker = Speaker(engine, Pace(), Metrics(), kept)
     people: dict[Mailbox, Listener] = {}
 
     def begin(person: Listener) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import httpx
 import numpy as np
-from realtime_client import Client, session, underruns
+from realtime_client import PLAYER_BUFFER_S, Client, play, session
 from service import Service
 
 QUESTIONS = [line for line in (Path(__file__).parent / "forty_questions.txt").read_text().splitlines() if line]
 STORY = "Tell me a long story about a fisherman who finds a lighthouse on an island and decides to live there."
 RUN_S, REFUSALS = 45.0, 40
-AGAIN_S = 0.5  # after the last packet came; people think longer: the harder case
+AGAIN_S = 0.5  # after the answer has been heard; people think longer: the harder case
+AGAIN_REFUSED_S = 1.5
 MEDIA = ("response.output_audio.delta", "a2.motion.delta")
 
 
@@ -70,24 +71,26 @@ async def _person(service: Service, number: int, people: int, until_s: float, he
         turn = 0
         while time.monotonic() < until_s:
             turn += 1
-            await _turn(client, QUESTIONS[(7 * number + turn) % len(QUESTIONS)], heard, warm=turn > 1)
+            ends_s = await _turn(client, QUESTIONS[(7 * number + turn) % len(QUESTIONS)], heard, warm=turn > 1)
             client.events.clear()
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(max(0.0, ends_s - time.monotonic()) + AGAIN_S)
 
 
-async def _turn(client: Client, text: str, heard: Heard, warm: bool) -> None:
-    """One question; a refused one is asked again two seconds later. The first of a session counts as a turn, not as a time."""
+async def _turn(client: Client, text: str, heard: Heard, warm: bool) -> float:
+    """One question; returns when its answer has been heard (time.monotonic()). A refused one is asked again two seconds later.
+    The first of a session counts as a turn, not as a time."""
     response_id, asked_s = await client.ask(text)
     done = await client.first("response.done", response_id=response_id)
     events = client.of(response_id)
     if done.body["response"]["status"] == "failed":
         heard.refused += 1
-        await asyncio.sleep(2.0)
-        return
+        return done.at_s + AGAIN_REFUSED_S
     firsts = [next((e.at_s for e in events if e.type == kind), None) for kind in MEDIA]
     if warm and None not in firsts:
         heard.first_ms.append(1000 * (max(at_s for at_s in firsts if at_s) - asked_s))
-    heard.underruns += underruns(events)
+    playback = play(events, PLAYER_BUFFER_S)
+    heard.underruns += playback.underruns
+    return playback.ends_s
 
 
 async def _refusals(service: Service, slots: int) -> dict[str, Any]:
@@ -125,5 +128,7 @@ async def _talk_on(service: Service, over: asyncio.Event) -> None:
     async with session(service.url, service.key) as client:
         while not over.is_set():
             response_id, _ = await client.ask(STORY)
-            await client.first("response.done", response_id=response_id)
+            done = await client.first("response.done", response_id=response_id)
             client.events.clear()
+            if done.body["response"]["status"] == "failed":
+                await asyncio.sleep(AGAIN_REFUSED_S)

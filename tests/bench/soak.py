@@ -17,7 +17,7 @@ from statistics import median
 
 import numpy as np
 import psutil
-from realtime_client import Client, Microphone, microphone, session, spoken_questions, underruns
+from realtime_client import Client, Microphone, microphone, play, session, spoken_questions
 from service import Service
 from websockets.exceptions import WebSocketException
 
@@ -87,7 +87,7 @@ async def one_turn(client: Client, mic: Microphone, voice: np.ndarray | None, ta
         mic.say(voice)
     done = await client.until(lambda events: next((e for e in events[before:] if e.type == "response.done"), None), ANSWER_S)
     heard = client.of(done.response_id)
-    tally.underruns += underruns(heard)
+    tally.underruns += play(heard).underruns
     tally.turns += 1
     await asyncio.sleep(2.0)  # the lead that is still to be played, and a breath
 

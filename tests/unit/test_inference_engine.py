@@ -20,9 +20,9 @@ from a2llm.reply_options import ReplyOptions, Resume
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.exchange import Ask, EngineDown, Finish, Piece, Refused
+from a2serve.inference.kept import Kept
 from a2serve.inference.mailbox import Delivery
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.prefixes import LONGEST, Prefixes
 from a2serve.inference.speaker import MOST_UNREAD, Speaker
 from a2serve.telemetry import names
 
@@ -54,7 +54,7 @@ class Bench:
 async def bench(slots: int = 2, pace: Pace | None = None, tokens: int = 14, kept: int = 0) -> AsyncIterator[Bench]:
     metrics, failures = Metrics(), []
     model = Engine(parts(), slots, 1024, text_sampling=TextSampling(max_tokens=tokens))
-    speaker = Speaker(model, pace or Pace(), metrics, Prefixes(model, kept) if kept else None)
+    speaker = Speaker(model, pace or Pace(), metrics, Kept(model, kept) if kept else None)
     host = EngineHost(lambda: speaker, lambda: failures.append(True))
     await host.start()
     try:
@@ -132,7 +132,7 @@ def test_a_new_session_takes_over_what_another_has_read_of_the_same_instructions
     tools = parse_tools('[{"type": "function", "name": "dim", "parameters": {"type": "object"}}]')
 
     async def scenario():
-        async with bench(kept=4) as b:
+        async with bench(kept=1000) as b:
             first, again = [await read(b.engine.respond(ask(session))) for session in "ab"]
             assert finish(first).usage.cached_tokens == 0
             assert finish(again).usage.cached_tokens == len(ChatTemplate(tiny.tokenizer()).system(ADA))
@@ -144,20 +144,53 @@ def test_a_new_session_takes_over_what_another_has_read_of_the_same_instructions
     run(scenario)
 
 
-def test_only_so_many_instructions_are_kept_and_none_that_is_too_long():
+def test_only_so_many_tokens_are_kept_and_nothing_that_is_too_long():
+    words = {name: f"{name} " * 30 for name in ("one", "two", "three")}
+    each = len(ChatTemplate(tiny.tokenizer()).instructions(words["three"], ()))
+
     async def scenario():
-        async with bench(kept=2) as b:
-            async def cached(words: str, session: str) -> int:
-                asked = replace(ask(session), persona=replace(ADA, instructions=words))
+        async with bench(slots=9, kept=2 * each + each // 2) as b:
+            async def cached(instructions: str, session: str) -> int:
+                asked = replace(ask(session), persona=replace(ADA, instructions=instructions))
                 return finish(await read(b.engine.respond(asked))).usage.cached_tokens
 
-            assert [await cached(words, f"{place}") for place, words in enumerate(("one", "two"))] == [0, 0]
-            assert await cached("one", "2") > 0
-            assert await cached("three", "3") == 0  # "two" gives way: it was not asked for longest
-            assert await cached("one", "4") > 0 and await cached("two", "5") == 0
-            long = "word " * (LONGEST // 2)
-            assert len(tiny.tokenizer().encode(long)) > LONGEST
-            assert [await cached(long, "6"), await cached(long, "7")] == [0, 0]
+            assert [await cached(words[name], name) for name in ("one", "two")] == [0, 0]
+            assert await cached(words["one"], "2") > 0
+            assert await cached(words["three"], "3") == 0  # "two" gives way: it was not asked for longest
+            assert await cached(words["one"], "4") > 0 and await cached(words["two"], "5") == 0
+            assert [await cached("word " * 3 * each, session) for session in "67"] == [0, 0]
+
+    run(scenario)
+
+
+def test_a_session_that_lost_its_slot_takes_its_conversation_up_again():
+    async def scenario():
+        async with bench(slots=1, kept=1000) as b, bench(slots=2) as other:
+            async def talk(engine: LocalEngine, *between: str) -> list[Piece]:
+                first = await read(engine.respond(ask("a")))
+                for session in between:
+                    await read(engine.respond(ask(session)))
+                said = AssistantTurn(finish(first).text, tuple(token for piece in first for token in piece.tokens))
+                return await read(engine.respond(ask("a", 2, items=(*HELLO, said, UserTurn("And then?")))))
+
+            alone, crowded = await talk(other.engine), await talk(b.engine, "b", "c")
+            assert finish(crowded).usage == finish(alone).usage
+            np.testing.assert_allclose(sound(crowded), sound(alone), atol=2e-3)
+
+    run(scenario)
+
+
+def test_what_a_session_that_is_over_has_said_is_forgotten():
+    async def scenario():
+        async with bench(slots=1, kept=1000) as b:
+            for session in "ab":
+                await read(b.engine.respond(ask(session)))
+            before = b.speaker._kept.tokens
+            await b.engine.release("a")
+            await b.engine.turn_end("so")  # the thread has taken the command
+            assert b.speaker._kept.tokens < before
+            again = finish(await read(b.engine.respond(ask("a"))))
+            assert again.usage.cached_tokens == len(ChatTemplate(tiny.tokenizer()).system(ADA))
 
     run(scenario)
 

@@ -43,12 +43,13 @@ class EngineClient(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Current:
     """The response that a session's slot speaks."""
 
     mailbox: Mailbox
     started_s: float
+    began: bool = False  # a piece has come
 
 
 class LocalEngine:
@@ -73,9 +74,10 @@ class LocalEngine:
         """See EngineClient."""
         mailbox = self._host.open_mailbox()
         try:
-            evicted = self._admit(ask, mailbox)
+            current, evicted = self._admit(ask, mailbox)
             self._host.send(lambda speaker: speaker.begin(ask, mailbox, evicted))
             async for piece in _pieces(mailbox):
+                current.began = True
                 if piece.finish:
                     self._metrics.count(piece.finish, resumed=ask.options.resume is not None)
                     self._leave(ask.session_id, mailbox)
@@ -97,9 +99,10 @@ class LocalEngine:
         self._host.send(lambda speaker: speaker.release(session_id))
         return known
 
-    def _admit(self, ask: Ask, mailbox: Mailbox) -> str | None:
-        """Take a slot; returns the session that loses it. Raises Refused. What goes on from elsewhere is not refused for want of speed."""
-        if self._host.overloaded and self._table.speaking and not ask.options.resume:
+    def _admit(self, ask: Ask, mailbox: Mailbox) -> tuple[_Current, str | None]:
+        """Take a slot; returns also the session that loses it. Raises Refused, for want of speed only what does not go on from
+        elsewhere."""
+        if self._crowded and not ask.options.resume:
             self._metrics.refused.labels("overloaded").inc()
             raise Refused("those who speak need all of this replica's speed", self._retry_after_ms())
         try:
@@ -107,9 +110,15 @@ class LocalEngine:
         except SlotsFull as error:
             self._metrics.refused.labels("full").inc()
             raise Refused(str(error), self._retry_after_ms()) from None
-        self._current[ask.session_id] = _Current(mailbox, time.perf_counter())
+        current = self._current[ask.session_id] = _Current(mailbox, time.perf_counter())
         self._show()
-        return evicted
+        return current, evicted
+
+    @property
+    def _crowded(self) -> bool:
+        """Another response would disturb those that are spoken to."""
+        begin = sum(not current.began for current in self._current.values())
+        return bool(self._current) and begin >= self._host.newcomers
 
     def _leave(self, session_id: str, mailbox: Mailbox) -> bool:
         """The slot rests, unless it already speaks something newer; returns whether it spoke this."""

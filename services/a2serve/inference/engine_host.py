@@ -32,7 +32,7 @@ class EngineHost:
         self._mailboxes: set[Mailbox] = set()
         self._ready = self._promise()
         self.down = "the engine has not started"  # why it does not run; empty while it does
-        self.overloaded = False  # those who speak cannot keep ahead of their listeners
+        self.newcomers = 1  # responses that may be on their way to their first sound
 
     async def start(self) -> None:
         """Load and warm up the model in its thread; returns when it can answer. Raises what loading raised."""
@@ -105,6 +105,7 @@ class EngineHost:
         except Exception as error:  # noqa: BLE001 - the thread's edge: start() raises it
             self._call(_fail, self._ready, error)
             return
+        self.newcomers = speaker.newcomers
         self._call(_resolve, self._ready, None)
         try:
             while self._take_commands(speaker):
@@ -116,7 +117,7 @@ class EngineHost:
 
     def _take_commands(self, speaker: Speaker) -> bool:
         """Run what is waiting; sleep while there is nothing to step. False: stop."""
-        timeout, self.overloaded = speaker.rest_s(), speaker.overloaded
+        timeout, self.newcomers = speaker.rest_s(), speaker.newcomers
         while True:
             try:
                 command = self._commands.get(block=timeout != 0, timeout=timeout)

@@ -19,9 +19,9 @@ from a2llm.listening.listener import Listener
 from a2llm.reply_options import ReplyOptions
 from a2llm.rig import ARKIT61, FlameMapping, load_flame_mapping, retarget
 from a2serve.inference.exchange import Ask
+from a2serve.inference.kept import Kept
 from a2serve.inference.mailbox import Mailbox
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.prefixes import Prefixes
 from a2serve.inference.settings import InferenceSettings
 from a2serve.inference.speaker import Speaker
 
@@ -60,17 +60,15 @@ def load_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:
     _say(Speaker(engine, settings, Metrics()), [ReplyOptions(max_tokens=_WARM_TOKENS)])
     engine.sampling = own
     warm_up(Speaker(engine, settings, Metrics()), settings.slots)  # its numbers are nobody's
-    return Speaker(engine, settings, metrics, _read_personas(engine, settings.kept_instructions))
+    return Speaker(engine, settings, metrics, _keep(engine, settings))
 
 
-def _read_personas(engine: Engine, most: int) -> Prefixes | None:
-    """The instructions of the personas that ship, as far as there is room."""
-    if not most:
-        return None
-    prefixes = Prefixes(engine, most)
-    for persona in list(personas().values())[:most]:
-        prefixes.read(engine.template.system(persona))
-    return prefixes
+def _keep(engine: Engine, settings: InferenceSettings) -> Kept:
+    """With the instructions of the personas that ship."""
+    kept = Kept(engine, int(settings.kept_share * settings.slots * settings.context_tokens))
+    for persona in personas().values():
+        kept.read(engine.template.system(persona))
+    return kept
 
 
 def warm_up(speaker: Speaker, slots: int) -> None:

@@ -13,9 +13,9 @@ from a2llm.conversation import Conversation, Reply, StepOutput
 from a2llm.engine import Engine
 from a2llm.language.tools import choose_tools
 from a2serve.inference.exchange import Ask, Call, Finish, Piece, Reason, Timings, Usage
+from a2serve.inference.kept import Kept
 from a2serve.inference.mailbox import Delivery, Mailbox
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.prefixes import Prefixes
 from a2serve.inference.schedule import LOOK_AGAIN_S, Pace, Progress, Schedule
 
 MOST_UNREAD = 100  # pieces: 5 s of speech that the reader has not taken
@@ -31,6 +31,7 @@ class Speech:
     sample_rate_hz: int
     began: bool = False  # a piece has left, here or where it was lost
     compute_s: float = 0.0
+    beginning_s: float = 0.0  # of the engine's time until its first sound, shared with those that began beside it
 
     @property
     def resumed_samples(self) -> int:
@@ -41,11 +42,11 @@ class Speech:
         """How it is doing, for the schedule."""
         began_s = self.reply.marks.first_audio_s
         made_s = (self.reply.emitted_samples - self.resumed_samples) / self.sample_rate_hz
-        if not self.reply.speaks or (self.ask.burst and began_s is not None):
+        if not self.reply.speaks:
             return Progress(made_s, None)
         if began_s is None:
             return Progress(made_s, 0.0, now_s - self.ask.arrived_s)
-        return Progress(made_s, made_s - (now_s - began_s))
+        return Progress(made_s, made_s - (now_s - began_s), hurries=self.ask.burst)
 
     def piece(self, output: StepOutput) -> Piece:
         affect = None if self.began else self.reply.affect
@@ -76,8 +77,8 @@ class Speech:
 class Speaker:
     """One engine with its sessions and what they are saying."""
 
-    def __init__(self, engine: Engine, pace: Pace, metrics: Metrics, prefixes: Prefixes | None = None) -> None:
-        self._engine, self._pace, self._metrics, self._prefixes = engine, pace, metrics, prefixes
+    def __init__(self, engine: Engine, pace: Pace, metrics: Metrics, kept: Kept | None = None) -> None:
+        self._engine, self._pace, self._metrics, self._kept = engine, pace, metrics, kept
         self._sessions: dict[str, Conversation] = {}  # each has a slot
         self._speeches: dict[Mailbox, Speech] = {}
         self._schedule = Schedule(pace, engine.sampling.audio_levels)
@@ -85,7 +86,7 @@ class Speaker:
     def begin(self, ask: Ask, mailbox: Mailbox, evicted: str | None) -> list[Delivery]:
         """Start a response; what its session was saying ends. A request the engine cannot take comes back as its error."""
         if evicted is not None:
-            self._forget(evicted)
+            self._put_by(evicted)
         ended = self._end_session_speech(ask.session_id)
         try:
             self._speeches[mailbox] = self._open(ask, mailbox)
@@ -103,7 +104,9 @@ class Speaker:
     def release(self, session_id: str) -> list[Delivery]:
         """Forget a session."""
         ended = self._end_session_speech(session_id)
-        self._forget(session_id)
+        self._close(session_id)
+        if self._kept:
+            self._kept.forget(session_id)
         return ended
 
     def turn_end(self, words: str) -> float:
@@ -117,10 +120,11 @@ class Speaker:
         if not speeches:
             return []
         self._engine.replies = list(speeches)
+        beginning = [speech for speech in speeches.values() if speech.reply.marks.first_audio_s is None]
         resting = [] if self._schedule.tight else [speech.reply for speech, wait_s in waits if wait_s > 0]
         self._engine.sampling = replace(self._engine.sampling, audio_levels=self._schedule.levels)
         ready = [(speeches[reply], output) for reply, output in self._engine.step(resting)]
-        self._note(list(speeches.values()), time.perf_counter() - started_s)
+        self._note(list(speeches.values()), beginning, time.perf_counter() - started_s)
         for speech, output in ready:
             if output.last:
                 self._end(speech)
@@ -132,9 +136,9 @@ class Speaker:
         return max(0.0, min(waits)) if waits else None
 
     @property
-    def overloaded(self) -> bool:
-        """Nobody should be taken in. For any thread."""
-        return self._schedule.overloaded
+    def newcomers(self) -> int:
+        """How many responses may be on their way to their first sound. For any thread."""
+        return self._schedule.newcomers
 
     def _waits(self) -> list[tuple[Speech, float]]:
         """How long each response has to wait; 0 or less: it goes on now."""
@@ -148,8 +152,8 @@ class Speaker:
         if conversation is None:
             conversation = self._sessions[ask.session_id] = self._engine.open_conversation(ask.persona)
         conversation.persona = ask.persona
-        if self._prefixes:
-            self._prefixes.lend(conversation, self._beginning(ask))
+        if self._kept:
+            self._kept.lend(ask.session_id, conversation, self._beginning(ask))
         reply = self._engine.respond(conversation, ask.items, ask.options)
         return Speech(ask, mailbox, reply, self._engine.parts.clock.sample_rate_hz, began=ask.options.resume is not None)
 
@@ -160,12 +164,16 @@ class Speaker:
 
     def _end(self, speech: Speech) -> None:
         del self._speeches[speech.mailbox]
-        if self._prefixes:
-            self._prefixes.learn(speech.reply.conversation, self._beginning(speech.ask))
+        if self._kept:
+            self._kept.learn(speech.reply.conversation, self._beginning(speech.ask))
 
-    def _note(self, speeches: Sequence[Speech], took_s: float) -> None:
+    def _note(self, speeches: Sequence[Speech], beginning: Sequence[Speech], took_s: float) -> None:
         for speech in speeches:
             speech.compute_s += took_s
+        for speech in beginning:
+            speech.beginning_s += took_s / len(beginning)
+            if speech.reply.marks.first_audio_s is not None:
+                self._schedule.begun(speech.beginning_s)
         self._metrics.step.observe(took_s)
         self._metrics.batch.observe(len(speeches))
         tokens = sum(len(conversation.cached) for conversation in self._sessions.values())
@@ -178,7 +186,13 @@ class Speaker:
             self.cancel(speech.mailbox)
         return [(s.mailbox, Piece(s.reply.emitted_samples, finish=s.finish())) for s in ended]
 
-    def _forget(self, session_id: str) -> None:
+    def _put_by(self, session_id: str) -> None:
+        """The session has to give its slot away, but not what it holds."""
+        if self._kept and session_id in self._sessions:
+            self._kept.put_by(session_id, self._sessions[session_id])
+        self._close(session_id)
+
+    def _close(self, session_id: str) -> None:
         conversation = self._sessions.pop(session_id, None)
         if conversation:
             self._engine.close_conversation(conversation)
