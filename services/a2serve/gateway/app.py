@@ -1,5 +1,6 @@
 """The gateway as an ASGI app: `create_app(settings)`. Here its parts are made, joined and ended; what they do is elsewhere."""
 
+import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,6 +12,7 @@ from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.background import every, running
 from a2serve.gateway.edge import Edge, RequestMetrics
 from a2serve.gateway.gauges import GatewayGauges
+from a2serve.gateway.hearing.voice_activity import VoiceActivity
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.parts import GatewayParts
@@ -68,6 +70,7 @@ def _grpc(settings: GatewaySettings) -> InferenceClient:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     parts: GatewayParts = app.state.parts
+    await asyncio.to_thread(VoiceActivity)  # loads its network: the first session would hold up all others with that
     async with AsyncExitStack() as ending:
         ending.push_async_callback(parts.close)
         sender = OutboxSender(parts.redis, lambda: IdempotentProducer(parts.settings), _replica_name(parts.settings))

@@ -1,5 +1,6 @@
 """POST /v1/sessions/{id}/turns: one turn of a conversation, as a stream of the socket's events or as one JSON."""
 
+import asyncio
 import base64
 import binascii
 import secrets
@@ -60,8 +61,9 @@ async def _turn(parts: GatewayParts, caller: Principal, session_id: str, body: T
         await held.enter_async_context(parts.limits.session(caller.tenant, caller.limits))
         await _take_floor(parts, caller.tenant, session_id, held)
         holder = f"turn_{secrets.token_hex(10)}"
-        saved = await parts.sessions.claim(caller.tenant, session_id, holder) or SavedSession(head.config, [])
-        config, info = _turn_config(SessionConfig.model_validate(saved.config), body), await parts.inference.describe()
+        claimed, info = await asyncio.gather(parts.sessions.claim(caller.tenant, session_id, holder), parts.inference.describe())
+        saved = claimed or SavedSession(head.config, [])
+        config = _turn_config(SessionConfig.model_validate(saved.config), body)
         check_extension(config, info)
         turn = HeadlessTurn(Identity(session_id, caller.tenant, holder), config, saved, collaborators(parts), info)
         parts.background.start(lambda: turn.run(asked, parts.settings.request_timeout_s), held.pop_all(), f"turn {session_id}")
