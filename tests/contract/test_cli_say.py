@@ -181,7 +181,8 @@ def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
 
 def test_ctrl_c_is_harmless_after_models_were_closed() -> None:
     program = (
-        "import gc, signal\nfrom a2llm.api import A2LLM\n"
+        # A process started in the background of a shell without job control ignores SIGINT.
+        "import gc, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nfrom a2llm.api import A2LLM\n"
         "for seed in (1, 2): list(A2LLM.load().respond('Hi', seed=seed)); gc.collect()\n"
         "try: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: print('alive')"
     )
