@@ -6,7 +6,7 @@ PORT      ?= 8080
 RECIPE    ?=
 PROMPTS   ?= 50
 TESTARGS  ?=
-WORKERS   ?= 3
+WORKERS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 MINUTES   ?= 30
 JSON      ?=
 
@@ -16,6 +16,9 @@ A2   := $(VENV)/bin/a2
 # One set-up at a time, where the system has flock; a second `make` waits for the first.
 LOCK := $(if $(shell command -v flock),flock .setup.lock)
 STAMPS := $(addprefix $(VENV)/.stamp-,python packages weights converted page)
+
+# The tests start Python dozens of times: what it compiled is kept beside the sources (`make clean` takes it away).
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check bench bench-live bench-scale bench-gpu
@@ -42,7 +45,7 @@ setup-cluster: setup ## The same for PROFILE=cluster: Ray Serve and Triton (400 
 # spin would take it from the neighbour. (5: TESTARGS leave nothing of that half.)
 PYTEST := $(VENV)/bin/python -m pytest
 CLUSTER := tests/integration/cluster
-test: setup ## Run the tests, in WORKERS=3 processes; TESTARGS="-k rig" is passed to pytest
+test: setup ## Run the tests, in WORKERS processes (as many as cores, at most 4); TESTARGS="-k rig" is passed to pytest
 	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e --ignore $(CLUSTER) $(TESTARGS) || [ $$? = 5 ]
 	@$(PYTEST) tests/e2e $(TESTARGS) || [ $$? = 5 ]
 

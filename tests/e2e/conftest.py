@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bench.service import Service
+from e2e.sdk_talk import SdkTalk
 
 NODE_FOLDER = Path(__file__).parent / "node"
 
@@ -40,3 +41,12 @@ def node_packages(node_environment: dict[str, str]) -> Path:
         if made.returncode:
             pytest.skip(f"no packages from npm: {made.stderr.strip().splitlines()[-1:]}")
     return NODE_FOLDER
+
+
+@pytest.fixture(scope="session")
+def sdk_talk(
+    product: Service, node_packages: Path, node_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SdkTalk]:
+    """The stock client for Node.js holds its conversation, from now on."""
+    with SdkTalk(product, node_packages, node_environment, tmp_path_factory.mktemp("sdk")) as talk:
+        yield talk

@@ -28,10 +28,11 @@ LAGS_MS = range(-300, 301, 10)
 
 
 @pytest.fixture(scope="module")
-def page(product: Service, node_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def page(request: pytest.FixtureRequest, node_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The page is open; its microphone would hear the question."""
     wav = write_microphone(tmp_path_factory.mktemp("microphone") / "question.wav", spoken_question(QUESTION))
     with Browser(node_environment, wav) as browser:
+        product: Service = request.getfixturevalue("product")  # starts beside the browser
         browser.open(product.url, 320, 560, scale=0.25)
         yield browser
         assert browser.ask(errors=True) == []

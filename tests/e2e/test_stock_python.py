@@ -9,10 +9,12 @@ import base64
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import jsonschema
 import numpy as np
+import pytest
 from bench.realtime_client import CHUNK_S, CHUNK_SAMPLES, RATE_HZ, spoken_question
 from bench.service import Service
 from e2e.understanding import understood
@@ -191,6 +193,14 @@ async def unsay(talk: Talk, item_id: str) -> None:
     assert not (await talk.next("conversation.item.retrieved", before)).item.content[0].transcript
 
 
+@pytest.fixture
+def beside_the_other_client(request: pytest.FixtureRequest) -> None:
+    """The stock client for Node.js talks at the same time, where it can be had; neither is to notice."""
+    with suppress(pytest.skip.Exception):
+        request.getfixturevalue("sdk_talk")
+
+
+@pytest.mark.usefixtures("beside_the_other_client")
 def test_a_conversation(product: Service) -> None:
     async def scene(talk: Talk) -> None:
         await configure(talk)

@@ -1,31 +1,17 @@
 """`@openai/agents-realtime` from npm, unmodified, and the real product: node/talk.mjs talks, this looks at what came out."""
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.realtime_client import spoken_question
-from bench.service import Service
+from e2e.sdk_talk import SdkTalk
 from e2e.understanding import understood
-
-QUESTION, INTERRUPTION = "af_sarah_00", "am_eric_00"
 
 
 @pytest.fixture(scope="module")
-def events(product: Service, node_packages: Path, node_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+def events(sdk_talk: SdkTalk) -> list[dict[str, Any]]:
     """What the script printed, one entry per line."""
-    folder = tmp_path_factory.mktemp("sounds")
-    for name in (QUESTION, INTERRUPTION):
-        (folder / f"{name}.pcm").write_bytes(spoken_question(name).astype("<i2").tobytes())
-    url = f"{product.url.replace('http', 'ws', 1)}/v1/realtime"
-    command = ["node", "talk.mjs", url, *(str(folder / f"{name}.pcm") for name in (QUESTION, INTERRUPTION))]
-    environment = node_environment | {"A2_KEY": product.key}
-    done = subprocess.run(command, cwd=node_packages, env=environment, capture_output=True, text=True, timeout=240)
-    print(done.stdout)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in sdk_talk.output().splitlines()]
 
 
 def of(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -46,9 +32,9 @@ def test_a_conversation(events: list[dict[str, Any]]) -> None:
     assert len([event for event in answers if event["audio_ms"] > 500]) >= 3, "spoken, after the function, after the interruption"
 
 
-def test_its_history_is_what_was_said_and_heard(events: list[dict[str, Any]]) -> None:
+def test_its_history_is_what_was_said_and_heard(events: list[dict[str, Any]], sdk_talk: SdkTalk) -> None:
     user, avatar = transcripts(events, "user"), transcripts(events, "assistant")
-    assert understood(user[0], QUESTION) and understood(user[-1], INTERRUPTION), user
+    assert understood(user[0], sdk_talk.QUESTION) and understood(user[-1], sdk_talk.INTERRUPTION), user
     assert all(avatar) and of(events, "agent_end")[0]["text"] == avatar[0]
     calls = [item for item in events[-1]["items"] if item["type"] == "function_call"]
     assert calls and calls[0]["name"] == "get_weather" and "Sunny" in str(calls[0]["output"])
