@@ -1,6 +1,7 @@
 """How many people can listen at once: one engine at the pace of speech, its streams batched or one at a time, in pairs."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,26 +153,52 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
     )  # fmt: skip
 
 
-def most_streams(parts: Parts, engine_type: type[Engine], guess: int, say: Callable[[str], None], limit: int = 10_000) -> Run:
-    """The most listeners, up to `limit`, that nobody of hears a gap for a minute: probed in short runs, then proven. Each number
-    of listeners has TRIES runs to hold."""
+class Climb:
+    """Looks for the most listeners, up to `limit`, that nobody of hears a gap for a minute: a run at a time, so that two engines
+    can take turns and meet with the same machine. Each number of listeners has TRIES runs to hold."""
 
-    def held(streams: int, seconds: float) -> Run:
-        for _ in range(TRIES):
-            run = listen(parts, streams, seconds, engine_type)
-            say(f"{engine_type.__name__}: {run}")
-            if run.held:
-                break
+    def __init__(self, parts: Parts, engine_type: type[Engine], guess: int, say: Callable[[str], None], limit: int) -> None:
+        self._parts, self._engine_type, self._say, self._limit = parts, engine_type, say, limit
+        self._failed: Counter[int] = Counter()
+        self._streams = self._probed(guess)
+        self.best: Run | None = None  # that held
+
+    @property
+    def over(self) -> bool:
+        if self.best is None:
+            return self._failed[1] >= TRIES
+        return self.best.streams >= self._limit or self._failed[self.best.streams + 1] >= TRIES
+
+    def run(self) -> None:
+        """One minute."""
+        run = self._listen(PROOF_S)
+        if run.held:
+            self.best = run
+        else:
+            self._failed[self._streams] += 1
+        self._streams = self.best.streams + 1 if self.best else max(1, self._streams - 1)
+
+    def _probed(self, streams: int) -> int:
+        """Where to begin: a short run holds there, or nearly."""
+        self._streams = streams
+        while self._streams > 1 and not self._listen(PROBE_S).held:
+            self._streams -= max(1, self._streams // 8)
+        return self._streams
+
+    def _listen(self, seconds: float) -> Run:
+        run = listen(self._parts, self._streams, seconds, self._engine_type)
+        self._say(f"{self._engine_type.__name__}, {seconds:.0f} s: {run}")
         return run
 
-    streams = guess
-    while streams > 1 and not held(streams, PROBE_S).held:
-        streams -= max(1, streams // 8)
-    while streams < limit and held(streams + 1, PROBE_S).held:
-        streams += 1
-    while not (proof := held(streams, PROOF_S)).held and streams > 1:
-        streams -= 1
-    return proof
+
+def most_streams(climbs: Sequence[Climb]) -> list[Run]:
+    """The most that each holds, found in turns. Raises RuntimeError when one does not even hold a single listener."""
+    while not all(climb.over for climb in climbs):
+        for climb in (climb for climb in climbs if not climb.over):
+            climb.run()
+    if any(climb.best is None for climb in climbs):
+        raise RuntimeError("this machine is too slow for one listener")
+    return [climb.best for climb in climbs if climb.best]
 
 
 def step_ms_by_batch(parts: Parts, sizes: Sequence[int] = (1, 2, 4, 8, 16)) -> dict[str, float]:
@@ -195,16 +222,21 @@ def step_ms_by_batch(parts: Parts, sizes: Sequence[int] = (1, 2, 4, 8, 16)) -> d
     return found
 
 
-def measure_streams(say: Callable[[str], None], parts: Parts | None = None, guesses: tuple[int, int] = (4, 13),
-                    sizes: Sequence[int] = (1, 2, 4, 8, 16), limit: int = 10_000) -> dict[str, Any]:
+def measure_streams(
+    say: Callable[[str], None],
+    parts: Parts | None = None,
+    guesses: tuple[int, int] = (4, 13),
+    sizes: Sequence[int] = (1, 2, 4, 8, 16),
+    limit: int = 10_000,
+) -> dict[str, Any]:
     """streams_single, streams_batched, batching_gain and how soon the batched ones heard their first sound.
 
     guesses: of the first two numbers, to begin with. sizes: of the batches whose step is timed.
     """
     parts = parts or load_parts(threads=2)
     listen(parts, 2, PROBE_S / 3)
-    single = most_streams(parts, OneAtATime, guesses[0], say, limit)
-    batched = most_streams(parts, Engine, guesses[1], say, limit)
+    kinds = zip((OneAtATime, Engine), guesses, strict=True)
+    single, batched = most_streams([Climb(parts, kind, guess, say, limit) for kind, guess in kinds])
     token_bytes = parts.backbone.new_cache(1, 64).token_bytes
     return {
         **step_ms_by_batch(parts, sizes), "kv_bytes_per_token": token_bytes,
