@@ -36,6 +36,7 @@ from a2serve.inference.model import Facts, load_speaker, read_facts
 from a2serve.inference.settings import InferenceSettings
 
 STREAMS, ROUNDS, ASKS, LEFT_OUT = 8, 3, 40, 20  # the last: pairs that warm up; packets of a stream, which come as fast as they can
+APART_S = 0.2
 ENGINE: dict[str, object] = {"slots": STREAMS, "threads": 1, "lead_ms": 500, "crowded_lead_ms": 500}
 QUESTION = "What would you do on a rainy day with nothing planned at all?"
 STAMPING = """
@@ -87,7 +88,7 @@ async def _measure(client: GrpcInference, asks: int, say: Say) -> dict[str, floa
         say(f"first packet: {np.median(over_ms):.1f} ms more than in process")
         packets_ms: list[float] = []
         for first in range(0, ROUNDS * STREAMS, STREAMS):
-            streams = await asyncio.gather(*(_packets_ms(client, f"paced-{index}", first + index) for index in range(STREAMS)))
+            streams = await asyncio.gather(*(_packets_ms(client, index, first + index) for index in range(STREAMS)))
             packets_ms += [ms for stream in streams for ms in stream]
     finally:
         await client.close()
@@ -142,9 +143,10 @@ async def _local_ms(engine: LocalEngine, facts: Facts, asked: ResponseRequest) -
         return (time.perf_counter() - began_s) * 1000
 
 
-async def _packets_ms(client: GrpcInference, session: str, seed: int) -> list[float]:
-    """How long each took from where it was made."""
-    packets = client.respond(_ask(session, seed))
+async def _packets_ms(client: GrpcInference, index: int, seed: int) -> list[float]:
+    """How long each took from where it was made. The streams begin one after the other, or some would be refused."""
+    await asyncio.sleep(index * APART_S)
+    packets = client.respond(_ask(f"paced-{index}", seed))
     return [(time.monotonic_ns() - int(packet.text)) / 1e6 async for packet in packets if packet.text][LEFT_OUT:]
 
 

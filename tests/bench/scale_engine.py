@@ -169,14 +169,19 @@ class Climb:
             return self._failed[1] >= TRIES
         return self.best.streams >= self._limit or self._failed[self.best.streams + 1] >= TRIES
 
-    def run(self) -> None:
-        """One minute."""
+    def run(self) -> bool:
+        """One minute; whether more listeners held than ever before."""
         run = self._listen(PROOF_S)
         if run.held:
             self.best = run
         else:
             self._failed[self._streams] += 1
         self._streams = self.best.streams + 1 if self.best else max(1, self._streams - 1)
+        return run.held
+
+    def try_again(self) -> None:
+        """One more run, since the machine may be faster now."""
+        self._failed[self._streams] = min(self._failed[self._streams], TRIES - 1)
 
     def _probed(self, streams: int) -> int:
         """Where to begin: a short run holds there, or nearly."""
@@ -192,10 +197,14 @@ class Climb:
 
 
 def most_streams(climbs: Sequence[Climb]) -> list[Run]:
-    """The most that each holds, found in turns. Raises RuntimeError when one does not even hold a single listener."""
+    """The most that each holds, found in turns: whenever one holds more, every other gets a run at that hour too. Raises
+    RuntimeError when one does not even hold a single listener."""
     while not all(climb.over for climb in climbs):
         for climb in (climb for climb in climbs if not climb.over):
-            climb.run()
+            if climb.run():
+                for other in climbs:
+                    if other is not climb:
+                        other.try_again()
     if any(climb.best is None for climb in climbs):
         raise RuntimeError("this machine is too slow for one listener")
     return [climb.best for climb in climbs if climb.best]
