@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.realtime.socket import RealtimeService
 from a2serve.gateway.settings import GatewaySettings
+from a2serve.telemetry.pauses import spare_what_is_loaded
 
 LARGEST_FRAME_BYTES = 16 << 20  # larger than a session takes, so that it can say so
 LOOK_S = 0.1
@@ -39,6 +40,7 @@ class DrainingServer(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)  # pyright: ignore[reportArgumentType]
         if self.started:
+            spare_what_is_loaded()
             port = self.servers[0].sockets[0].getsockname()[1]
             print(json.dumps({"ready": True, "port": port}), flush=True)
 

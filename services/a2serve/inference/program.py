@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from a2serve.inference.settings import InferenceSettings
 from a2serve.telemetry import names
 from a2serve.telemetry.logs import start_logging
+from a2serve.telemetry.pauses import spare_what_is_loaded
 
 if TYPE_CHECKING:
     from a2serve.inference.host import Host
@@ -60,6 +61,7 @@ async def _serve(make_host: Callable[[], "Host"]) -> None:
     if not start.done():
         os._exit(0)  # nothing to lose yet, and a thread that loads a library cannot be asked to stop
     await start
+    spare_what_is_loaded()
     print(json.dumps({"ready": True, "port": host.port, "metrics_port": host.metrics_port}), flush=True)
     await asked_to_end.wait()
     await host.drain()

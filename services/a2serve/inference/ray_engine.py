@@ -9,6 +9,7 @@ from a2serve.inference.exchange import EngineDown
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import load_speaker
 from a2serve.inference.settings import InferenceSettings
+from a2serve.telemetry.pauses import spare_what_is_loaded
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class ReplicaEngine:
 
 async def open_engine(settings: InferenceSettings, triton_url: str, metrics: Metrics) -> ReplicaEngine:
     """Ready to respond. Raises EngineDown, or what loading raises."""
-    return await _open_triton(triton_url) if triton_url else await _open_local(settings, metrics)
+    engine = await _open_triton(triton_url) if triton_url else await _open_local(settings, metrics)
+    spare_what_is_loaded()
+    return engine
 
 
 async def _open_triton(url: str) -> ReplicaEngine:

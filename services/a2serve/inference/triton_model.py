@@ -35,6 +35,7 @@ from a2serve.inference.spans import span
 from a2serve.inference.triton_guard import Guard
 from a2serve.inference.triton_metrics import MetricsMirror
 from a2serve.telemetry import names
+from a2serve.telemetry.pauses import spare_what_is_loaded
 from a2serve.telemetry.setup import start_logging, start_tracing
 
 OUTPUT = "packet"
@@ -112,6 +113,7 @@ class TritonModel:
         self._host = EngineHost(lambda: load_speaker(self._settings, self._metrics), self._on_engine_failure)
         self._engine = LocalEngine(self._host, self._settings.slots, self._metrics)
         await self._host.start()
+        spare_what_is_loaded()
 
     def _on_engine_failure(self) -> None:
         """Triton cannot be told that a model has failed, and goes on saying READY: end, and let the guard end Triton."""
