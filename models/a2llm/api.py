@@ -44,10 +44,11 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
     audio.use_openvino()  # both codecs run on the CPU, whatever carries the rest
     motion.use_openvino()
     assets = weights.resolve("g2p")
+    beside = max(1, threads // 2)  # who speaks does so while the backbone reads, and gains little from more threads
     return Parts(
         load_backbone(backbone_folder, Adapter(lora, alpha), device, threads=threads), TextTokenizer(backbone_folder),
-        head, fast_talker(load_talker(folder / FILES["talker"], codecs), device, threads), audio, motion,
-        Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy(), threads), load_g2p(assets), PhoneTable.load(assets))
+        head, fast_talker(load_talker(folder / FILES["talker"], codecs), device, beside), audio, motion,
+        Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy(), beside), load_g2p(assets), PhoneTable.load(assets))
 
 
 @dataclass

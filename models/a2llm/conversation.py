@@ -158,7 +158,7 @@ class Reply:
 
     @property
     def can_speak(self) -> bool:
-        return self.speaks and self.affect is not None and not self.talker.waiting and not self.talker.finished
+        return self.speaks and self.affect is not None and self.talker.ready
 
     @property
     def done(self) -> bool:

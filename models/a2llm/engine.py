@@ -1,11 +1,11 @@
 """The engine: many replies, one batch. Admit, step, emit.
 
-One step reads one token for every reply that needs text and speaks one frame of every reply that can;
+One step reads one token for every reply that needs text and, beside that, speaks one frame of every reply that can;
 rows are independent, so a reply sounds the same alone and in company. A reply is asked for with the whole conversation;
 what its slot's KV cache already holds is not read again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from a2llm.affect import Affect
 from a2llm.audio_codec.codec import AudioCodec
-from a2llm.audio_codec.vocoder import Vocoder, VoicePart
+from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.clock import FrameClock
 from a2llm.conversation import MAX_REPLY_TOKENS, Conversation, Reply, StepOutput
 from a2llm.language.affect_head import AffectHead
@@ -31,7 +31,6 @@ from a2llm.language.tools import choose_tools
 from a2llm.language.turn_end import TurnEnd, common_prefix
 from a2llm.language.word_stream import PlainWords, WordStream
 from a2llm.layers.device import upload
-from a2llm.layers.state import StreamState
 from a2llm.motion_codec.codec import MotionCodec
 from a2llm.reply_options import Marks, ReplyOptions
 from a2llm.rig import ARKIT61
@@ -39,6 +38,7 @@ from a2llm.talker.config import SamplingConfig
 from a2llm.talker.phones import GraphemeToPhoneme, PhoneStream, PhoneTable
 from a2llm.talker.runtime import TalkerRuntime
 from a2llm.talker.stream import TalkerStream, gather_frames, time_phones
+from a2llm.voices import FrameRequest, Voices
 
 _NO_SOUND, _NO_MOTION = np.zeros(0, np.float32), np.zeros((0, ARKIT61.size), np.float32)
 
@@ -81,8 +81,7 @@ class Engine:
         self.sampling, self.text_sampling = sampling or SamplingConfig(), text_sampling or TextSampling()
         self.template = ChatTemplate(parts.tokenizer)
         self.cache = parts.backbone.new_cache(slots, context)
-        self.talker_state = parts.talker.start(slots)
-        self.motion_state = _motion_state(parts.motion_codec, slots)
+        self.voices = Voices(parts.talker, parts.audio_codec, parts.motion_codec, parts.vocoder, slots)
         self._free = list(range(slots))
         self.replies: list[Reply] = []
 
@@ -138,8 +137,7 @@ class Engine:
         reply = self._reply(conversation, options, call)
         self._feed(reply, prompt)
         reply.marks = Marks(admitted_s)
-        self.parts.talker.restart(self.talker_state, conversation.row)
-        self.motion_state.reset(torch.tensor([conversation.row]))
+        self.voices.restart(conversation.row)
         self.replies.append(reply)
         return reply
 
@@ -196,13 +194,22 @@ class Engine:
 
     @torch.inference_mode()
     def step(self, resting: Sequence[Reply] = ()) -> list[tuple[Reply, StepOutput]]:
-        """Read, time, speak; returns what became ready. Who takes part is in `replies`, which a caller may change; those that
+        """Read and speak; returns what became ready. Who takes part is in `replies`, which a caller may change; those that
         it left out for now, `resting`, say nothing but may read along."""
-        self._read(self._readers(resting))
-        time_phones(self.parts.talker, [r.talker for r in self.replies if r.speaks and r.affect is not None], self.sampling)
-        out = self._speak([r for r in self.replies if r.can_speak]) + self._write([r for r in self.replies if not r.speaks])
+        speakers, readers = self._timed(), self._readers(resting)
+        if speakers and readers:
+            out = self._speak(speakers, meanwhile=lambda: self._read(readers))
+        else:
+            self._read(readers)
+            out = self._speak(speakers or self._timed())
+        out += self._write([r for r in self.replies if not r.speaks])
         self.replies = [r for r in self.replies if not r.done]
         return out
+
+    def _timed(self) -> list[Reply]:
+        """Who can speak the next frame, once the phones in it have their durations."""
+        time_phones(self.parts.talker, [r.talker for r in self.replies if r.speaks and r.affect is not None], self.sampling)
+        return [r for r in self.replies if r.can_speak]
 
     def _readers(self, resting: Sequence[Reply]) -> list[Reply]:
         """Who reads now: who needs a token, and with them who will need one soon. A pass over the weights costs little more
@@ -312,57 +319,37 @@ class Engine:
                 out.append((reply, StepOutput(" ".join(words), _NO_SOUND, _NO_MOTION, 0, reply.done, call, self._fresh_tokens(reply))))
         return out
 
-    def _speak(self, replies: Sequence[Reply]) -> list[tuple[Reply, StepOutput]]:
-        """One frame for each."""
+    def _speak(self, replies: Sequence[Reply], meanwhile: Callable[[], None] | None = None) -> list[tuple[Reply, StepOutput]]:
+        """One frame for each, and `meanwhile` something else."""
         if not replies:
             return []
-        batch, uniforms = gather_frames([r.talker for r in replies])
-        rows = torch.tensor([r.conversation.row for r in replies])
-        frame = self.parts.talker.step(batch, self.talker_state, rows, uniforms, self.sampling)
-        voice = self.parts.audio_codec.synthesise(frame.audio_latent[:, None])
-        motion = self._move(frame.motion_codes, rows)
-        hidden, f0_hz = voice.hidden.numpy(), voice.f0_hz.numpy()
-        sound = self.parts.vocoder.decode_many(
-            [VoicePart(reply.vocoder, h, f0, reply.done) for reply, h, f0 in zip(replies, hidden, f0_hz, strict=True)]
-        )
+        frames, uniforms = gather_frames([r.talker for r in replies])
+        rows, last = torch.tensor([r.conversation.row for r in replies]), [r.done for r in replies]
+        request = FrameRequest(frames, uniforms, rows, list(zip([r.vocoder for r in replies], last, strict=True)))
+        spoken = self.voices.speak(request, self.sampling, meanwhile)
         out = []
-        for reply, frames, pcm in zip(replies, motion, sound, strict=True):
-            reply.held_motion.append(frames)
+        for reply, ends, motion, pcm in zip(replies, last, spoken.motion, spoken.sound, strict=True):
+            reply.held_motion.append(motion)
             if len(pcm):
-                out += [(reply, output) for output in self._emit(reply, pcm)]
+                out += [(reply, output) for output in self._emit(reply, pcm, ends)]
         return out
 
-    def _move(self, codes: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
-        """Motion codes [B, K] of the given rows -> motion [B, 2, 61]."""
-        state = self.motion_state.take(rows)
-        motion = self.parts.motion_codec.decode_step(codes[..., None], state)
-        self.motion_state.put(rows, state)
-        return motion.numpy()
-
-    def _emit(self, reply: Reply, pcm: np.ndarray) -> list[StepOutput]:
+    def _emit(self, reply: Reply, pcm: np.ndarray, last: bool) -> list[StepOutput]:
         """Pair the samples with their motion frames and the words that begin in them; nothing of what was delivered before."""
         unit = self.parts.clock.samples_per_motion_frame
         pts, until = reply.emitted_samples, reply.emitted_samples + len(pcm)
         held = np.concatenate(reply.held_motion)
         motion, reply.held_motion = held[: len(pcm) // unit], [held[len(pcm) // unit :]]
-        begun = len(reply.spoken) if reply.done else reply.talker.words_begun(until // unit)
+        begun = len(reply.spoken) if last else reply.talker.words_begun(until // unit)
         reply.emitted_samples = until
         known = min(max(0, (reply.options.resume.samples if reply.options.resume else 0) - pts), len(pcm)) // unit
-        if known * unit == len(pcm) and not reply.done:
+        if known * unit == len(pcm) and not last:
             return []
         text = " ".join(reply.spoken[reply.emitted_words : begun])
         reply.marks.first_audio_s = reply.marks.first_audio_s or perf_counter()
         reply.emitted_words = max(begun, reply.emitted_words)
         pcm, motion, pts = pcm[known * unit :], motion[known:], pts + known * unit
-        return [StepOutput(text, pcm, motion, pts, reply.done, tokens=self._fresh_tokens(reply))]
+        return [StepOutput(text, pcm, motion, pts, last, tokens=self._fresh_tokens(reply))]
 
     def _fresh_tokens(self, reply: Reply) -> tuple[int, ...]:
         return reply.tell_tokens(self.parts.tokenizer.turn_end)
-
-
-def _motion_state(codec: MotionCodec, slots: int) -> StreamState:
-    """The motion decoder's state of rows that have not moved yet."""
-    state = StreamState()
-    codec.decode_step(torch.zeros(slots, codec.config.levels, 1, dtype=torch.long), state)
-    state.reset(torch.arange(slots))
-    return state

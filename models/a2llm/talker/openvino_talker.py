@@ -74,6 +74,8 @@ class Durations:
 class OpenVINOTalker:
     """A torch Talker's weights behind its own interface. A row's codes do not depend on who shares its batch."""
 
+    beside = True
+
     def __init__(self, talker: Talker, threads: int = 1) -> None:
         self.config = talker.config
         self._graphs, self._threads = TalkerGraphs(talker), threads

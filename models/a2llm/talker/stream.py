@@ -58,20 +58,27 @@ class TalkerStream:
         self.phones.end()
 
     @property
+    def ready(self) -> bool:
+        """The next frame's whole look-ahead has durations."""
+        return self.frame < frames_ready(len(self._owners), self._all_timed)
+
+    @property
     def finished(self) -> bool:
-        return self._all_timed and self.frame >= self._ready()
+        return self._all_timed and not self.ready
 
     @property
     def waiting(self) -> bool:
         """Needs more words before the next frame."""
-        return not self.phones.ended and self.frame >= self._ready()
+        return not (self.phones.ended or self.ready or self.untimed())
+
+    @property
+    def short(self) -> bool:
+        """Needs durations before the next frame."""
+        return not self.ready and self.untimed()
 
     @property
     def _all_timed(self) -> bool:
         return self.phones.ended and len(self.durations) == len(self.phones.phones)
-
-    def _ready(self) -> int:
-        return frames_ready(len(self._owners), self._all_timed)
 
     def untimed(self) -> bool:
         """A phone's whole context is known and it has no duration yet."""
@@ -131,8 +138,12 @@ class TalkerStream:
 
 @torch.inference_mode()
 def time_phones(talker: TalkerRuntime, streams: Sequence[TalkerStream], sampling: SamplingConfig) -> None:
-    """Give durations to every phone whose context is known: one phone of every stream at a time."""
-    while open_streams := [stream for stream in streams if stream.untimed()]:
+    """Give durations to phones, one of every stream at a time, until every stream has those of its next frame or needs words.
+
+    Who is not short yet goes along: a call costs little more for eight streams than for one.
+    """
+    while any(stream.short for stream in streams):
+        open_streams = [stream for stream in streams if stream.untimed()]
         phones, past, hidden = zip(*(s.duration_context() for s in open_streams), strict=True)
         logits = talker.durations(torch.tensor(phones), torch.tensor(past), _affects(open_streams),
                                   torch.from_numpy(np.stack(hidden)))

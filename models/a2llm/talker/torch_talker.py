@@ -36,6 +36,8 @@ class TalkerRows:
 class TorchTalker:
     """A Talker on any device, which it is moved to. Everything goes in and comes out on the CPU."""
 
+    beside = False
+
     def __init__(self, talker: Talker, device: torch.device | str) -> None:
         self.config = talker.config
         # Each phone's duration is needed before the next one's can be asked for: a way to the GPU and back would take longer.
