@@ -62,9 +62,9 @@ class Conversation:
     last_reply: "Reply | None" = None
 
     @property
-    def instructions(self) -> list[int]:
-        """Ids that every prompt without tools begins with."""
-        return self.template.system(self.persona)
+    def opening(self) -> list[int]:
+        """Ids that a prompt without tools begins with."""
+        return self.template.opening(self.persona.instructions)
 
     def prompt(self, items: Sequence[Item], tools: tuple[Tool, ...], room: int) -> list[int]:
         """Ids of a whole conversation up to where the reply begins, at most `room`.

@@ -95,8 +95,8 @@ class Engine:
 
     @torch.inference_mode()
     def warm_up(self, conversation: Conversation) -> None:
-        """Read the persona's instructions before the first turn."""
-        unread = [] if conversation.cached else conversation.instructions
+        """Read what is known before the first turn."""
+        unread = [] if conversation.cached else conversation.opening
         for start in range(0, len(unread), self._at_once):
             self._forward([(conversation, unread[start : start + self._at_once])])
 

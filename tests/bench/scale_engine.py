@@ -110,7 +110,7 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
     refused asks again until taken in, and waits for the first sound from the first time on."""
     engine = engine_type(parts, streams)
     kept = Kept(engine, 1024)
-    kept.read(engine.template.system(PERSONA))
+    kept.read(engine.template.opening(PERSONA.instructions))
     speaker = Speaker(engine, Pace(), Metrics(), kept)
     people: dict[Mailbox, Listener] = {}
 

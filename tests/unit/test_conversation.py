@@ -145,7 +145,7 @@ def test_a_long_turn_loses_its_end_and_keeps_its_marks():
     assert (len(cut), cut[-len(tail) :]) == (150, tail)
     assert cut[: 150 - len(tail)] == ids[: 150 - len(tail)]
     with pytest.raises(ValueError, match="too long"):
-        talk.prompt([], (), len(talk.instructions) + 5)
+        talk.prompt([], (), len(talk.opening) + 5)
 
 
 def test_turns_are_dropped_whole_and_the_oldest_first():
@@ -155,7 +155,7 @@ def test_turns_are_dropped_whole_and_the_oldest_first():
     prompt = talk.prompt([*many, UserTurn("last")], (), 400)
     text = tiny.tokenizer().decode(prompt)
     assert len(prompt) <= 400
-    assert prompt[: len(talk.instructions)] == talk.instructions
+    assert prompt[: len(talk.opening)] == talk.opening
     assert text.endswith("user\nlast\nassistant\n")
     assert text.split(".\n", 1)[1].startswith("user\nquestion ")
     assert "question 39" in text

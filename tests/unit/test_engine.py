@@ -206,7 +206,7 @@ def test_used_up_context_starts_again():
     for turn in range(4):
         _, out = ask(runner, conversation, "Tell me more about it please", seed=turn)
         assert out[-1].last
-        assert conversation.cached[: len(conversation.instructions)] == conversation.instructions
+        assert conversation.cached[: len(conversation.opening)] == conversation.opening
         assert int(runner.cache.lengths[0]) == len(conversation.cached) <= 200
 
 

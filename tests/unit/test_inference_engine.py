@@ -135,7 +135,7 @@ def test_a_new_session_takes_over_what_another_has_read_of_the_same_instructions
         async with bench(kept=1000) as b:
             first, again = [await read(b.engine.respond(ask(session))) for session in "ab"]
             assert finish(first).usage.cached_tokens == 0
-            assert finish(again).usage.cached_tokens == len(ChatTemplate(tiny.tokenizer()).system(ADA))
+            assert finish(again).usage.cached_tokens == len(ChatTemplate(tiny.tokenizer()).opening(ADA.instructions))
             np.testing.assert_allclose(sound(again), sound(first), atol=2e-3)
             calls = [await read(b.engine.respond(ask(session, tools=tools, tool_choice="dim"))) for session in "cd"]
             assert 0 == finish(calls[0]).usage.cached_tokens < finish(calls[1]).usage.cached_tokens
@@ -146,7 +146,7 @@ def test_a_new_session_takes_over_what_another_has_read_of_the_same_instructions
 
 def test_only_so_many_tokens_are_kept_and_nothing_that_is_too_long():
     words = {name: f"{name} " * 30 for name in ("one", "two", "three")}
-    each = len(ChatTemplate(tiny.tokenizer()).instructions(words["three"], ()))
+    each = len(ChatTemplate(tiny.tokenizer()).opening(words["three"]))
 
     async def scenario():
         async with bench(slots=9, kept=2 * each + each // 2) as b:
@@ -190,7 +190,7 @@ def test_what_a_session_that_is_over_has_said_is_forgotten():
             await b.engine.turn_end("so")  # the thread has taken the command
             assert b.speaker._kept.tokens < before
             again = finish(await read(b.engine.respond(ask("a"))))
-            assert again.usage.cached_tokens == len(ChatTemplate(tiny.tokenizer()).system(ADA))
+            assert again.usage.cached_tokens == len(ChatTemplate(tiny.tokenizer()).opening(ADA.instructions))
 
     run(scenario)
 

@@ -79,15 +79,15 @@ class SentenceVoice:
 
 
 class Cascade:
-    """One conversation's first turn, again and again: the persona's instructions stay in the KV cache."""
+    """One conversation's first turn, again and again: what is known before it stays in the KV cache."""
 
     def __init__(self, parts: Parts, persona: Persona, text_sampling: TextSampling | None = None) -> None:
         self._parts, self._template = parts, ChatTemplate(parts.tokenizer)
-        self._sampling = text_sampling or TextSampling()
+        self._sampling, self._persona = text_sampling or TextSampling(), persona
         self._voice = SentenceVoice()
         self._cache = parts.backbone.new_cache(1, _CONTEXT)
-        self._instructions = self._template.system(persona)
-        parts.backbone.forward(torch.tensor([self._instructions]), self._cache)
+        self._opening = self._template.opening(persona.instructions)
+        parts.backbone.forward(torch.tensor([self._opening]), self._cache)
 
     def respond(self, text: str, seed: int = 0) -> CascadeTurn:
         """Answer typed text completely; the clock starts with the text."""
@@ -121,8 +121,8 @@ class Cascade:
     def _tokens(self, text: str, seed: int, spent: dict[str, float]) -> Iterator[int]:
         """The reply's tokens, drawn as the engine draws them."""
         backbone, stop = self._parts.backbone, self._parts.tokenizer.turn_end
-        self._cache.truncate(0, len(self._instructions))
-        feed = self._template.user(text, Affect()) + self._template.reply_start()
+        self._cache.truncate(0, len(self._opening))
+        feed = self._template.prompt(self._persona, text, Affect())[len(self._opening) :]
         rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[0])
         for count in range(MAX_REPLY_TOKENS):
             started = perf_counter()

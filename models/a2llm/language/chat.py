@@ -61,6 +61,10 @@ class ChatTemplate:
         """What a conversation begins with."""
         return self._turn("system", text + describe(tools))
 
+    def opening(self, instructions: str, tools: tuple[Tool, ...] = ()) -> list[int]:
+        """What can be read before the user has said anything: the instructions, and that the user begins."""
+        return self.instructions(instructions, tools) + self.user_so_far("")
+
     def user(self, text: str, voice: Affect) -> list[int]:
         """One user turn; `voice` is how the user sounded."""
         heard = f" (voice: {voice.category})" if voice.index else ""

@@ -67,7 +67,7 @@ def _keep(engine: Engine, settings: InferenceSettings) -> Kept:
     """With the instructions of the personas that ship."""
     kept = Kept(engine, int(settings.kept_share * settings.slots * settings.context_tokens))
     for persona in personas().values():
-        kept.read(engine.template.system(persona))
+        kept.read(engine.template.opening(persona.instructions))
     return kept
 
 

@@ -160,7 +160,7 @@ class Speaker:
     def _beginning(self, ask: Ask) -> list[int]:
         """Ids that the prompt begins with. Raises ValueError, as the engine does, for tools that cannot be kept to."""
         tools = choose_tools(ask.options.tools, ask.options.tool_choice)
-        return self._engine.template.instructions(ask.persona.instructions, tools)
+        return self._engine.template.opening(ask.persona.instructions, tools)
 
     def _end(self, speech: Speech) -> None:
         del self._speeches[speech.mailbox]
