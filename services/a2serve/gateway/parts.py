@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.access.auth import Authenticator
 from a2serve.gateway.access.client_secrets import ClientSecrets
+from a2serve.gateway.access.door import Door
 from a2serve.gateway.access.limits import TenantLimits
 from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.background import BackgroundTasks
@@ -46,6 +47,7 @@ class GatewayParts:
     tracing: TracerProvider
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
+    door: Door = field(default_factory=Door)
     draining: bool = False
 
     @cached_property

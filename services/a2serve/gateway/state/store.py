@@ -4,6 +4,7 @@ A session is written by its holder alone: the socket or the turn that claimed it
 state, or with one that was deleted meanwhile, is refused with SessionGone.
 """
 
+import asyncio
 import time
 from typing import Any
 
@@ -106,8 +107,8 @@ class SessionStore:
         keys = [redis_keys.session(tenant, session_id), redis_keys.endings(tenant)]
         if not await self._scripts[_CLAIM](keys=keys, args=[holder, endings.written(session_id, "taken_over", keep=holder)]):
             return None
-        head = await self.head(tenant, session_id)
-        return SavedSession(head.config, await self.items(tenant, session_id), head.sequence) if head else None
+        head, items = await asyncio.gather(self.head(tenant, session_id), self.items(tenant, session_id))
+        return SavedSession(head.config, items, head.sequence) if head else None
 
     async def save(self, tenant: str, session_id: str, holder: str, saved: SavedSession) -> None:
         """Replace settings and conversation, or make them. Raises SessionGone."""

@@ -1,0 +1,31 @@
+"""Keeps a storm of requests away from a model that has no room."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from a2serve.contracts.problems import Code, Problem
+
+SHUT_S = 0.25  # a client that was refused is told to stay away longer than that
+
+
+class Door:
+    """Shut for a moment whenever the model had no room: who comes meanwhile is refused at once, at the cost of nobody who speaks.
+
+    `clock` tells seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._opens_s = clock, 0.0
+
+    @contextmanager
+    def passed(self) -> Generator[None]:
+        """What is done inside asks the model. Raises Problem(no_capacity) before that where it is known to have no room."""
+        if self._clock() < self._opens_s:
+            raise Problem(Code.NO_CAPACITY, "every slot speaks")
+        try:
+            yield
+        except Problem as problem:
+            if problem.code is Code.NO_CAPACITY:
+                self._opens_s = self._clock() + SHUT_S
+            raise
