@@ -17,6 +17,8 @@ from openai.types.realtime import ClientSecretCreateResponse
 from realtime_stand import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from a2serve.gateway.access.door import Door
+
 Test = Callable[[GatewayStand], Awaitable[None]]
 
 
@@ -345,8 +347,7 @@ def test_limits_of_one_tenant_leave_the_other_alone(stand) -> None:
 
 
 def test_a_revoked_key_ends_with_its_client_secrets(stand) -> None:
-    from a2serve.gateway.access.door import Door
-from a2serve.gateway.access.tenants import revoke_key
+    from a2serve.gateway.access.tenants import revoke_key
 
     async def test(made: GatewayStand) -> None:
         async with made.client() as client:
