@@ -23,7 +23,7 @@ FILES = {"answer.wav", "answer.json", "answer.motion.json", "answer.livelink.csv
 @pytest.fixture
 def loaded(shipped_parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process need not load the model again."""
-    monkeypatch.setattr("a2llm.api.load_parts", lambda *_: shipped_parts)
+    monkeypatch.setattr("a2llm.cli.opening.load_parts", lambda *_: shipped_parts)
 
 
 def said_in(folder: Path) -> dict[str, object]:
