@@ -234,7 +234,7 @@ def step_ms_by_batch(parts: Parts, sizes: Sequence[int] = (1, 2, 4, 8, 16)) -> d
 def measure_streams(
     say: Callable[[str], None],
     parts: Parts | None = None,
-    guesses: tuple[int, int] = (4, 14),
+    guesses: tuple[int, int] = (4, 13),
     sizes: Sequence[int] = (1, 2, 4, 8, 16),
     limit: int = 10_000,
 ) -> dict[str, Any]:

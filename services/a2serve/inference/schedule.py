@@ -1,8 +1,8 @@
 """Who takes part in the next step, how rich its sound is, and whether another response can be taken. Knows only margins.
 
 A response's margin is the speech that its listener has and has not heard yet. One with a small margin goes first, one with
-a large margin yields. When even those that spoke for a while cannot keep a margin, sound gets cheaper (fewer residual
-levels), fewer new responses are taken in at a time, and then none is: never late sound for everyone.
+a large margin yields. With the margins of those that spoke for a while, fewer new responses are taken in at a time; where even
+they are small, none is, and sound gets cheaper (fewer residual levels): never late sound for everyone.
 """
 
 from collections.abc import Iterable
@@ -93,7 +93,7 @@ class Schedule:
 
     def _affordable(self, settled_s: float) -> int:
         """How many may begin before those who are spoken to run dry, or the last of them has waited too long."""
-        if settled_s < self._safe_s / 2:
+        if settled_s < self._safe_s:
             return 0
         return max(1, int(min(settled_s, LONGEST_WAIT_S) / self._beginning_s))
 
