@@ -197,11 +197,11 @@ class Engine:
         """Read and speak; returns what became ready. Who takes part is in `replies`, which a caller may change; those that
         it left out for now, `resting`, say nothing but may read along."""
         speakers, readers = self._timed(), self._readers(resting)
-        if speakers and readers:
+        if speakers and readers and self.parts.talker.beside:
             out = self._speak(speakers, meanwhile=lambda: self._read(readers))
         else:
             self._read(readers)
-            out = self._speak(speakers or self._timed())
+            out = self._speak(self._timed())
         out += self._write([r for r in self.replies if not r.speaks])
         self.replies = [r for r in self.replies if not r.done]
         return out

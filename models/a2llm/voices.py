@@ -1,7 +1,7 @@
 """The speaking half of a step: one frame of sound and motion for many rows. Knows rows and arrays, no reply.
 
-On CPU cores it runs on a thread of its own, beside the backbone: what it does in small pieces leaves a core free half of
-the time, and so does the backbone's Python.
+On CPU cores it may run on a thread of its own, beside the backbone: what it does in small pieces leaves a core free half
+of the time, and so does the backbone's Python.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ class Voices:
     def __init__(self, talker: TalkerRuntime, audio_codec: AudioCodec, motion_codec: MotionCodec, vocoder: Vocoder, rows: int) -> None:
         self._talker, self._audio_codec, self._motion_codec, self._vocoder = talker, audio_codec, motion_codec, vocoder
         self._talker_state, self._motion_state = talker.start(rows), _motion_state(motion_codec, rows)
-        self._thread = ThreadPoolExecutor(1, "voices") if talker.beside else None
+        self._thread = ThreadPoolExecutor(1, "voices")  # begins with the first use
 
     def restart(self, row: int) -> None:
         """Make a row fit for a new reply."""
@@ -55,9 +55,6 @@ class Voices:
     def speak(self, request: FrameRequest, sampling: SamplingConfig, meanwhile: Callable[[], None] | None = None) -> Spoken:
         """One frame for each; `meanwhile` is done beside it."""
         if meanwhile is None:
-            return self._speak(request, sampling)
-        if self._thread is None:
-            meanwhile()
             return self._speak(request, sampling)
         speaking = self._thread.submit(self._speak, request, sampling)
         try:

@@ -17,7 +17,6 @@ def open_model(persona: str) -> tuple[A2LLM, Stopwatch]:
     with working("loading the language model, the voice and the face"):
         watch, chosen = Stopwatch(), find_persona(persona)
         a2 = A2LLM(Engine(timed_parts(load_parts(), watch)), chosen)
-    watch.reset()
     return a2, watch
 
 

@@ -78,7 +78,7 @@ class ToolJudge:
     def _hold(self, settings: list[str]) -> None:
         """Fill the cache's rows with the settings and nothing behind them."""
         if settings != self._settings or self._cache is None:
-            ids, self._ends = pad_right([self._template.instructions(s) + self._opening for s in settings], torch.device("cpu"))
+            ids, self._ends = pad_right([self._template.opening(s) for s in settings], torch.device("cpu"))
             self._cache = self._backbone.new_cache(len(settings), ids.shape[1] + _LONGEST + 1)
             hidden = self._backbone.forward(ids, self._cache, self._ends)
             self._last = torch.stack([row[end - 1 : end] for row, end in zip(hidden, self._ends.tolist(), strict=True)])

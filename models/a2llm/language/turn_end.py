@@ -29,8 +29,8 @@ class TurnEnd:
 
     def __init__(self, backbone: Backbone, tokenizer: TextTokenizer, persona: Persona) -> None:
         self._backbone, self._tokenizer, self._template = backbone, tokenizer, ChatTemplate(tokenizer)
-        self._system = self._template.system(persona)
-        self._cache = backbone.new_cache(1, len(self._system) + _LONGEST + 8)
+        self._known = self._template.opening(persona.instructions)
+        self._cache = backbone.new_cache(1, len(self._known) + _LONGEST + 8)
         self._held: list[int] = []
         self._ends = [tokenizer.turn_end, *(tokenizer.encode(mark)[0] for mark in _ENDINGS)]
 
@@ -43,9 +43,8 @@ class TurnEnd:
         said = text.strip().rstrip(_TRAILING)
         if not said:
             return 0.0
-        opening = self._template.user_so_far("")
-        words = self._template.user_so_far(said)[len(opening) :][-_LONGEST:]
-        logits = self._backbone.logits(self._read(self._system + opening + words))
+        words = self._template.user_so_far(said)[len(self._template.user_so_far("")) :][-_LONGEST:]
+        logits = self._backbone.logits(self._read(self._known + words))
         chances = torch.softmax(logits.float(), -1)[self._ends]
         return min(1.0, math.fsum(chances.tolist()))
 

@@ -4,9 +4,9 @@ import asyncio
 import base64
 import binascii
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Generator
-from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from typing import Any, TypeAlias
 
 import orjson
 from fastapi import APIRouter, Request
@@ -36,7 +36,6 @@ BEGUN = ("response.output_item.added", "response.done")
 EVENTS = {"text/event-stream": {"schema": {"type": "string", "description": "`event: <type>`, `data: <JSON>`, as on the socket"}}}
 
 Event: TypeAlias = dict[str, Any]
-T = TypeVar("T")
 
 
 @router.post(
@@ -61,15 +60,14 @@ async def _turn(parts: GatewayParts, caller: Principal, session_id: str, body: T
 
 
 async def _ask(parts: GatewayParts, caller: Principal, session_id: str, body: TurnCreate) -> Response:
+    head = await existing(parts, caller, session_id)
+    asked = _events_of(body)
     async with AsyncExitStack() as held:
-        described = held.enter_context(_meanwhile(parts.inference.lately()))
-        head = await existing(parts, caller, session_id)
-        asked = _events_of(body)
         await held.enter_async_context(parts.limits.session(caller.tenant, caller.limits))
         await _take_floor(parts, caller.tenant, session_id, held)
         holder = f"turn_{secrets.token_hex(10)}"
-        saved = await parts.sessions.claim(caller.tenant, session_id, holder) or SavedSession(head.config, [])
-        info = await described
+        claimed, info = await asyncio.gather(parts.sessions.claim(caller.tenant, session_id, holder), parts.inference.lately())
+        saved = claimed or SavedSession(head.config, [])
         config = _turn_config(SessionConfig.model_validate(saved.config), body)
         check_extension(config, info)
         turn = HeadlessTurn(Identity(session_id, caller.tenant, holder), config, saved, collaborators(parts), info)
@@ -77,17 +75,6 @@ async def _ask(parts: GatewayParts, caller: Principal, session_id: str, body: Tu
     if not body.stream:
         return await _whole(turn, session_id, body)
     return await _stream(turn)
-
-
-@contextmanager
-def _meanwhile(work: Coroutine[Any, Any, T]) -> Generator[asyncio.Task[T]]:
-    """Goes on beside what the caller does, who may wait for it; left without that, it ends, and its failure is not told."""
-    task = asyncio.create_task(work)
-    try:
-        yield task
-    finally:
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        task.cancel()
 
 
 async def _whole(turn: HeadlessTurn, session_id: str, body: TurnCreate) -> Response:
