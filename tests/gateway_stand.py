@@ -88,6 +88,7 @@ class GatewayStand:
     app: Any
     keys: dict[str, str]
     settings: GatewaySettings
+    avatar: grpc.aio.Server
 
     @property
     def url(self) -> str:
@@ -125,7 +126,7 @@ async def gateway_standing(folder: Path, redis_port: int, script: Script | None 
         assert not serving.done(), "the gateway did not start"
         await asyncio.sleep(0.01)
     try:
-        yield GatewayStand(listening.getsockname()[1], script, app.state.parts, app, keys, chosen)
+        yield GatewayStand(listening.getsockname()[1], script, app.state.parts, app, keys, chosen, avatar)
     finally:
         server.should_exit = True
         await asyncio.wait_for(serving, WAIT_S)

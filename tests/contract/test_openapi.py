@@ -22,6 +22,7 @@ ROUTES = {
     "/v1/traces": {"post"},
     "/healthz": {"get"},
     "/readyz": {"get"},
+    "/statusz": {"get"},
     "/metrics": {"get"},
 }
 

@@ -33,7 +33,7 @@ GAUGES_S = 5.0
 
 
 def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySettings], InferenceClient] | None = None) -> FastAPI:
-    """Everything is reached lazily: the app starts while Redis, broker and inference are still down, and says so in /readyz.
+    """Everything is reached lazily: the app starts while Redis, broker and inference are still down, and says so in /readyz and /statusz.
 
     `make_inference` is for tests. Raises ValueError for an unreadable tenants file, FileNotFoundError for a wheel that is missing.
     """
@@ -78,6 +78,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
         gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime)
         await ending.enter_async_context(running(every(GAUGES_S, gauges.read), "gauges"))
+        await ending.enter_async_context(running(every(GAUGES_S, parts.dependencies.look), "dependencies"))
+        await ending.enter_async_context(running(parts.loop_lag.run(), "loop lag"))
         ending.push_async_callback(parts.background.close, parts.settings.drain_s)
         yield
 

@@ -21,7 +21,7 @@ async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncGenerator[
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
     """Again and again; `work` handles its own errors."""
     while True:
         await work()

@@ -15,7 +15,7 @@ from a2serve.gateway.rest.problem_responses import BodyTooLarge, problem_respons
 from a2serve.telemetry import names
 
 log = logging.getLogger(__name__)
-QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds
+QUIET = ("/healthz", "/readyz", "/statusz", "/metrics")  # asked every few seconds
 
 
 class RequestMetrics:

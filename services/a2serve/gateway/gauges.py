@@ -23,5 +23,5 @@ class GatewayGauges:
 
     async def read(self) -> None:
         """Ask Redis."""
-        with suppress(RedisError):  # /readyz tells
+        with suppress(RedisError):  # the gauge of dependencies tells
             self._waiting.set(await self._outbox.waiting())

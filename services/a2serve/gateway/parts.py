@@ -18,6 +18,7 @@ from a2serve.gateway.access.limits import TenantLimits
 from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.background import BackgroundTasks
 from a2serve.gateway.model_client.interface import InferenceClient
+from a2serve.gateway.readiness import Dependencies, LoopLag
 from a2serve.gateway.realtime.response_metrics import ResponseMetrics
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state.idempotency import Idempotency
@@ -90,6 +91,15 @@ class GatewayParts:
     def inference(self) -> InferenceWithPersonas:
         """With the tenants' own personas."""
         return InferenceWithPersonas(self.raw_inference, self.personas)
+
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        asked = {"redis": lambda: self.redis.execute_command("PING"), "inference": self.raw_inference.describe}
+        return Dependencies(self.registry, asked)
+
+    @cached_property
+    def loop_lag(self) -> LoopLag:
+        return LoopLag(self.registry)
 
     async def close(self) -> None:
         """Ends every connection."""

@@ -83,11 +83,16 @@ METRIC_GATEWAY_FIRST_PACKET_SECONDS: Final = "a2_gateway_first_packet_seconds"  
 METRIC_GATEWAY_UNDERRUNS: Final = "a2_gateway_underruns"  # counter: responses whose player ran dry, as the gateway reckons it
 METRIC_GATEWAY_OUTBOX: Final = "a2_gateway_outbox_records"  # gauge: records the broker has not acknowledged
 METRIC_GATEWAY_OUTBOX_FAILURES: Final = "a2_gateway_outbox_failures"  # gauge: failed deliveries in a row
+METRIC_GATEWAY_DEPENDENCY_UP: Final = "a2_gateway_dependency_up"  # gauge; dependency: redis | inference; 1: it answers
+METRIC_GATEWAY_LOOP_LAG_SECONDS: Final = "a2_gateway_loop_lag_seconds"  # histogram: how late the event loop wakes a sleeper
 
 LABEL_METHOD: Final = "method"
 LABEL_ROUTE: Final = "route"
 LABEL_STATUS: Final = "status"
 LABEL_CODE: Final = "code"
+LABEL_DEPENDENCY: Final = "dependency"
+
+BUCKETS_LAG_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 # --- recorder --------------------------------------------------------------------------------------------------------
 METRIC_RECORDER_RECORDS: Final = "a2_recorder_records"  # counter; topic, outcome: stored | repeated | unreadable
