@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from a2serve.contracts.proto import avatar_pb2 as pb
-from a2serve.contracts.proto import kserve_pb2 as kserve
 from a2serve.contracts.proto.generate import HERE, generate
 
 
@@ -26,17 +25,3 @@ def test_a_packet_keeps_its_bytes():
     )
     assert packet.SerializeToString(deterministic=True).hex() == golden
     assert pb.Packet.FromString(bytes.fromhex(golden)) == packet
-
-
-def test_our_part_of_tritons_protocol_has_its_numbers():
-    """As in the Open Inference Protocol, written down once more."""
-    def numbers(message: type) -> dict[str, int]:
-        return {field.name: field.number for field in message.DESCRIPTOR.fields}
-
-    assert numbers(kserve.ModelReadyRequest) == {"name": 1, "version": 2}
-    assert numbers(kserve.ModelInferRequest) == {
-        "model_name": 1, "model_version": 2, "id": 3, "parameters": 4, "inputs": 5, "raw_input_contents": 7}
-    assert numbers(kserve.ModelInferRequest.InferInputTensor) == {"name": 1, "datatype": 2, "shape": 3}
-    assert numbers(kserve.InferParameter) == {"string_param": 3}
-    assert numbers(kserve.ModelInferResponse) == {"model_name": 1, "model_version": 2, "id": 3, "raw_output_contents": 6}
-    assert numbers(kserve.ModelStreamInferResponse) == {"error_message": 1, "infer_response": 2}

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import grpc
 import pytest
+from tritonclient.grpc import service_pb2 as kserve
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer, add_GRPCInferenceServiceServicer_to_server
 
 from a2llm.language.chat import personas
 from a2llm.language.items import UserTurn
 from a2serve.contracts.proto import avatar_pb2 as avatar
 from a2serve.contracts.proto import engine_pb2 as pb
-from a2serve.contracts.proto import kserve_pb2 as kserve
-from a2serve.contracts.proto.kserve_pb2_grpc import GRPCInferenceServiceServicer, add_GRPCInferenceServiceServicer_to_server
 from a2serve.inference.exchange import Ask, EngineDown, Piece, Refused
 from a2serve.inference.triton_engine import TritonEngine
 
@@ -48,7 +48,9 @@ class Script(GRPCInferenceServiceServicer):
             elif isinstance(reply, str):
                 yield kserve.ModelStreamInferResponse(error_message=reply)
             else:
-                answer = kserve.ModelInferResponse(model_version=self.version, raw_output_contents=[reply.SerializeToString()])
+                data = reply.SerializeToString()
+                tensor = kserve.ModelInferResponse.InferOutputTensor(name="packet", datatype="UINT8", shape=[len(data)])
+                answer = kserve.ModelInferResponse(model_version=self.version, outputs=[tensor], raw_output_contents=[data])
                 yield kserve.ModelStreamInferResponse(infer_response=answer)
 
 

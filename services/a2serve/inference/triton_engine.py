@@ -1,4 +1,4 @@
-"""The engine behind a Triton server: the EngineClient that a replica uses instead of LocalEngine, over KServe v2 gRPC.
+"""The engine behind a Triton server: the EngineClient that a replica uses instead of LocalEngine, by Triton's own client (KServe v2).
 
     engine = TritonEngine("127.0.0.1:8001")    # no I/O yet; on the event loop that will use it
     await engine.start()                       # waits until the model is ready, learns its slots; raises EngineDown
@@ -11,6 +11,8 @@ One stream per response, all on one connection: closing respond() tells the engi
 A server that dies is EngineDown on every open response at once, and on every new one until it is back; nothing is to be made anew.
 Sessions stay with the model version that answered them first, as long as that version is loaded; new ones take the newest.
 """
+# tritonclient has no types:
+# pyright: reportMissingTypeStubs=false
 
 import asyncio
 import time
@@ -22,14 +24,14 @@ from uuid import uuid4
 
 import grpc
 from opentelemetry.propagate import inject
+from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
 
 from a2serve.contracts.proto import avatar_pb2 as avatar
 from a2serve.contracts.proto import engine_pb2 as pb
-from a2serve.contracts.proto import kserve_pb2 as kserve
-from a2serve.contracts.proto.kserve_pb2_grpc import GRPCInferenceServiceStub
 from a2serve.inference import triton_wire
 from a2serve.inference.exchange import Ask, EngineDown, Piece
-from a2serve.inference.triton_stream import TritonStream
+from a2serve.inference.triton_stream import Message, TritonStream
 
 MODEL = "a2llm"
 START_S = 600.0
@@ -51,8 +53,7 @@ class TritonEngine:
 
     def __init__(self, url: str, model: str = MODEL) -> None:
         self._url, self._model = url, model
-        self._channel = grpc.aio.insecure_channel(url, options=_OPTIONS)
-        self._stub: Any = cast("Any", GRPCInferenceServiceStub)(self._channel)
+        self._client: Any = cast("Any", InferenceServerClient)(url, channel_args=_OPTIONS)
         self._versions: OrderedDict[str, str] = OrderedDict()  # session -> the version that answered it
         self._open: set[object] = set()
         self._streams: set[asyncio.Task[None]] = set()
@@ -89,18 +90,18 @@ class TritonEngine:
         """Whether Triton has the model, and the engine in it answers."""
         try:
             async with asyncio.timeout(_ANSWER_S):
-                answer = await self._stub.ModelReady(kserve.ModelReadyRequest(name=self._model))
-                if answer.ready:
+                ready = bool(await self._client.is_model_ready(self._model))
+                if ready:
                     self._state = (await self._ask(pb.EngineRequest(state=pb.StateRequest()))).state
-                return answer.ready
-        except (EngineDown, TimeoutError, grpc.aio.AioRpcError):
+                return ready
+        except (EngineDown, TimeoutError, InferenceServerException):
             return False
 
     async def close(self) -> None:
         """Responses in progress fail."""
         if self._streams:
             await asyncio.wait(self._streams, timeout=_CLOSE_S)
-        await self._channel.close()
+        await self._client.close()
 
     async def respond(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         """See EngineClient."""
@@ -153,17 +154,17 @@ class TritonEngine:
         trace: dict[str, str] = {}
         inject(trace)
         name, last = f"{request.respond.response_id}/{uuid4().hex}", False
-        stream = TritonStream(self._stub.ModelStreamInfer, triton_wire.infer_request(request, name, self._model, version, trace))
+        stream = TritonStream(self._client, triton_wire.infer_request(request, name, self._model, version, trace))
         self._streams.add(stream.done)
         stream.done.add_done_callback(self._streams.discard)
         try:
             async with aclosing(stream.messages()) as messages:
                 async for message in messages:
                     last = True  # whatever comes instead of an answer
-                    self._require(message)
-                    version = message.infer_response.model_version
+                    result = self._require(message)
+                    version = result.get_response().model_version
                     self._remember(session_id, version)
-                    reply = triton_wire.read_reply(message.infer_response)
+                    reply = triton_wire.read_reply(result)
                     last = triton_wire.is_last(reply)
                     yield reply
         except grpc.aio.AioRpcError as error:
@@ -172,11 +173,12 @@ class TritonEngine:
             cancel = pb.EngineRequest(cancel=pb.CancelRequest(id=name))
             stream.leave(None if last else triton_wire.infer_request(cancel, f"{name}/cancel", self._model, version, {}))
 
-    def _require(self, message: kserve.ModelStreamInferResponse) -> None:
-        """Triton's own errors come as text alone."""
-        if message.error_message:
-            kind = _VersionGone if message.error_message.startswith("Request for unknown model") else EngineDown
-            raise kind(f"Triton at {self._url}: {message.error_message}")
+    def _require(self, message: Message) -> Any:
+        """The result. Triton's own errors come as text alone."""
+        if message.error is None:
+            return message.result
+        text = str(message.error.message())
+        raise (_VersionGone if text.startswith("Request for unknown model") else EngineDown)(f"Triton at {self._url}: {text}")
 
     def _remember(self, session_id: str, version: str) -> None:
         if session_id:

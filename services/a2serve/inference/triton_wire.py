@@ -4,11 +4,15 @@ The other side reads with `wire`, as a gateway's request is read. Packets carry 
 16 bit: what a client gets is the same to the bit as from an engine in the process, but for motion at other rates or rigs,
 which is interpolated from float16.
 """
+# tritonclient has no types:
+# pyright: reportMissingTypeStubs=false
 
 import json
 from dataclasses import asdict
+from typing import Any, cast
 
 import numpy as np
+from tritonclient.grpc import InferInput, InferResult
 
 from a2llm.affect import Affect
 from a2llm.clock import FrameClock
@@ -17,23 +21,19 @@ from a2llm.language.tools import Tool
 from a2llm.rig import ARKIT61
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import engine_pb2 as engine
-from a2serve.contracts.proto import kserve_pb2 as kserve
 from a2serve.inference.exchange import Ask, Call, EngineDown, Finish, Floats, Piece, Reason, Refused, Timings, Usage
 from a2serve.inference.wire import write_affect
 
-INPUT = "request"  # of the model, as its config.pbtxt has it
+INPUT, OUTPUT = "request", "packet"  # of the model, as its config.pbtxt has them
 _REASONS: dict[int, Reason] = {pb.Done.COMPLETED: "completed", pb.Done.MAX_OUTPUT_TOKENS: "max_output_tokens",
                                pb.Done.CANCELLED: "cancelled", pb.Done.CONTENT: "content"}  # fmt: skip
 
 
-def infer_request(request: engine.EngineRequest, name: str, model: str, version: str, trace: dict[str, str]) -> kserve.ModelInferRequest:
-    """What Triton takes. name: the request's id. version "": the newest that is loaded. trace: W3C context."""
-    data = request.SerializeToString()
-    return kserve.ModelInferRequest(
-        model_name=model, model_version=version, id=name,
-        parameters={key: kserve.InferParameter(string_param=value) for key, value in trace.items()},
-        inputs=[kserve.ModelInferRequest.InferInputTensor(name=INPUT, datatype="UINT8", shape=[len(data)])], raw_input_contents=[data],
-    )  # fmt: skip
+def infer_request(request: engine.EngineRequest, name: str, model: str, version: str, trace: dict[str, str]) -> dict[str, Any]:
+    """What Triton's client sends as one request. name: the request's id. version "": the newest that is loaded. trace: W3C context."""
+    data = np.frombuffer(request.SerializeToString(), np.uint8)
+    tensor = cast("Any", InferInput)(INPUT, data.shape, "UINT8").set_data_from_numpy(data)
+    return {"model_name": model, "model_version": version, "request_id": name, "inputs": [tensor], "parameters": trace}
 
 
 def is_last(reply: engine.EngineReply) -> bool:
@@ -41,9 +41,9 @@ def is_last(reply: engine.EngineReply) -> bool:
     return not reply.HasField("packet") or reply.packet.HasField("done")
 
 
-def read_reply(response: kserve.ModelInferResponse) -> engine.EngineReply:
+def read_reply(result: InferResult) -> engine.EngineReply:
     """Raises what came instead of an answer: Refused, EngineDown or ValueError."""
-    reply = engine.EngineReply.FromString(response.raw_output_contents[0])
+    reply = engine.EngineReply.FromString(cast("Any", result).as_numpy(OUTPUT).tobytes())
     match reply.WhichOneof("what"):
         case "refused":
             raise Refused(reply.refused.message, reply.refused.retry_after_ms)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PACKAGE = "a2serve/contracts/proto"
-WITH_SERVICE, MESSAGES_ONLY = ("avatar", "kserve"), ("engine",)
+WITH_SERVICE, MESSAGES_ONLY = "avatar", "engine"
 
 
 def generate(out: Path) -> None:
     """Write the modules below `out`, in the folders of their package. Raises RuntimeError when protoc refuses."""
-    _protoc(out, ("python", "pyi"), (*WITH_SERVICE, *MESSAGES_ONLY))
-    _protoc(out, ("grpc_python",), WITH_SERVICE)
+    _protoc(out, ("python", "pyi"), (WITH_SERVICE, MESSAGES_ONLY))
+    _protoc(out, ("grpc_python",), (WITH_SERVICE,))
 
 
 def _protoc(out: Path, kinds: tuple[str, ...], names: tuple[str, ...]) -> None:
