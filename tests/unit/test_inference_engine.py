@@ -88,6 +88,23 @@ def sound(pieces: list[Piece]) -> np.ndarray:
     return np.concatenate([p.pcm for p in pieces if p.pcm is not None])
 
 
+@pytest.mark.parametrize("audio", [True, False])
+def test_every_piece_says_what_the_response_cost_until_then(audio: bool):
+    async def scenario() -> None:
+        async with bench() as made:
+            pieces = await read(made.engine.respond(ask(audio=audio)))
+            assert pieces[-1].usage == finish(pieces).usage
+            at_ms = tokens = 0
+            for piece in pieces:
+                tokens += len(piece.tokens)
+                at_ms += 0 if piece.pcm is None else len(piece.pcm) * 1000 // 24_000
+                assert piece.usage.input_tokens > 0
+                assert piece.usage.output_audio_ms == at_ms
+                assert piece.usage.output_text_tokens - tokens in (0, 1)  # the token that ends it is drawn, but not told
+
+    run(scenario)
+
+
 def gauge(metrics: Metrics, state: str) -> float:
     return metrics.slots.labels(state)._value.get()
 

@@ -55,9 +55,9 @@ def pieces() -> list[Piece]:
     pcm = [rng.uniform(-1, 1, 1200).astype(np.float32) for _ in range(2)]
     motion = [rng.uniform(0, 1, (2, 61)).astype(np.float32) for _ in range(2)]
     end = Finish("max_output_tokens", "Hello there", Usage(9, 5, 3, 100), Timings(0.5, 10.0, 20.0, 40.0, 60.0))
-    return [Piece(0, "Hello", pcm[0], motion[0], Affect(AFFECTS[1], 0.5), tokens=(1, 2)),
-            Piece(1200, "there", pcm[1], motion[1]),
-            Piece(2400, call=Call("call_1", "dim", "{}"), finish=end)]  # fmt: skip
+    return [Piece(0, "Hello", pcm[0], motion[0], Affect(AFFECTS[1], 0.5), tokens=(1, 2), usage=Usage(9, 5, 2, 50)),
+            Piece(1200, "there", pcm[1], motion[1], usage=Usage(9, 5, 3, 100)),
+            Piece(2400, call=Call("call_1", "dim", "{}"), finish=end, usage=end.usage)]  # fmt: skip
 
 
 def test_pieces_come_back_with_the_precision_of_the_clients_wire():

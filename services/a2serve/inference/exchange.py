@@ -90,6 +90,7 @@ class Piece:
 
     affect stands in the first piece only; the last piece has a finish, and perhaps nothing else. tokens: what the model wrote
     since the piece before; with them a response that is lost can be asked for again from where it was (ReplyOptions.resume).
+    usage: of the response up to here.
     """
 
     pts_samples: int
@@ -100,3 +101,4 @@ class Piece:
     call: Call | None = None
     finish: Finish | None = None
     tokens: tuple[int, ...] = ()
+    usage: Usage = Usage()

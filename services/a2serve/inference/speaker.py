@@ -54,15 +54,19 @@ class Speech:
         call = Call(f"call_{uuid4().hex[:20]}", output.call.name, output.call.arguments) if output.call else None
         finish = self.finish(gave_up=self.reply.call is not None and call is None) if output.last else None
         pcm, motion = (output.pcm, output.motion) if len(output.pcm) else (None, None)
-        return Piece(output.pts_samples, output.text, pcm, motion, affect, call, finish, output.tokens)
+        return Piece(output.pts_samples, output.text, pcm, motion, affect, call, finish, output.tokens, self.usage())
 
     def finish(self, gave_up: bool = False) -> Finish:
         """gave_up: a call was to be written, and none came about."""
-        reply, samples = self.reply, max(self.reply.emitted_samples, self.resumed_samples)
+        reply = self.reply
         reason = cast("Reason", reply.finish_reason)
-        usage = Usage(reply.input_tokens, reply.cached_tokens, len(reply.tokens), round(samples * 1000 / self.sample_rate_hz))
         text = " ".join(reply.spoken[: reply.emitted_words])
-        return Finish("content" if gave_up and reason == "completed" else reason, text, usage, self._timings())
+        return Finish("content" if gave_up and reason == "completed" else reason, text, self.usage(), self._timings())
+
+    def usage(self) -> Usage:
+        """Of the whole response so far, what was delivered before it came here included."""
+        reply, samples = self.reply, max(self.reply.emitted_samples, self.resumed_samples)
+        return Usage(reply.input_tokens, reply.cached_tokens, len(reply.tokens), round(samples * 1000 / self.sample_rate_hz))
 
     def _timings(self) -> Timings:
         marks = self.reply.marks

@@ -94,7 +94,7 @@ def read_packet(packet: pb.Packet) -> Piece:
     return Piece(
         packet.pts_samples, packet.text, _pcm(packet.pcm16), _motion(packet.motion) if packet.HasField("motion") else None, affect,
         Call(call.call_id, call.name, call.arguments) if packet.HasField("function_call") else None,
-        _finish(packet.done) if packet.HasField("done") else None, tuple(packet.tokens),
+        _finish(packet.done) if packet.HasField("done") else None, tuple(packet.tokens), _usage(packet.usage),
     )  # fmt: skip
 
 
@@ -109,9 +109,12 @@ def _motion(motion: pb.Motion) -> Floats:
 
 
 def _finish(done: pb.Done) -> Finish:
-    usage, timings = done.usage, done.timings
+    timings = done.timings
     return Finish(
-        _REASONS[done.reason], done.text,
-        Usage(usage.input_tokens, usage.cached_tokens, usage.output_text_tokens, usage.output_audio_ms),
+        _REASONS[done.reason], done.text, _usage(done.usage),
         Timings(timings.queue_ms, timings.prefill_ms, timings.first_token_ms, timings.first_audio_ms, timings.compute_ms),
     )  # fmt: skip
+
+
+def _usage(usage: pb.Usage) -> Usage:
+    return Usage(usage.input_tokens, usage.cached_tokens, usage.output_text_tokens, usage.output_audio_ms)

@@ -11,7 +11,7 @@ from a2llm.reply_options import ReplyOptions, Resume
 from a2llm.rig import get_rig
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.inference.ears import Hearing, Sound
-from a2serve.inference.exchange import Ask, Finish, Piece
+from a2serve.inference.exchange import Ask, Finish, Piece, Usage
 from a2serve.inference.model import Facts
 from a2serve.inference.motion import Floats, MotionStream, check_target, known_before, rigs, to_f16, to_pcm16
 
@@ -105,7 +105,8 @@ class PacketStream:
 
     def packet(self, piece: Piece) -> pb.Packet:
         known = max(0, self._delivered - piece.pts_samples)
-        packet = pb.Packet(response_id=self._id, pts_samples=piece.pts_samples + known, text=piece.text, tokens=piece.tokens)
+        packet = pb.Packet(response_id=self._id, pts_samples=piece.pts_samples + known, text=piece.text, tokens=piece.tokens,
+                           usage=_usage(piece.usage))  # fmt: skip
         if piece.pcm is not None:
             packet.pcm16 = to_pcm16(piece.pcm[known:])
         if piece.motion is not None and self._motion:
@@ -123,13 +124,18 @@ class PacketStream:
 
 
 def _done(finish: Finish) -> pb.Done:
-    usage, timings = finish.usage, finish.timings
+    timings = finish.timings
     return pb.Done(
-        reason=_REASONS[finish.reason], text=finish.text,
-        usage=pb.Usage(input_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens,
-                       output_text_tokens=usage.output_text_tokens, output_audio_ms=usage.output_audio_ms),
+        reason=_REASONS[finish.reason], text=finish.text, usage=_usage(finish.usage),
         timings=pb.Timings(queue_ms=timings.queue_ms, prefill_ms=timings.prefill_ms, first_token_ms=timings.first_token_ms,
                            first_audio_ms=timings.first_audio_ms, compute_ms=timings.compute_ms),
+    )  # fmt: skip
+
+
+def _usage(usage: Usage) -> pb.Usage:
+    return pb.Usage(
+        input_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens, output_text_tokens=usage.output_text_tokens,
+        output_audio_ms=usage.output_audio_ms,
     )  # fmt: skip
 
 

@@ -106,6 +106,7 @@ def packet(message: pb.Packet) -> Packet:
         function_call=_call(message.function_call) if message.HasField("function_call") else None,
         done=_done(message.done) if message.HasField("done") else None,
         tokens=tuple(message.tokens),
+        usage=_usage(message.usage) if message.HasField("usage") else None,
     )
 
 
@@ -173,10 +174,14 @@ def _call(message: pb.FunctionCall) -> FunctionCall:
 
 
 def _done(message: pb.Done) -> Done:
-    usage, timings = message.usage, message.timings
+    timings = message.timings
     return Done(
         reason=_REASONS.get(message.reason, "completed"),
         text=message.text,
-        usage=Usage(usage.input_tokens, usage.cached_tokens, usage.output_text_tokens, usage.output_audio_ms),
+        usage=_usage(message.usage),
         timings=Timings(timings.queue_ms, timings.prefill_ms, timings.first_token_ms, timings.first_audio_ms, timings.compute_ms),
     )
+
+
+def _usage(message: pb.Usage) -> Usage:
+    return Usage(message.input_tokens, message.cached_tokens, message.output_text_tokens, message.output_audio_ms)

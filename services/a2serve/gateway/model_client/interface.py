@@ -120,7 +120,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """Text, audio and motion of one engine step. `pts_samples` at 24 kHz; words are joined with a blank; `tokens` run ahead of them."""
+    """Text, audio and motion of one engine step. `pts_samples` at 24 kHz; words are joined with a blank; `tokens` run ahead of them.
+
+    `usage`: of the response up to here.
+    """
 
     response_id: str
     pts_samples: int
@@ -131,6 +134,7 @@ class Packet:
     function_call: FunctionCall | None = None
     done: Done | None = None
     tokens: tuple[int, ...] = ()
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
