@@ -59,7 +59,8 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
 def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySettings], InferenceClient]) -> GatewayParts:
     http = httpx.AsyncClient(trust_env=False, verify=False)  # loopback or the cluster's own network; TLS is the collector's business
     tracing = start_tracing(names.SERVICE_GATEWAY, settings.otlp_endpoint)
-    redis, tenants = redis_client.connect(settings.redis_url), TenantFile(settings.tenants_file)
+    redis = redis_client.connect(settings.redis_url, **settings.redis_options)
+    tenants = TenantFile(settings.tenants_file)
     return GatewayParts(settings, redis, make_inference(settings), http, tenants, tracing)
 
 

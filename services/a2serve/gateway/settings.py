@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, IPvAnyNetwork
 from pydantic_settings import SettingsConfigDict
 
 from a2serve.contracts.kafka_access import KafkaAccess
+from a2serve.contracts.redis_access import RedisAccess
 
 
 def default_tenants_file() -> Path:
@@ -17,7 +18,7 @@ def default_tenants_file() -> Path:
     return (Path(home) if home else Path(config) / "a2llm").expanduser() / "tenants.toml"
 
 
-class GatewaySettings(KafkaAccess):
+class GatewaySettings(RedisAccess, KafkaAccess):
     """What an operator may choose. `python -m a2serve.gateway --help` prints it."""
 
     model_config = SettingsConfigDict(env_prefix="A2_GATEWAY_", frozen=True, populate_by_name=True)
@@ -29,7 +30,6 @@ class GatewaySettings(KafkaAccess):
         default="127.0.0.1:50051", description="gRPC address of inference; ipv4:HOST:PORT,HOST:PORT where a second one stands by"
     )
     inference_application: str = Field(default="", description="application name behind a shared gRPC ingress (Ray Serve)")
-    redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="Redis or Valkey: sessions, limits, outbox")
     usage_database: str = Field(default="", description="SQLAlchemy URL of the recorder's database; empty: no usage")
     tenants_file: Path = Field(
         default_factory=default_tenants_file,

@@ -42,6 +42,7 @@ class Endings:
         """Again and again: the connection may be lost."""
         while True:
             try:
+                await self._redis.initialize()  # a cluster's client does not know its nodes before
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.psubscribe(redis_keys.ALL_ENDINGS)
                     async for message in channel.listen():

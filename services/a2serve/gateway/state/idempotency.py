@@ -4,6 +4,7 @@ The same key with another body, or while the first is still being worked on, is 
 """
 
 import hashlib
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ class _Kept(BaseModel):
     """What stands in Redis; without an answer yet while `status` is 0. The body stands behind it, after a line end."""
 
     fingerprint: str
+    claim: str = ""  # of the request that is worked on
     status: int = 0
     media_type: str = ""
     location: str = ""
@@ -40,9 +42,11 @@ class Idempotency:
         if name is None:
             return await work()
         key, fingerprint = redis_keys.idempotency(tenant, name), hashlib.sha256(request).hexdigest()
-        claim = _Kept(fingerprint=fingerprint).model_dump_json()
+        claim = _Kept(fingerprint=fingerprint, claim=uuid.uuid4().hex).model_dump_json().encode()
         if not await self._redis.set(key, claim, nx=True, ex=CLAIM_S):
-            return self._first(await self._redis.get(key), fingerprint)
+            held = await self._redis.get(key)
+            if held != claim:  # else it is ours: it was sent twice, since the answer to the first time was lost
+                return self._first(held, fingerprint)
         try:
             answer = await work()
         except BaseException:

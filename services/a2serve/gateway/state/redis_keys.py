@@ -1,12 +1,16 @@
 """Every Redis key, once. The tenant is the first part, so one tenant's code can never name another's data.
 
 The only key without a tenant is the outbox, which only the sender reads.
+
+All keys share the hash tag `{a2}`, so that a Redis Cluster keeps them in one slot: a session and the records that tell of it
+are written in one transaction, and there is one outbox. A cluster gives failover then, not more room; one primary has
+room for far more sessions than a gateway cell does.
 """
 
 import hashlib
 from typing import Final
 
-PREFIX: Final = "a2"
+PREFIX: Final = "{a2}"
 OUTBOX: Final = f"{PREFIX}:outbox"
 ALL_ENDINGS: Final = f"{PREFIX}:*:endings"  # every tenant's, for a replica to listen to
 
