@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
-from a2llm.files import replacing
+from a2llm.files import check_readable, replacing
 
 FORMAT_VERSION = 1
 _HEADER = "a2llm"
@@ -96,9 +96,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}: restore it from the repository, or train it (`a2 train --help`)")
     try:
-        with cast(Any, safe_open(path, framework="pt")) as file:  # its type stubs say nothing
+        with cast(Any, safe_open(check_readable(path), framework="pt")) as file:  # its type stubs say nothing
             entries: dict[str, str] = file.metadata() or {}
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+    except PermissionError as error:
+        raise CheckpointError(f"{path} may not be read by this user: chmod a+r it") from error
     except SafetensorError as error:
         raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
     if _HEADER not in entries:

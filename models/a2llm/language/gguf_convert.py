@@ -18,6 +18,8 @@ from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from a2llm.cache import Progress
+from a2llm.files import replacing
+from a2llm.language.content import header
 
 _CONTROL_TOKEN = 3  # tokenizer.ggml.token_type of special tokens
 _WHOLE = {
@@ -57,7 +59,8 @@ def convert_gguf(src: Path, out: Path, on_progress: Progress | None = None) -> N
     (out / "chat_template.jinja").write_text(fields.get("tokenizer.chat_template", ""), encoding="utf-8")
     _write_json(out / "tokenizer_config.json", _tokenizer_config(fields))
     tensors = dict(_convert_tensors(reader, config, told))
-    save_file(tensors, str(out / "model.safetensors"), metadata={"format": "pt"})
+    with replacing(out / "model.safetensors") as temporary:
+        save_file(tensors, str(temporary), metadata=header(tensors))
     told(1.0)
 
 

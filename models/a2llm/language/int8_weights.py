@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
+from a2llm.files import replacing
 from a2llm.language.config import LlamaConfig
 from a2llm.language.llama import Llama
 from a2llm.layers.lora import merge_lora
@@ -34,7 +35,8 @@ def build(folder: Path, adapter_state: dict[str, Tensor] | None, alpha: float, o
     if adapter_state:
         merge_lora(model, adapter_state, alpha)
     out_dir.mkdir(parents=True, exist_ok=True)
-    save_file(_quantize(model), out_dir / FILE)
+    with replacing(out_dir / FILE) as temporary:
+        save_file(_quantize(model), temporary)
     shutil.copyfile(folder / "config.json", out_dir / "config.json")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from a2llm.files import replacing
 from a2llm.language.config import LlamaConfig
 from a2llm.language.llama import Llama
 
@@ -18,7 +19,8 @@ def save_llama(model: Llama, folder: Path) -> None:
     state = {_checkpoint_name(k): v.detach().contiguous() for k, v in model.state_dict().items()}
     if model.config.tie_embeddings:
         del state["lm_head.weight"]
-    save_file(state, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    with replacing(folder / "model.safetensors") as temporary:
+        save_file(state, str(temporary), metadata={"format": "pt"})
 
 
 def random_llama(config: LlamaConfig, seed: int = 0) -> Llama:

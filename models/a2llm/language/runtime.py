@@ -13,6 +13,7 @@ from torch import Tensor
 
 from a2llm.cache import build_once
 from a2llm.language.config import LlamaConfig
+from a2llm.language.content import content
 from a2llm.language.int8_weights import FORMAT, build
 from a2llm.language.llama import Llama
 from a2llm.language.torch_backbone import TorchBackbone
@@ -74,10 +75,10 @@ def load_backbone(
 
 
 def fingerprint(folder: Path, adapter: Adapter | None) -> str:
-    """Key of what is built from a folder and an adapter. Large weight files count by name, size and time of change."""
+    """Key of what is built from a folder and an adapter: of their content alone, whatever copied them and when."""
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     for file in sorted(folder.glob("*.safetensors")):
-        digest.update(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
+        digest.update(f"{file.name} {content(file)}".encode())
     for name, tensor in sorted(adapter.state.items()) if adapter else ():
         digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
     digest.update(repr(adapter.alpha if adapter else None).encode())
