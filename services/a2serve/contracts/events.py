@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from a2serve.contracts import a2_events, client_events, server_events
 from a2serve.contracts.client_events import ClientEvent
+from a2serve.contracts.json_input import check_json, parse_json
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import ServerEventBase
 
@@ -34,6 +35,11 @@ def parse_client_event(frame: str | bytes) -> client_events.ClientEventBase:
     """
     body = _json_object(frame)
     name, event_id = body.get("type"), _readable_id(body.get("event_id"))
+    try:
+        check_json(body)
+    except Problem as problem:
+        problem.event_id = event_id
+        raise
     adapter = _adapters.get(name) if isinstance(name, str) else None
     if adapter is None:
         raise Problem(Code.INVALID_EVENT, f"unknown event type {str(name)[:80]!r}", param="type", event_id=event_id)
@@ -55,10 +61,7 @@ def read_server_event(text: str | bytes) -> ServerEventBase:
 
 
 def _json_object(frame: str | bytes) -> dict[str, Any]:
-    try:
-        body = from_json(frame, allow_inf_nan=False)
-    except ValueError as error:
-        raise Problem(Code.INVALID_JSON, f"the frame is not JSON: {error}") from None
+    body = parse_json(frame)
     if not isinstance(body, dict):
         raise Problem(Code.INVALID_EVENT, "an event is a JSON object")
     return body  # pyright: ignore[reportUnknownVariableType]

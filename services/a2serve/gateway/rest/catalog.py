@@ -11,10 +11,11 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, Caller, IdempotencyKey, Parts, audit, once, problems
+from a2serve.gateway.rest.dependencies import ApiCaller, Caller, IdempotencyKey, Parts, audit, once, problems
+from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.state.personas import PersonaBody, PersonaName, persona_body
 
-router = APIRouter(tags=["catalog"])
+router = APIRouter(tags=["catalog"], route_class=GuardedRoute)
 
 
 class AvatarBody(BaseModel):
@@ -60,7 +61,7 @@ async def list_personas(parts: Parts, caller: Caller) -> PersonaList:
 
 
 @router.post(
-    "/personas", status_code=201, summary="Create a persona", response_model=PersonaOut, dependencies=JSON_BODY,
+    "/personas", status_code=201, summary="Create a persona", response_model=PersonaOut,
     responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.UNAVAILABLE),
 )  # fmt: skip
 async def create_persona(request: Request, body: PersonaBody, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None) -> Response:

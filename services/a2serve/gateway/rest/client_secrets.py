@@ -12,10 +12,11 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.access.client_secrets import DEFAULT_S, MAX_S, MIN_S, Grant
 from a2serve.gateway.realtime.response_settings import check_extension, check_tools
-from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, Parts, audit, problems
+from a2serve.gateway.rest.dependencies import ApiCaller, Parts, audit, problems
+from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.rest.sessions import EndUserId
 
-router = APIRouter(prefix="/realtime", tags=["realtime"])
+router = APIRouter(prefix="/realtime", tags=["realtime"], route_class=GuardedRoute)
 local_router = APIRouter(include_in_schema=False)
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$", max_length=255)]
 
@@ -58,7 +59,7 @@ class SecretBody(BaseModel):
 
 
 @router.post(
-    "/client_secrets", summary="Mint a client secret", dependencies=JSON_BODY,
+    "/client_secrets", summary="Mint a client secret",
     responses=problems(Code.INVALID_JSON, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN),
 )  # fmt: skip
 async def create_client_secret(body: SecretCreate, parts: Parts, caller: ApiCaller) -> SecretBody:

@@ -1,4 +1,4 @@
-"""What routes ask for before they begin: the gateway's parts, the caller, a JSON body, an Idempotency-Key."""
+"""What routes ask for before they begin: the gateway's parts, the caller, an Idempotency-Key."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
-from a2serve.contracts.problems import MEANINGS, Code, Problem
+from a2serve.contracts.problems import MEANINGS, Code
 from a2serve.contracts.records import AuditRecord
 from a2serve.gateway import request_context
 from a2serve.gateway.access.auth import Principal
@@ -24,14 +24,17 @@ _KEY = "An API key (`a2_...`), or where it says so a client secret (`ek_...`)"
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description=_KEY)
 
 
-async def _caller(
-    request: Request, parts: Parts, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
-) -> Principal:
-    """Authenticates, then counts the request."""
+async def admit(request: Request) -> Principal:
+    """Authenticates, then counts the request. Before its body is read: see `guarded`."""
+    parts = parts_of(request)
     principal = await parts.authenticator.of_request(request.headers.get("authorization"), _origin(request))
     identify(principal)
     await parts.limits.take_request(principal.tenant, principal.limits)
     return principal
+
+
+async def _caller(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None) -> Principal:
+    return request.state.principal
 
 
 def _origin(request: Request) -> str | None:
@@ -60,16 +63,6 @@ IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", min_length=1, max_length=255, description="A repeat with the same key and body gets the first answer"),
 ]
-
-
-async def require_json(request: Request) -> None:
-    """Raises Problem(unsupported_media_type) for a body that does not say it is JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise Problem(Code.UNSUPPORTED_MEDIA, f"send application/json, not {kind or 'a body without a content-type'}")
-
-
-JSON_BODY = [Depends(require_json)]
 
 
 async def once(

@@ -17,10 +17,11 @@ from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.realtime.conversation import item_from_json
 from a2serve.gateway.realtime.response_settings import check_extension, check_tools
-from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, IdempotencyKey, Parts, audit, once, problems
+from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, audit, once, problems
+from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.state.store import SessionHead
 
-router = APIRouter(prefix="/sessions", tags=["sessions"])
+router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=GuardedRoute)
 SessionId = Annotated[str, Path(pattern=r"^sess_[0-9a-zA-Z]{8,40}$", examples=["sess_0123456789abcdef0123"])]
 EndUserId = Annotated[str, Field(max_length=128, description="your own id of the person who talks; usage can be summed by it")]
 Metadata = Annotated[
@@ -60,7 +61,7 @@ class ItemList(BaseModel):
 
 
 @router.post(
-    "", status_code=201, summary="Create a session", response_model=SessionBody, dependencies=JSON_BODY,
+    "", status_code=201, summary="Create a session", response_model=SessionBody,
     responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN),
 )  # fmt: skip
 async def create_session(request: Request, body: SessionCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None) -> Response:

@@ -6,8 +6,9 @@ from starlette.responses import Response
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.rest.dependencies import Caller, Parts, problems
+from a2serve.gateway.rest.guarded import GuardedRoute
 
-router = APIRouter(tags=["operation"])
+router = APIRouter(tags=["operation"], route_class=GuardedRoute)
 KINDS = ("application/json", "application/x-protobuf")
 LARGEST_BYTES = 256 << 10
 TIMEOUT_S = 3.0

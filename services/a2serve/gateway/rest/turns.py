@@ -23,13 +23,14 @@ from a2serve.gateway.realtime.collaborators import Identity, SavedSession
 from a2serve.gateway.realtime.headless_turn import HeadlessTurn
 from a2serve.gateway.realtime.response_settings import check_extension
 from a2serve.gateway.realtime.sockets import collaborators
-from a2serve.gateway.rest.dependencies import JSON_BODY, ApiCaller, IdempotencyKey, Parts, once, problems
+from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, once, problems
+from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.rest.sessions import SessionId, existing
 from a2serve.gateway.rest.turn_collector import TurnCollector, problem_of
 from a2serve.gateway.rest.turn_models import TurnBody, TurnCreate
 from a2serve.gateway.state import redis_keys
 
-router = APIRouter(prefix="/sessions", tags=["sessions"])
+router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=GuardedRoute)
 CHUNK_BYTES = 480_000  # ten seconds of audio per event
 # Before one of these it is not known whether the turn will work, so that a refusal can still be told by status.
 BEGUN = ("response.output_item.added", "response.done")
@@ -39,7 +40,7 @@ Event: TypeAlias = dict[str, Any]
 
 
 @router.post(
-    "/{session_id}/turns", summary="Say something and be answered", response_model=TurnBody, dependencies=JSON_BODY,
+    "/{session_id}/turns", summary="Say something and be answered", response_model=TurnBody,
     responses={200: {"description": "The answer", "content": EVENTS}}
     | problems(Code.INVALID_JSON, Code.NOT_FOUND, Code.CONFLICT, Code.RESPONSE_ACTIVE, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA,
                Code.INVALID_AUDIO, Code.CONCURRENCY, Code.NO_CAPACITY, Code.UNAVAILABLE, Code.TIMEOUT),

@@ -8,10 +8,12 @@ from pydantic import BaseModel, Field
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.rest.dependencies import ApiCaller, Parts, problems
+from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.state.usage import COUNTED, MAX_ROWS, GroupBy, UsageQuestion
 
-router = APIRouter(tags=["usage"])
+router = APIRouter(tags=["usage"], route_class=GuardedRoute)
 LONGEST_DAYS = 400
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
 
 
 class UsageRow(BaseModel):
@@ -56,8 +58,8 @@ async def read_usage(
     session_id: Annotated[str | None, Query(max_length=64, description="of one session only")] = None,
 ) -> UsageBody:  # fmt: skip
     """Of your tenant. A response is counted a few seconds after it ended."""
-    until = _utc(end) if end else datetime.now(UTC)
-    since = _utc(start) if start else until - timedelta(days=30)
+    until = _utc(end, "end") if end else datetime.now(UTC)
+    since = _utc(start, "start") if start else until - timedelta(days=30)
     if not timedelta(0) < until - since <= timedelta(days=LONGEST_DAYS):
         raise Problem(Code.INVALID_VALUE, f"`start` has to be before `end`, by at most {LONGEST_DAYS} days", param="start")
     rows = [UsageRow(**row) for row in await parts.usage.rows(UsageQuestion(caller.tenant, since, until, group_by, session_id))]
@@ -67,5 +69,8 @@ async def read_usage(
     )
 
 
-def _utc(moment: datetime) -> datetime:
+def _utc(moment: datetime, param: str) -> datetime:
+    """Raises Problem(invalid_value) for what is outside of the years that can be reckoned with."""
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        raise Problem(Code.INVALID_VALUE, f"`{param}` has to be within the years {EARLIEST_YEAR} to {LATEST_YEAR}", param=param)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

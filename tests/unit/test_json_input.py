@@ -1,0 +1,43 @@
+"""What JSON from outside may hold; a fault is told with the field it is in."""
+
+import pytest
+
+from a2serve.contracts.json_input import LARGEST_INTEGER, MAX_DEPTH, MAX_VALUES, read_json
+from a2serve.contracts.problems import Code, Problem
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "param"),
+    [
+        ('{"a": ["x", "\\ud800"]}', Code.INVALID_VALUE, "a.1"),
+        ('{"a": {"\\udfff": 1}}', Code.INVALID_VALUE, "a"),
+        ('{"a": "b\\u0000"}', Code.INVALID_VALUE, "a"),
+        ('{"\\u0000": "b"}', Code.INVALID_VALUE, None),
+        ('{"tools": [{"parameters": {"maximum": 100000000000000000000}}]}', Code.INVALID_VALUE, "tools.0.parameters.maximum"),
+        ('{"a": -9223372036854775809}', Code.INVALID_VALUE, "a"),
+        ('{"a": 1e999}', Code.INVALID_VALUE, "a"),
+        ('{"a": ' + "1" * 4200 + "}", Code.INVALID_VALUE, "a"),
+        ('{"a": ' + "1" * 5000 + "}", Code.INVALID_JSON, None),
+        ("[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2), Code.INVALID_VALUE, ".".join("0" * 8)),
+        ("[" * 100_000, Code.INVALID_JSON, None),
+        ("[" + "0," * MAX_VALUES + "0]", Code.INVALID_VALUE, None),
+        ("NaN", Code.INVALID_JSON, None),
+        ("{", Code.INVALID_JSON, None),
+        (b"\xff", Code.INVALID_JSON, None),
+        (b"", Code.INVALID_JSON, None),
+    ],
+)
+def test_what_cannot_be_kept_is_named(text: str | bytes, code: Code, param: str | None) -> None:
+    with pytest.raises(Problem) as caught:
+        read_json(text)
+    found = caught.value.param
+    assert caught.value.code is code and (param is None or found == param)
+
+
+@pytest.mark.parametrize("value", [f'{{"a": {LARGEST_INTEGER}}}', '"\\ud83d\\ude00"', "[1.5, 1e308, -0.0]", '{"a": 1, "a": 2}', " null "])
+def test_what_is_right_passes(value: str) -> None:
+    read_json(value)
+
+
+def test_the_deepest_that_is_allowed_passes() -> None:
+    read_json("[" * MAX_DEPTH + "]" * MAX_DEPTH)
