@@ -18,7 +18,12 @@ OTHERS = {
     "nv_inference_request_failure", "nv_inference_pending_request_count",
     "haproxy_backend_active_servers", "haproxy_backend_current_sessions", "haproxy_backend_http_responses_total",  # HAProxy
     "ray_cluster_active_nodes", "ray_serve_deployment_replica_healthy", "ray_serve_num_ongoing_requests_at_replicas",  # Ray
-    "kube_pod_container_status_restarts_total", "kube_pod_status_ready", "kube_node_status_allocatable",  # kube-state-metrics
+    "kube_pod_container_status_restarts_total", "kube_pod_init_container_status_restarts_total", "kube_pod_status_ready",
+    "kube_node_status_allocatable",  # kube-state-metrics
+    "kuberay_service_condition_ready", "kuberay_service_condition_upgrade_in_progress",  # KubeRay's operator
+    "autoscaler_pending_nodes", "autoscaler_active_nodes",  # Ray's autoscaler
+    "DCGM_FI_DEV_XID_ERRORS",  # NVIDIA's DCGM exporter
+    "redis_memory_used_bytes", "redis_memory_max_bytes",  # redis_exporter
 }  # fmt: skip
 WORDS = {"by", "on", "and", "or", "unless", "without", "ignoring", "group_left", "group_right", "offset", "bool", "inf", "nan"}
 P95 = "_p95"  # what an adapter makes of a histogram for the HPA (docs/kubernetes.md)

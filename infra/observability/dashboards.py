@@ -11,7 +11,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "dashboards"
 NS = '{namespace=~"$namespace"}'
-PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
+PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}  # chosen on the dashboard: its uid differs from place to place
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,12 @@ class Panel:
     stat: bool = False
 
 
-def quantile(q: float, metric: str, labels: str = NS) -> str:
-    return f"histogram_quantile({q}, sum by (le) (rate({metric}_bucket{labels}[$__rate_interval])))"
+def quantile(q: float, metric: str, labels: str = NS, by: str = "") -> str:
+    return f"histogram_quantile({q}, sum by ({by}{', ' if by else ''}le) (rate({metric}_bucket{labels}[$__rate_interval])))"
+
+
+def mean(metric: str, by: str) -> str:
+    return f"{rate(metric + '_sum', by)} / {rate(metric + '_count', by)}"
 
 
 def rate(metric: str, by: str = "", labels: str = NS) -> str:
@@ -39,7 +43,7 @@ def among(**labels: str) -> str:
 
 
 FRL, AUDIO, SLOTS = "a2_gateway_first_packet_seconds", "a2_inference_audio_seconds_total", "a2_inference_slots"
-BATCH = "a2_inference_batch_responses"
+BATCH, PHASE, LAG = "a2_inference_batch_responses", "a2_gateway_phase_seconds", "a2_gateway_loop_lag_seconds"
 ENGINES = f"count({SLOTS}{among(state='free')})"
 SPEAKING = f"sum({SLOTS}{among(state='speaking')})"
 
@@ -51,10 +55,19 @@ SERVICE = [
     Panel("Burn rate over an hour", "short", {"{{slo}}": f"a2:slo_bad:ratio1h{NS} / on (slo) group_left () a2:slo_budget:ratio"},
           "1 spends the month's budget in a month; 14.4 pages"),
     Panel("First packet", "s", {"p50": quantile(0.5, FRL), "p95": quantile(0.95, FRL), "p99": quantile(0.99, FRL)}),
+    Panel("First packet by phase, mean", "s", {"{{phase}}": mean(PHASE, "phase")},
+          "endpointing comes before the turn's end; the others sum up to the first packet: transcription, then the engine's admission, "
+          "prefill, first token, first audio, then delivery"),
+    Panel("First packet by phase, p95", "s", {"{{phase}}": quantile(0.95, PHASE, by="phase")}),
+    Panel("First packet by the model's version, p95", "s", {"{{version}}": quantile(0.95, FRL, by="version")}, "Beside each other while two are loaded"),
+    Panel("First packet by gateway, p95", "s", {"{{pod}}": quantile(0.95, FRL, by="pod")}),
     Panel("Answers by how they ended", "reqps", {"{{status}} {{code}}": rate("a2_gateway_responses_total", "status, code")}),
     Panel("REST by route", "s", {"{{route}}": "histogram_quantile(0.95, sum by (route, le) "
                                  f"(rate(a2_gateway_request_seconds_bucket{NS}[$__rate_interval])))"}, "p95, whole answer"),
     Panel("REST by status", "reqps", {"{{status}}": rate("a2_gateway_requests_total", "status")}),
+    Panel("Event loop's lag", "s", {"p99 {{pod}}": quantile(0.99, LAG, by="pod")}, "Above 20 ms a gateway has too little CPU or too many sockets"),
+    Panel("Sockets by gateway", "short", {"{{pod}}": f"sum by (pod) (a2_gateway_sessions{NS})"}),
+    Panel("What gateways reach", "short", {"{{dependency}}": f"min by (dependency) (a2_gateway_dependency_up{NS})"}, "1: every gateway reaches it"),
     Panel("Records on their way", "short", {"outbox": f"max(a2_gateway_outbox_records{NS})", "lag {{topic}}":
                                             f"sum by (topic) (a2_recorder_lag_records{NS})"}, "Waiting in Redis; behind in Kafka"),
     Panel("Records taken", "reqps", {"{{topic}} {{outcome}}": rate("a2_recorder_records_total", "topic, outcome")}),
@@ -68,6 +81,7 @@ MODEL = [
                                              "p95": quantile(0.95, "a2_inference_first_audio_seconds")}),
     Panel("Transcription a turn waits for", "s", {"p50": quantile(0.5, "a2_inference_listen_seconds", among(final="true")),
                                                   "p95": quantile(0.95, "a2_inference_listen_seconds", among(final="true"))}),
+    Panel("First sound by replica, p95", "s", {"{{pod}}": quantile(0.95, "a2_inference_first_audio_seconds", by="pod")}),
     Panel("Speech made", "short", {"seconds per second": rate(AUDIO)}, "How many speak in real time"),
     Panel("Tokens", "short", {"{{kind}}": rate("a2_inference_tokens_total", "kind")}, "cached: not computed again, thanks to affinity"),
     Panel("KV cache", "bytes", {"bytes": f"sum(a2_inference_kv_bytes{NS})"}),
@@ -91,6 +105,24 @@ CAPACITY = [
 ]  # fmt: skip
 
 
+def gauge(metric: str, by: str, how: str = "sum") -> str:
+    return f"{how} by ({by}) ({metric}{NS})"
+
+
+CLUSTER = [
+    Panel("Nodes of Ray", "short", {"{{NodeType}}": gauge("autoscaler_active_nodes", "NodeType"),
+                                    "{{NodeType}} pending": gauge("autoscaler_pending_nodes", "NodeType")}, "Ray's autoscaler, port 44217 of the head"),
+    Panel("Ready replicas behind HAProxy", "short", {"{{proxy}}": gauge("haproxy_backend_active_servers", "proxy", "max")}),
+    Panel("Requests in HAProxy", "short", {"{{proxy}}": gauge("haproxy_backend_current_sessions", "proxy")}),
+    Panel("RayServices that are ready", "short", {"{{name}}": f"max by (name) (kuberay_service_condition_ready{among(condition='true')})"}, "KubeRay's operator"),
+    Panel("Restarts of Triton", "short", {"{{pod}}": f"sum by (pod) (increase(kube_pod_init_container_status_restarts_total{among(container='triton')}[1h]))"},
+          "In an hour; kube-state-metrics counts sidecars among init containers"),
+    Panel("GPUs, busy", "percentunit", {"{{pod}} {{gpu_uuid}}": f"nv_gpu_utilization{NS}"}, "Triton's own metrics"),
+    Panel("GPUs, memory in use", "percentunit", {"{{pod}} {{gpu_uuid}}": f"nv_gpu_memory_used_bytes{NS} / nv_gpu_memory_total_bytes{NS}"}),
+    Panel("Redis, memory in use", "percentunit", {"{{namespace}}": f"redis_memory_used_bytes{NS} / (redis_memory_max_bytes{NS} > 0)"}, "redis_exporter"),
+]  # fmt: skip
+
+
 def dashboard(uid: str, title: str, panels: list[Panel]) -> dict[str, Any]:
     """Numbers in a row of their own, then graphs, two in a row."""
     return {
@@ -101,6 +133,7 @@ def dashboard(uid: str, title: str, panels: list[Panel]) -> dict[str, Any]:
 
 
 def _variables(panels: list[Panel]) -> list[dict[str, Any]]:
+    datasource = {"name": "datasource", "type": "datasource", "query": "prometheus", "refresh": 1}
     namespace = {
         "name": "namespace", "type": "query", "datasource": PROMETHEUS, "includeAll": True, "allValue": ".*", "refresh": 2,
         "query": "label_values(a2_gateway_sessions, namespace)", "current": {"text": "All", "value": "$__all"},
@@ -108,7 +141,7 @@ def _variables(panels: list[Panel]) -> list[dict[str, Any]]:
     price = {"name": "price_per_hour", "label": "USD per engine and hour", "type": "textbox", "query": "1.20"}
     price["current"] = {"text": price["query"], "value": price["query"]}  # type: ignore[assignment]
     asked = any("$price_per_hour" in query for panel in panels for query in panel.queries.values())
-    return [namespace, price] if asked else [namespace]
+    return [datasource, namespace, price] if asked else [datasource, namespace]
 
 
 def _placed(panels: list[Panel]) -> list[dict[str, Any]]:
@@ -130,7 +163,8 @@ def _drawn(panel: Panel, number: int, kind: str, place: tuple[int, int, int, int
 DASHBOARDS = {
     "service": dashboard("a2-service", "A2-LLM: the service", SERVICE),
     "model": dashboard("a2-model", "A2-LLM: model and engine", MODEL),
-    "capacity": dashboard("a2-capacity", "A2-LLM: cluster and capacity", CAPACITY),
+    "capacity": dashboard("a2-capacity", "A2-LLM: capacity and cost", CAPACITY),
+    "cluster": dashboard("a2-cluster", "A2-LLM: what it stands on", CLUSTER),
 }
 
 

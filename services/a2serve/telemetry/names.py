@@ -80,6 +80,7 @@ METRIC_GATEWAY_REQUEST_SECONDS: Final = "a2_gateway_request_seconds"  # route
 METRIC_GATEWAY_SESSIONS: Final = "a2_gateway_sessions"  # gauge: open sockets
 METRIC_GATEWAY_RESPONSES: Final = "a2_gateway_responses"  # counter; status; code: of what failed, no_capacity when refused
 METRIC_GATEWAY_FIRST_PACKET_SECONDS: Final = "a2_gateway_first_packet_seconds"  # the turn was called over -> first sound sent: FRL
+METRIC_GATEWAY_PHASE_SECONDS: Final = "a2_gateway_phase_seconds"  # phase, version: what the time to the first sound was spent on
 METRIC_GATEWAY_UNDERRUNS: Final = "a2_gateway_underruns"  # counter: responses whose player ran dry, as the gateway reckons it
 METRIC_GATEWAY_OUTBOX: Final = "a2_gateway_outbox_records"  # gauge: records the broker has not acknowledged
 METRIC_GATEWAY_OUTBOX_FAILURES: Final = "a2_gateway_outbox_failures"  # gauge: failed deliveries in a row
@@ -91,6 +92,11 @@ LABEL_ROUTE: Final = "route"
 LABEL_STATUS: Final = "status"
 LABEL_CODE: Final = "code"
 LABEL_DEPENDENCY: Final = "dependency"
+LABEL_PHASE: Final = "phase"
+LABEL_VERSION: Final = "version"  # the model's revision
+
+# endpointing is over when the turn is; the others, one after the other, sum up to the time to the first sound.
+PHASES: Final = ("endpointing", "transcription", "admission", "prefill", "first_token", "first_audio", "delivery")
 
 BUCKETS_LAG_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

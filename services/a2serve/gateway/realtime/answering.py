@@ -132,7 +132,9 @@ class Answering:
         if response.status == "failed":  # who got no answer is not billed for the question; the next answer is, if there is one
             core.unbilled_audio_ms, response.input_audio_ms = core.unbilled_audio_ms + response.input_audio_ms, 0
         facts = _facts(core, response)
-        core.parts.metrics.count(facts.status, response.code, facts.first_packet_ms, underran=response.pacer.underran)
+        core.parts.metrics.count(facts.status, response.code, underran=response.pacer.underran)
+        if facts.first_packet_ms is not None:
+            core.parts.metrics.spoke(facts.first_packet_ms, facts.phases_ms(), core.info.revision if core.info else "")
         core.keeper.turn(facts)
         own = core.responses.done(response)
         if not own or response.status != "completed" or not response.spoke:

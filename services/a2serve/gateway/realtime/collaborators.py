@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, Protocol, TypeAlias
 
 from opentelemetry import trace
@@ -13,6 +14,7 @@ from a2serve.contracts.server_events import RateLimit
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
 from a2serve.gateway.model_client.interface import InferenceClient, Timings, Usage
 from a2serve.gateway.realtime.response_metrics import ResponseMetrics
+from a2serve.telemetry import names
 
 CloseCause: TypeAlias = Literal["client_left", "slow_reader", "session_limit", "drain", "internal_error", "deleted", "taken_over"]
 EndedElsewhere: TypeAlias = Literal["deleted", "taken_over"]
@@ -116,6 +118,19 @@ class TurnFacts:
     audio_ms: int = 0
     input_audio_ms: int = 0
     trace_id: str = ""
+
+    def phases_ms(self) -> dict[str, float]:
+        """What the time to the first sound was spent on, by phase of telemetry.names; empty where no sound was sent or times are not known.
+
+        Endpointing comes before that time, the other phases sum up to it.
+        """
+        inference = self.inference
+        if self.first_packet_ms is None or not inference.first_audio_ms:
+            return {}
+        marks = (0.0, inference.queue_ms, inference.prefill_ms, inference.first_token_ms, inference.first_audio_ms)
+        steps = [max(0.0, later - sooner) for sooner, later in pairwise(marks)]
+        rest = max(0.0, self.first_packet_ms - self.transcription_ms - inference.first_audio_ms)
+        return dict(zip(names.PHASES, (self.endpointing_ms, self.transcription_ms, *steps, rest), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
