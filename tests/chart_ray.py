@@ -53,7 +53,7 @@ def _service(service: Object) -> Iterator[str]:
         yield "the head would serve"
     if any(group["rayStartParams"]["num-cpus"] != "1" for group in cluster["workerGroupSpecs"]):
         yield "a worker would hold another number of replicas than one"
-    pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["cluster"]
+    pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["ray"]
     if f"ray[serve,serve-grpc]=={cluster['rayVersion']}" not in pins:
         yield f"Ray {cluster['rayVersion']} is not the pinned one"
     if (
