@@ -52,7 +52,8 @@ def unknown_metrics(query: str) -> set[str]:
 def unknown_labels(query: str) -> set[str]:
     """Labels that no series has."""
     ours = {value for name, value in vars(names).items() if name.startswith("LABEL_")} | {"le", "slo", "model"}
-    others = {"namespace", "pod", "container", "name", "condition", "NodeType", "proxy", "Hostname", "gpu", "UUID"}  # of scraping, of other exporters
+    # Of scraping, and of other exporters.
+    others = {"namespace", "pod", "container", "name", "condition", "NodeType", "proxy", "Hostname", "gpu", "UUID"}
     selected = re.findall(r"[{,]\s*(\w+)\s*(?:=~|!~|!=|=)", query)
     grouped = re.findall(r"(?:by|on)\s*\(([^)]*)\)", query)
     return {label for label in (*selected, *(name.strip() for names_ in grouped for name in names_.split(","))) if label} - ours - others

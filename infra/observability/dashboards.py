@@ -52,35 +52,79 @@ SERVICE = [
     Panel("FRL p95", "s", {"p95": f"max(a2:first_packet_seconds:p95_5m{NS})"}, "From the turn's end; objective 0.75 s", stat=True),
     Panel("Refused", "percentunit", {"share": f"max(a2:slo_bad:ratio5m{among(slo='refusals')})"}, "Objective 0.5%", stat=True),
     Panel("Ran dry", "percentunit", {"share": f"max(a2:slo_bad:ratio5m{among(slo='underruns')})"}, "Objective 0.5%", stat=True),
-    Panel("Burn rate over an hour", "short", {"{{slo}}": f"a2:slo_bad:ratio1h{NS} / on (slo) group_left () a2:slo_budget:ratio"},
-          "1 spends the month's budget in a month; 14.4 pages"),
+    Panel(
+        "Burn rate over an hour",
+        "short",
+        {"{{slo}}": f"a2:slo_bad:ratio1h{NS} / on (slo) group_left () a2:slo_budget:ratio"},
+        "1 spends the month's budget in a month; 14.4 pages",
+    ),
     Panel("First packet", "s", {"p50": quantile(0.5, FRL), "p95": quantile(0.95, FRL), "p99": quantile(0.99, FRL)}),
-    Panel("First packet by phase, mean", "s", {"{{phase}}": mean(PHASE, "phase")},
-          "endpointing comes before the turn's end; the others sum up to the first packet: transcription, then the engine's admission, "
-          "prefill, first token, first audio, then delivery"),
+    Panel(
+        "First packet by phase, mean",
+        "s",
+        {"{{phase}}": mean(PHASE, "phase")},
+        "endpointing comes before the turn's end; the others sum up to the first packet: transcription, then the engine's admission, "
+        "prefill, first token, first audio, then delivery",
+    ),
     Panel("First packet by phase, p95", "s", {"{{phase}}": quantile(0.95, PHASE, by="phase")}),
-    Panel("First packet by the model's version, p95", "s", {"{{version}}": quantile(0.95, FRL, by="version")}, "Beside each other while two are loaded"),
+    Panel(
+        "First packet by the model's version, p95",
+        "s",
+        {"{{version}}": quantile(0.95, FRL, by="version")},
+        "Beside each other while two are loaded",
+    ),
     Panel("First packet by gateway, p95", "s", {"{{pod}}": quantile(0.95, FRL, by="pod")}),
     Panel("Answers by how they ended", "reqps", {"{{status}} {{code}}": rate("a2_gateway_responses_total", "status, code")}),
-    Panel("REST by route", "s", {"{{route}}": "histogram_quantile(0.95, sum by (route, le) "
-                                 f"(rate(a2_gateway_request_seconds_bucket{NS}[$__rate_interval])))"}, "p95, whole answer"),
+    Panel(
+        "REST by route",
+        "s",
+        {"{{route}}": f"histogram_quantile(0.95, sum by (route, le) (rate(a2_gateway_request_seconds_bucket{NS}[$__rate_interval])))"},
+        "p95, whole answer",
+    ),
     Panel("REST by status", "reqps", {"{{status}}": rate("a2_gateway_requests_total", "status")}),
-    Panel("Event loop's lag", "s", {"p99 {{pod}}": quantile(0.99, LAG, by="pod")}, "Above 20 ms a gateway has too little CPU or too many sockets"),
+    Panel(
+        "Event loop's lag",
+        "s",
+        {"p99 {{pod}}": quantile(0.99, LAG, by="pod")},
+        "Above 20 ms a gateway has too little CPU or too many sockets",
+    ),
     Panel("Sockets by gateway", "short", {"{{pod}}": f"sum by (pod) (a2_gateway_sessions{NS})"}),
-    Panel("What gateways reach", "short", {"{{dependency}}": f"min by (dependency) (a2_gateway_dependency_up{NS})"}, "1: every gateway reaches it"),
-    Panel("Records on their way", "short", {"outbox": f"max(a2_gateway_outbox_records{NS})", "lag {{topic}}":
-                                            f"sum by (topic) (a2_recorder_lag_records{NS})"}, "Waiting in Redis; behind in Kafka"),
+    Panel(
+        "What gateways reach",
+        "short",
+        {"{{dependency}}": f"min by (dependency) (a2_gateway_dependency_up{NS})"},
+        "1: every gateway reaches it",
+    ),
+    Panel(
+        "Records on their way",
+        "short",
+        {"outbox": f"max(a2_gateway_outbox_records{NS})", "lag {{topic}}": f"sum by (topic) (a2_recorder_lag_records{NS})"},
+        "Waiting in Redis; behind in Kafka",
+    ),
     Panel("Records taken", "reqps", {"{{topic}} {{outcome}}": rate("a2_recorder_records_total", "topic, outcome")}),
-]  # fmt: skip
+]
 
 MODEL = [
-    Panel("Engine step", "s", {"p50": quantile(0.5, "a2_inference_step_seconds"), "p95": quantile(0.95, "a2_inference_step_seconds")},
-          "A frame of sound is 50 ms: below it, everybody is in time"),
+    Panel(
+        "Engine step",
+        "s",
+        {"p50": quantile(0.5, "a2_inference_step_seconds"), "p95": quantile(0.95, "a2_inference_step_seconds")},
+        "A frame of sound is 50 ms: below it, everybody is in time",
+    ),
     Panel("Answers in a step", "short", {"mean": f"{rate(BATCH + '_sum')} / {rate(BATCH + '_count')}", "p95": quantile(0.95, BATCH)}),
-    Panel("First sound, engine alone", "s", {"p50": quantile(0.5, "a2_inference_first_audio_seconds"),
-                                             "p95": quantile(0.95, "a2_inference_first_audio_seconds")}),
-    Panel("Transcription a turn waits for", "s", {"p50": quantile(0.5, "a2_inference_listen_seconds", among(final="true")),
-                                                  "p95": quantile(0.95, "a2_inference_listen_seconds", among(final="true"))}),
+    Panel(
+        "First sound, engine alone",
+        "s",
+        {"p50": quantile(0.5, "a2_inference_first_audio_seconds"), "p95": quantile(0.95, "a2_inference_first_audio_seconds")},
+    ),
+    Panel(
+        "Transcription a turn waits for",
+        "s",
+        {
+            "p50": quantile(0.5, "a2_inference_listen_seconds", among(final="true")),
+            "p95": quantile(0.95, "a2_inference_listen_seconds", among(final="true")),
+        },
+    ),
     Panel("First sound by replica, p95", "s", {"{{pod}}": quantile(0.95, "a2_inference_first_audio_seconds", by="pod")}),
     Panel("Speech made", "short", {"seconds per second": rate(AUDIO)}, "How many speak in real time"),
     Panel("Tokens", "short", {"{{kind}}": rate("a2_inference_tokens_total", "kind")}, "cached: not computed again, thanks to affinity"),
@@ -89,20 +133,29 @@ MODEL = [
     Panel("Waiting commands", "short", {"most": f"max(a2_inference_queue_commands{NS})"}, "Above a few: the engine's thread is late"),
     Panel("Answers ended", "reqps", {"{{reason}}": rate("a2_inference_responses_total", "reason")}),
     Panel("Versions", "short", {"version {{version}}": f"sum by (version) ({SLOTS}{NS})"}, "Slots by model version, while two are loaded"),
-]  # fmt: skip
+]
 
 CAPACITY = [
     Panel("Engines", "short", {"engines": ENGINES}, stat=True),
     Panel("Slots in use", "percentunit", {"share": f"max(a2:slots_speaking:ratio{NS})"}, "Above the policy's share, more come", stat=True),
     Panel("Sessions per engine", "short", {"sessions": f"sum(a2_gateway_sessions{NS}) / {ENGINES}"}, stat=True),
-    Panel("Cost per 1,000 minutes of speech", "currencyUSD",
-          {"USD": f"1000 * {ENGINES} * $price_per_hour / (60 * {rate(AUDIO)})"}, "Engines x price / minutes made in an hour", stat=True),
+    Panel(
+        "Cost per 1,000 minutes of speech",
+        "currencyUSD",
+        {"USD": f"1000 * {ENGINES} * $price_per_hour / (60 * {rate(AUDIO)})"},
+        "Engines x price / minutes made in an hour",
+        stat=True,
+    ),
     Panel("Slots by state", "short", {"{{state}}": f"sum by (state) ({SLOTS}{NS})"}, "resting: silent sessions that keep their KV cache"),
     Panel("Sessions and those that speak", "short", {"sessions": f"sum(a2_gateway_sessions{NS})", "speaking": SPEAKING}),
-    Panel("Refused by engines", "reqps", {"{{reason}}": rate("a2_inference_refused_total", "reason")},
-          "The gateway then asks another replica: users see less of it"),
+    Panel(
+        "Refused by engines",
+        "reqps",
+        {"{{reason}}": rate("a2_inference_refused_total", "reason")},
+        "The gateway then asks another replica: users see less of it",
+    ),
     Panel("Speech per engine", "short", {"seconds per second": f"{rate(AUDIO)} / {ENGINES}"}, "Against docs/capacity.md"),
-]  # fmt: skip
+]
 
 
 def gauge(metric: str, by: str, how: str = "sum") -> str:
@@ -110,34 +163,69 @@ def gauge(metric: str, by: str, how: str = "sum") -> str:
 
 
 CLUSTER = [
-    Panel("Nodes of Ray", "short", {"{{NodeType}}": gauge("autoscaler_active_nodes", "NodeType"),
-                                    "{{NodeType}} pending": gauge("autoscaler_pending_nodes", "NodeType")}, "Ray's autoscaler, port 44217 of the head"),
+    Panel(
+        "Nodes of Ray",
+        "short",
+        {
+            "{{NodeType}}": gauge("autoscaler_active_nodes", "NodeType"),
+            "{{NodeType}} pending": gauge("autoscaler_pending_nodes", "NodeType"),
+        },
+        "Ray's autoscaler, port 44217 of the head",
+    ),
     Panel("Ready replicas behind HAProxy", "short", {"{{proxy}}": gauge("haproxy_backend_active_servers", "proxy", "max")}),
     Panel("Requests in HAProxy", "short", {"{{proxy}}": gauge("haproxy_backend_current_sessions", "proxy")}),
-    Panel("RayServices that are ready", "short", {"{{name}}": f"max by (name) (kuberay_service_condition_ready{among(condition='true')})"}, "KubeRay's operator"),
-    Panel("Restarts of Triton", "short", {"{{pod}}": f"sum by (pod) (increase(kube_pod_init_container_status_restarts_total{among(container='triton')}[1h]))"},
-          "In an hour; kube-state-metrics counts sidecars among init containers"),
+    Panel(
+        "RayServices that are ready",
+        "short",
+        {"{{name}}": f"max by (name) (kuberay_service_condition_ready{among(condition='true')})"},
+        "KubeRay's operator",
+    ),
+    Panel(
+        "Restarts of Triton",
+        "short",
+        {"{{pod}}": f"sum by (pod) (increase(kube_pod_init_container_status_restarts_total{among(container='triton')}[1h]))"},
+        "In an hour; kube-state-metrics counts sidecars among init containers",
+    ),
     Panel("GPUs, busy", "percentunit", {"{{pod}} {{gpu_uuid}}": f"nv_gpu_utilization{NS}"}, "Triton's own metrics"),
     Panel("GPUs, memory in use", "percentunit", {"{{pod}} {{gpu_uuid}}": f"nv_gpu_memory_used_bytes{NS} / nv_gpu_memory_total_bytes{NS}"}),
-    Panel("Redis, memory in use", "percentunit", {"{{namespace}}": f"redis_memory_used_bytes{NS} / (redis_memory_max_bytes{NS} > 0)"}, "redis_exporter"),
-]  # fmt: skip
+    Panel(
+        "Redis, memory in use",
+        "percentunit",
+        {"{{namespace}}": f"redis_memory_used_bytes{NS} / (redis_memory_max_bytes{NS} > 0)"},
+        "redis_exporter",
+    ),
+]
 
 
 def dashboard(uid: str, title: str, panels: list[Panel]) -> dict[str, Any]:
     """Numbers in a row of their own, then graphs, two in a row."""
     return {
-        "uid": uid, "title": title, "tags": ["a2llm"], "schemaVersion": 39, "editable": False, "refresh": "30s", "timezone": "browser",
-        "time": {"from": "now-3h", "to": "now"}, "templating": {"list": _variables(panels)}, "panels": _placed(panels),
+        "uid": uid,
+        "title": title,
+        "tags": ["a2llm"],
+        "schemaVersion": 39,
+        "editable": False,
+        "refresh": "30s",
+        "timezone": "browser",
+        "time": {"from": "now-3h", "to": "now"},
+        "templating": {"list": _variables(panels)},
+        "panels": _placed(panels),
         "links": [{"title": "A2-LLM", "type": "dashboards", "tags": ["a2llm"], "includeVars": True, "keepTime": True}],
-    }  # fmt: skip
+    }
 
 
 def _variables(panels: list[Panel]) -> list[dict[str, Any]]:
     datasource = {"name": "datasource", "type": "datasource", "query": "prometheus", "refresh": 1}
     namespace = {
-        "name": "namespace", "type": "query", "datasource": PROMETHEUS, "includeAll": True, "allValue": ".*", "refresh": 2,
-        "query": "label_values(a2_gateway_sessions, namespace)", "current": {"text": "All", "value": "$__all"},
-    }  # fmt: skip
+        "name": "namespace",
+        "type": "query",
+        "datasource": PROMETHEUS,
+        "includeAll": True,
+        "allValue": ".*",
+        "refresh": 2,
+        "query": "label_values(a2_gateway_sessions, namespace)",
+        "current": {"text": "All", "value": "$__all"},
+    }
     price = {"name": "price_per_hour", "label": "USD per engine and hour", "type": "textbox", "query": "1.20"}
     price["current"] = {"text": price["query"], "value": price["query"]}  # type: ignore[assignment]
     asked = any("$price_per_hour" in query for panel in panels for query in panel.queries.values())
@@ -154,10 +242,15 @@ def _placed(panels: list[Panel]) -> list[dict[str, Any]]:
 def _drawn(panel: Panel, number: int, kind: str, place: tuple[int, int, int, int]) -> dict[str, Any]:
     targets = [{"refId": chr(65 + i), "expr": query, "legendFormat": legend} for i, (legend, query) in enumerate(panel.queries.items())]
     return {
-        "id": number, "type": kind, "title": panel.title, "description": panel.says, "datasource": PROMETHEUS,
-        "gridPos": dict(zip("xywh", place, strict=True)), "targets": targets,
+        "id": number,
+        "type": kind,
+        "title": panel.title,
+        "description": panel.says,
+        "datasource": PROMETHEUS,
+        "gridPos": dict(zip("xywh", place, strict=True)),
+        "targets": targets,
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
-    }  # fmt: skip
+    }
 
 
 DASHBOARDS = {

@@ -1,4 +1,4 @@
-"""What the gateway counts about responses: how they ended, how soon they began and why, whether the player ran dry. Sockets and REST turns."""
+"""Counts responses of sockets and REST turns: how they ended, how soon they began and why, whether the player ran dry."""
 
 from collections.abc import Mapping
 
@@ -14,10 +14,20 @@ class ResponseMetrics:
         shown, ended = registry or CollectorRegistry(), (names.LABEL_STATUS, names.LABEL_CODE)
         version, buckets = names.LABEL_VERSION, names.BUCKETS_LATENCY_SECONDS
         self._responses = Counter(names.METRIC_GATEWAY_RESPONSES, "responses by how they ended", ended, registry=shown)
-        self._first_packet = Histogram(names.METRIC_GATEWAY_FIRST_PACKET_SECONDS, "the turn was called over to first sound sent",
-                                       (version,), buckets=buckets, registry=shown)  # fmt: skip
-        self._phases = Histogram(names.METRIC_GATEWAY_PHASE_SECONDS, "parts of the time to the first sound",
-                                 (names.LABEL_PHASE, version), buckets=buckets, registry=shown)  # fmt: skip
+        self._first_packet = Histogram(
+            names.METRIC_GATEWAY_FIRST_PACKET_SECONDS,
+            "the turn was called over to first sound sent",
+            (version,),
+            buckets=buckets,
+            registry=shown,
+        )
+        self._phases = Histogram(
+            names.METRIC_GATEWAY_PHASE_SECONDS,
+            "parts of the time to the first sound",
+            (names.LABEL_PHASE, version),
+            buckets=buckets,
+            registry=shown,
+        )
         self._underruns = Counter(names.METRIC_GATEWAY_UNDERRUNS, "responses whose player ran dry", registry=shown)
 
     def count(self, status: str, code: str, *, underran: bool) -> None:
