@@ -1,8 +1,13 @@
 """What all tests share: a category from the folder, and small real files made on the spot."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from sql_stand import Postgres
 
 CATEGORIES = ("unit", "contract", "parity", "integration", "e2e")
 ORDER = {name: index for index, name in enumerate(CATEGORIES)}
@@ -37,3 +42,18 @@ def mini_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from gguf_mini import write_mini_gguf
 
     return write_mini_gguf(tmp_path_factory.mktemp("gguf") / "mini.gguf")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["Postgres"]:
+    """PostgreSQL, started once by each test process that asks for it."""
+    from sql_stand import postgres_standing
+
+    with postgres_standing() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, of each kind that the recorder can use."""
+    return f"sqlite:///{tmp_path / 'recorder.sqlite'}" if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()

@@ -36,10 +36,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(command: list[str], port: int, log: Path, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    command: list[str], port: int, log: Path, env: dict[str, str] | None = None, **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server that listens on `port` while inside; killed at the end (Tansu waits for its clients when asked nicely)."""
     with log.open("ab") as output:
-        running = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | (env or {}))
+        running = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | (env or {}), **options)
     try:
         _wait_for_port(running, port, log)
         yield running

@@ -371,7 +371,7 @@ def test_client_secrets_have_the_shape_of_the_ga_api_and_open_little(stand) -> N
             for seconds in (9, 7201):
                 refused = await client.post("/v1/realtime/client_secrets", json={"expires_after": {"seconds": seconds}})
                 check_problem(refused, 422, "invalid_value")
-            keys = [key.decode() for key in await made.parts.redis.keys("a2:acme:secret:*")]
+            keys = [key.decode() for key in await made.parts.redis.keys("*:acme:secret:*")]
             assert len(keys) == 1 and made_secret.value not in keys[0]
             assert made_secret.value.encode() not in await made.parts.redis.get(keys[0])
             assert 0 < await made.parts.redis.ttl(keys[0]) <= 60

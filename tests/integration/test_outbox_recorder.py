@@ -12,12 +12,9 @@ from pathlib import Path
 
 import pytest
 from gateway_stand import GatewayStand, eventually, free_port, gateway_standing, process, recorder_command, run, tansu_command
-from sqlalchemy import inspect
 
 from a2serve.contracts.records import AuditRecord, UsageRecord
 from a2serve.gateway.state.outbox import Outbox
-from a2serve.recorder.database import RecordDatabase
-from a2serve.recorder.tables import metadata
 
 # kafka-python leaves the socket of a connection that was refused to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:.*socket.socket:pytest.PytestUnraisableExceptionWarning")
@@ -149,16 +146,3 @@ def test_a_killed_recorder_goes_on_and_doubles_nothing(servers: Servers, valkey_
             assert recorder.wait(30) == 0
 
     run(within)
-
-
-def test_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
-    database = RecordDatabase(f"sqlite:///{tmp_path / 'r.sqlite'}")
-    database.migrate()
-    database.migrate()
-    found = inspect(database.engine)
-    for table in metadata.tables.values():
-        columns = {column["name"]: column for column in found.get_columns(table.name)}
-        assert {column.name: column.nullable for column in table.columns} == {name: value["nullable"] for name, value in columns.items()}
-        assert {column.name: str(column.type) for column in table.columns} == {name: str(value["type"]) for name, value in columns.items()}
-        assert {str(index.name) for index in table.indexes} == {index["name"] for index in found.get_indexes(table.name)}
-    database.close()

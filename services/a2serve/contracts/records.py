@@ -8,14 +8,17 @@ import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 TOPIC_SESSIONS = "a2.sessions"
 TOPIC_TURNS = "a2.turns"
 TOPIC_USAGE = "a2.usage"
 TOPIC_AUDIT = "a2.audit"
 
-# As long as the recorder's columns.
+# What the recorder's columns hold.
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+Whole = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
+SmallWhole = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
 Word = Annotated[str, Field(max_length=16)]
 Id = Annotated[str, Field(max_length=64)]
 Name = Annotated[str, Field(max_length=128)]
@@ -51,8 +54,8 @@ class SessionRecord(RecordBase):
     key_id: Id = ""
     end_user_id: Name = ""
     cause: Word = ""
-    duration_ms: int = 0
-    turns: int = 0
+    duration_ms: Whole = 0
+    turns: SmallWhole = 0
 
 
 class TurnRecord(RecordBase):
@@ -68,15 +71,15 @@ class TurnRecord(RecordBase):
     status: Word
     user_text: str = ""
     avatar_text: str = ""
-    endpointing_ms: float = 0.0
-    transcription_ms: float = 0.0
-    first_packet_ms: float | None = None
-    queue_ms: float = 0.0
-    prefill_ms: float = 0.0
-    first_audio_ms: float = 0.0
-    compute_ms: float = 0.0
-    cut_ms: int | None = None
-    audio_ms: int = 0
+    endpointing_ms: FiniteFloat = 0.0
+    transcription_ms: FiniteFloat = 0.0
+    first_packet_ms: FiniteFloat | None = None
+    queue_ms: FiniteFloat = 0.0
+    prefill_ms: FiniteFloat = 0.0
+    first_audio_ms: FiniteFloat = 0.0
+    compute_ms: FiniteFloat = 0.0
+    cut_ms: Whole | None = None
+    audio_ms: Whole = 0
 
 
 class UsageRecord(RecordBase):
@@ -87,11 +90,11 @@ class UsageRecord(RecordBase):
     response_id: Id
     end_user_id: Name = ""
     model: Name = ""
-    input_tokens: int = Field(default=0, ge=0)
-    cached_tokens: int = Field(default=0, ge=0)
-    output_text_tokens: int = Field(default=0, ge=0)
-    input_audio_ms: int = Field(default=0, ge=0)
-    output_audio_ms: int = Field(default=0, ge=0)
+    input_tokens: Count = 0
+    cached_tokens: Count = 0
+    output_text_tokens: Count = 0
+    input_audio_ms: Count = 0
+    output_audio_ms: Count = 0
 
 
 class AuditRecord(RecordBase):

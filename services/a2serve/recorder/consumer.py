@@ -104,7 +104,7 @@ class Recorder:
         for (topic, outcome), count in stored.outcomes.items():
             self._metrics.records.labels(topic, outcome).inc(count)
             if outcome == "unreadable":
-                log.error("messages that are no record", extra={"topic": topic, "count": count})
+                log.error("messages that SQL cannot hold were set aside in `unreadable`", extra={"topic": topic, "count": count})
         ends = {partition: OffsetAndMetadata(batch[-1].offset + 1, "", -1) for partition, batch in polled.items()}
         consumer.commit(ends)
         self._measure_lag(consumer)

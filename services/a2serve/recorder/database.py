@@ -1,21 +1,22 @@
 """Writes batches into SQL: records once, with the offsets they came from, in one transaction. SQLite and Postgres."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, create_engine, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, IntegrityError
 
 from a2serve.contracts.records import read_record
 from a2serve.recorder.tables import TABLE_OF, offsets, row_of, unreadable, utc_now
+from a2serve.recorder.upgrading import upgrade
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+# What a database says of a value that it cannot hold: the message's fault, which no second try mends.
+UNSTORABLE = (DataError, IntegrityError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +46,29 @@ class RecordDatabase:
         self._engine = create_engine(url, pool_pre_ping=True)
         if parsed.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _wait_for_readers)
+            event.listen(self._engine, "begin", _begin)
 
     @property
     def engine(self) -> Engine:
         return self._engine
 
     def migrate(self) -> None:
-        """Bring the tables up to this version; replicas that start together wait for each other where the database can."""
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
+        """Bring the tables up to this version; replicas that start together wait for each other."""
         with self._engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(connection)
 
     def store(self, messages: Sequence[Message]) -> Stored:
-        """All of it or nothing."""
+        """All of it or nothing. A message whose values the database refuses is set aside in `unreadable`, the others go on."""
+        try:
+            return self._store(messages, _store)
+        except UNSTORABLE:
+            return self._store(messages, _store_or_set_aside)
+
+    def _store(self, messages: Sequence[Message], store: Callable[[Connection, Message], str]) -> Stored:
         outcomes: Counter[tuple[str, str]] = Counter()
         with self._engine.begin() as connection:
             for message in messages:
-                outcomes[(message.topic, _store(connection, message))] += 1
+                outcomes[(message.topic, store(connection, message))] += 1
             for (topic, partition), last in {(m.topic, m.partition): m.offset for m in messages}.items():
                 _remember(connection, topic, partition, last + 1)
         return Stored(outcomes)
@@ -82,13 +87,27 @@ def _store(connection: Connection, message: Message) -> str:
     try:
         record = read_record(message.topic, message.value)
     except ValueError as error:
-        place = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
-        row = place | {"at": utc_now(), "error": str(error)[:2000], "value": message.value}
-        connection.execute(_insert(connection, unreadable).values(row).on_conflict_do_nothing())
-        return "unreadable"
+        return _set_aside(connection, message, error)
     table = TABLE_OF[message.topic]
-    done = connection.execute(_insert(connection, table).values(row_of(record)).on_conflict_do_nothing(index_elements=["record_id"]))
-    return "stored" if done.rowcount else "repeated"
+    statement = _insert(connection, table).values(row_of(record)).on_conflict_do_nothing(index_elements=["record_id"])
+    # Not `rowcount`, which is -1 on Postgres.
+    return "repeated" if connection.execute(statement.returning(table.c.record_id)).first() is None else "stored"
+
+
+def _store_or_set_aside(connection: Connection, message: Message) -> str:
+    try:
+        with connection.begin_nested():
+            return _store(connection, message)
+    except UNSTORABLE as error:
+        return _set_aside(connection, message, error)
+
+
+def _set_aside(connection: Connection, message: Message, error: Exception) -> str:
+    place = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+    why = str(getattr(error, "orig", error)).replace("\0", "")[:2000]
+    row = place | {"at": utc_now(), "error": why, "value": message.value}
+    connection.execute(_insert(connection, unreadable).values(row).on_conflict_do_nothing())
+    return "unreadable"
 
 
 def _remember(connection: Connection, topic: str, partition: int, next_offset: int) -> None:
@@ -104,5 +123,11 @@ def _insert(connection: Connection, table: Table) -> Any:
 
 def _wait_for_readers(connection: Any, _: object) -> None:
     """SQLite: readers (the gateway) do not stop the writer, and a busy file is waited for."""
+    connection.isolation_level = None  # transactions begin where SQLAlchemy says so, savepoints and CREATE TABLE included
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    """SQLite: whoever is going to write waits here for the others, and not in the middle."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

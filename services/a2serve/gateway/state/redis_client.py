@@ -21,7 +21,7 @@ from redis.asyncio.cluster import ClusterNode, ClusterPipeline
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, ReadOnlyError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -140,10 +140,10 @@ def _client(pool: Any) -> BoundedRedis:
 def _behind_sentinels(url: str, name: str, tls: dict[str, str], options: dict[str, Any]) -> BoundedRedis:
     """What the URL says beside its hosts (user, password) is for the Sentinels; its database is Redis'."""
     hosts, said = _hosts(url)
-    shared = {"socket_connect_timeout": 1, "socket_timeout": None} | tls | ({"ssl": True} if url.startswith("rediss:") else {})
-    own = {key: said[key] for key in ("username", "password") if key in said}
-    sentinels = Sentinel(hosts, sentinel_kwargs=shared | own)
     ssl = {"ssl": True} if url.startswith("rediss:") else {}
+    own = {key: said[key] for key in ("username", "password") if key in said} | tls | ssl
+    at_once = Retry(NoBackoff(), 0)  # where one Sentinel is down, the next one is asked
+    sentinels = Sentinel(hosts, sentinel_kwargs={"socket_connect_timeout": 1, "socket_timeout": None, "retry": at_once} | own)
     pool: Any = _SentinelPool(name, sentinels, db=said.get("db", 0), **options, **ssl)
     client = _client(pool)
     client.sentinels = sentinels
