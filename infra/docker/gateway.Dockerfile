@@ -1,4 +1,4 @@
-# syntax=docker/dockerfile:1.7
+# syntax=docker/dockerfile:1.14
 # The gateway: REST, the realtime socket, the page. No torch, no model.
 #
 #   docker build -f infra/docker/gateway.Dockerfile -t a2llm/gateway:0.1.0 .
@@ -9,18 +9,18 @@ ARG BASE=python:3.11.13-slim-bookworm
 
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
-COPY infra/docker/requirements/gateway.txt models/weights/packages.txt /src/
+COPY requirements/gateway.txt models/weights/packages.txt /src/
 # Of the packages with weights only voice activity (2 MB of ONNX), held to its hash.
 RUN python -m venv /opt/venv \
- && pip install --no-deps --only-binary=:all: --requirement /src/gateway.txt \
+ && pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/gateway.txt \
  && sed -n '/^silero-vad/,/sha256/p' /src/packages.txt > /src/vad.txt \
  && pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/vad.txt
 
 # The page, with the Node.js that the tests use too (it comes from PyPI).
 FROM ${BASE} AS page
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
-COPY infra/docker/requirements/page.txt /src/
-RUN python -m venv /opt/venv && pip install --no-deps --only-binary=:all: --requirement /src/page.txt
+COPY requirements/page.txt /src/
+RUN python -m venv /opt/venv && pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/page.txt
 WORKDIR /src/services/web
 COPY services/web/package.json services/web/package-lock.json ./
 RUN npm ci --no-audit --no-fund
@@ -30,7 +30,8 @@ RUN npm run build
 
 # What is inside, as CycloneDX: made by a tool that does not get into the image.
 FROM build AS sbom
-RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install cyclonedx-bom==7.5.0 \
+COPY requirements/sbom.txt /src/
+RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/sbom.txt \
  && /opt/sbom/bin/cyclonedx-py environment --output-file /sbom.cdx.json /opt/venv/bin/python
 
 FROM ${BASE}
@@ -45,13 +46,13 @@ LABEL org.opencontainers.image.title="a2llm-gateway" \
 # /etc/a2llm holds the tenants file: a volume that `a2 keys` writes, or a mounted Secret.
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp a2 && install --directory --owner a2 /etc/a2llm
 COPY --from=build /opt/venv /opt/venv
-COPY --from=page /src/services/web/dist /opt/a2llm/web
-COPY --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.json
-COPY models/avatars /opt/a2llm/avatars
-COPY services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
-COPY services/a2serve/contracts /opt/a2llm/a2serve/contracts
-COPY services/a2serve/telemetry /opt/a2llm/a2serve/telemetry
-COPY services/a2serve/gateway /opt/a2llm/a2serve/gateway
+COPY --chmod=u=rwX,go=rX --from=page /src/services/web/dist /opt/a2llm/web
+COPY --chmod=u=rwX,go=rX --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.json
+COPY --chmod=u=rwX,go=rX models/avatars /opt/a2llm/avatars
+COPY --chmod=u=rwX,go=rX services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
+COPY --chmod=u=rwX,go=rX services/a2serve/contracts /opt/a2llm/a2serve/contracts
+COPY --chmod=u=rwX,go=rX services/a2serve/telemetry /opt/a2llm/a2serve/telemetry
+COPY --chmod=u=rwX,go=rX services/a2serve/gateway /opt/a2llm/a2serve/gateway
 RUN python -m compileall -q /opt/a2llm
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/a2llm PYTHONUNBUFFERED=1 HOME=/tmp \
     A2_GATEWAY_HOST=0.0.0.0 A2_GATEWAY_WEB_FOLDER=/opt/a2llm/web A2_GATEWAY_AVATARS_FOLDER=/opt/a2llm/avatars A2_TENANTS_FILE=/etc/a2llm/tenants.toml

@@ -1,4 +1,4 @@
-# syntax=docker/dockerfile:1.7
+# syntax=docker/dockerfile:1.14
 # The recorder; also the jobs beside it: a2serve.recorder.migrate (tables) and a2serve.recorder.topics.
 #
 #   docker build -f infra/docker/recorder.Dockerfile -t a2llm/recorder:0.1.0 .
@@ -9,12 +9,13 @@ ARG BASE=python:3.11.13-slim-bookworm
 
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
-COPY infra/docker/requirements/recorder.txt /src/
-RUN python -m venv /opt/venv && pip install --no-deps --only-binary=:all: --requirement /src/recorder.txt
+COPY requirements/recorder.txt /src/
+RUN python -m venv /opt/venv && pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/recorder.txt
 
 # What is inside, as CycloneDX: made by a tool that does not get into the image.
 FROM build AS sbom
-RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install cyclonedx-bom==7.5.0 \
+COPY requirements/sbom.txt /src/
+RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/sbom.txt \
  && /opt/sbom/bin/cyclonedx-py environment --output-file /sbom.cdx.json /opt/venv/bin/python
 
 FROM ${BASE}
@@ -28,12 +29,12 @@ LABEL org.opencontainers.image.title="a2llm-recorder" \
       a2llm.sbom="/usr/share/a2llm/sbom.cdx.json"
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp a2
 COPY --from=build /opt/venv /opt/venv
-COPY --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.json
-COPY infra/kafka/topics.yaml /etc/a2llm/topics.yaml
-COPY services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
-COPY services/a2serve/contracts /opt/a2llm/a2serve/contracts
-COPY services/a2serve/telemetry /opt/a2llm/a2serve/telemetry
-COPY services/a2serve/recorder /opt/a2llm/a2serve/recorder
+COPY --chmod=u=rwX,go=rX --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.json
+COPY --chmod=u=rwX,go=rX infra/kafka/topics.yaml /etc/a2llm/topics.yaml
+COPY --chmod=u=rwX,go=rX services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
+COPY --chmod=u=rwX,go=rX services/a2serve/contracts /opt/a2llm/a2serve/contracts
+COPY --chmod=u=rwX,go=rX services/a2serve/telemetry /opt/a2llm/a2serve/telemetry
+COPY --chmod=u=rwX,go=rX services/a2serve/recorder /opt/a2llm/a2serve/recorder
 RUN python -m compileall -q /opt/a2llm
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/a2llm PYTHONUNBUFFERED=1 HOME=/tmp \
     A2_RECORDER_HOST=0.0.0.0

