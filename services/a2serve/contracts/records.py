@@ -61,7 +61,7 @@ class SessionRecord(RecordBase):
 class TurnRecord(RecordBase):
     """One response and what it answered. `first_packet_ms` counts from when the turn was called over; None: nothing came.
 
-    `cut_ms`: the millisecond at which the answer was cut; `avatar_text` is then what was heard of it.
+    `cut_ms`: the millisecond at which the answer was cut. What was said is not told: a broker cannot forget a message before its time.
     """
 
     kind: Literal["turn"] = "turn"
@@ -69,8 +69,6 @@ class TurnRecord(RecordBase):
     response_id: Id
     end_user_id: Name = ""
     status: Word
-    user_text: str = ""
-    avatar_text: str = ""
     endpointing_ms: FiniteFloat = 0.0
     transcription_ms: FiniteFloat = 0.0
     first_packet_ms: FiniteFloat | None = None

@@ -47,8 +47,8 @@ sessions = Table(
 turns = Table(
     "turns", metadata, *_common(), *_spoken(),
     Column("status", String(16), nullable=False),
-    Column("user_text", Text, nullable=False),
-    Column("avatar_text", Text, nullable=False),
+    Column("user_text", Text, nullable=False, default=""),  # what was said was kept here once; both are empty now
+    Column("avatar_text", Text, nullable=False, default=""),
     Column("endpointing_ms", Float, nullable=False),
     Column("transcription_ms", Float, nullable=False),
     Column("first_packet_ms", Float, nullable=True),
@@ -80,6 +80,29 @@ audit = Table(
     Column("outcome", String(16), nullable=False),
     Column("detail", JSON, nullable=False),
     Index("audit_by_tenant", "tenant", "at"),
+)  # fmt: skip
+
+# What was said, for tenants that ask for it: written and erased by the gateway (state/transcripts.py), since it does not pass
+# the broker. The recorder deletes what is older than `delete_after`.
+transcripts = Table(
+    "transcripts", metadata,
+    Column("response_id", String(64), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("session_id", String(64), nullable=False),
+    Column("end_user_id", String(128), nullable=False),
+    Column("at", DateTime, nullable=False),  # UTC
+    Column("user_text", Text, nullable=False),
+    Column("avatar_text", Text, nullable=False),
+    Column("delete_after", DateTime, nullable=False, index=True),
+    Index("transcripts_by_session", "tenant", "session_id"),
+)  # fmt: skip
+
+# Sessions whose words were erased: what still comes in of them is erased too.
+erased = Table(
+    "erased", metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("delete_after", DateTime, nullable=False),
 )  # fmt: skip
 
 # Up to where a partition was read; written in the same transaction as what was read.

@@ -13,8 +13,6 @@ from a2serve.gateway import request_context
 from a2serve.gateway.realtime.collaborators import SessionFacts, StoreUnavailable, TurnFacts
 from a2serve.gateway.state.outbox import Outbox
 
-LONGEST_TEXT = 20_000  # a broker takes messages of a megabyte
-
 
 class OutboxRecords:
     """One per gateway. `model` tells the revision that answers now."""
@@ -46,10 +44,9 @@ def _turn(facts: TurnFacts) -> TurnRecord:
     return TurnRecord(
         record_id=f"turn_{facts.response_id}", tenant=facts.tenant, session_id=facts.session_id, response_id=facts.response_id,
         end_user_id=context.end_user_id, request_id=context.request_id, trace_id=facts.trace_id, status=facts.status,
-        user_text=facts.user_text[:LONGEST_TEXT], avatar_text=facts.avatar_text[:LONGEST_TEXT], endpointing_ms=facts.endpointing_ms,
-        transcription_ms=facts.transcription_ms, first_packet_ms=facts.first_packet_ms, queue_ms=timings.queue_ms,
-        prefill_ms=timings.prefill_ms, first_audio_ms=timings.first_audio_ms, compute_ms=timings.compute_ms, cut_ms=facts.cut_ms,
-        audio_ms=facts.audio_ms,
+        endpointing_ms=facts.endpointing_ms, transcription_ms=facts.transcription_ms, first_packet_ms=facts.first_packet_ms,
+        queue_ms=timings.queue_ms, prefill_ms=timings.prefill_ms, first_audio_ms=timings.first_audio_ms,
+        compute_ms=timings.compute_ms, cut_ms=facts.cut_ms, audio_ms=facts.audio_ms,
     )  # fmt: skip
 
 
