@@ -58,7 +58,7 @@ LABEL_FINAL: Final = "final"
 
 BUCKETS_STEP_SECONDS: Final = (0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.04, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0)
 BUCKETS_LATENCY_SECONDS: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0)
-BUCKETS_BATCH: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+BUCKETS_BATCH: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 # --- gateway: the session --------------------------------------------------------------------------------------------
 SPAN_SESSION: Final = "a2.gateway.session"  # socket open -> closed; turns link to it
