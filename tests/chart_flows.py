@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from chart_graph import matches
+from chart_policy import ASKING
 from chart_render import Object, Pod, Rendered, pods
 
 DNS = (("TCP", 53), ("UDP", 53))
@@ -112,8 +113,7 @@ def _wanted_outside(values: Any) -> set[tuple[str, str, int, str]]:
         rows += [
             ("head", "monitoringFrom", 8080),
             ("head", "kuberayFrom", 8265),
-            ("head", "kubernetesTo", 443),
-            ("head", "kubernetesTo", 6443),
+            *((who, "kubernetesTo", port) for who in ASKING for port in (443, 6443)),
         ]
     else:
         rows += [("inference", "monitoringFrom", 9464)]

@@ -52,14 +52,14 @@ def _workloads(found: Rendered) -> Iterator[str]:
 
 
 def _services(found: Rendered) -> Iterator[str]:
-    for service in found.of("Service"):
+    for service in found.services:
         name, selected = service["metadata"]["name"], selected_pods(found, service["spec"]["selector"])
         kinds = {(pod.component, pod.labels.get("a2llm/version")) for pod in selected}
         if len(kinds) != 1:
             yield f"Service {name} selects pods of {[pod.owner for pod in selected]}"
         for port in service["spec"]["ports"]:
             yield from (f"Service {name}: {pod.owner} has no port {port['targetPort']}"
-                        for pod in selected if port["targetPort"] not in port_names(pod))  # fmt: skip
+                        for pod in selected if port["targetPort"] not in _targeted(pod))  # fmt: skip
     for each in found.of("StatefulSet"):
         if each["spec"]["serviceName"] not in {service["metadata"]["name"] for service in found.of("Service")}:
             yield f"{each['metadata']['name']} has no Service"
@@ -67,6 +67,12 @@ def _services(found: Rendered) -> Iterator[str]:
 
 def selected_pods(found: Rendered, selector: dict[str, str]) -> list[Pod]:
     return [pod for pod in pods(found) if matches(selector, pod.labels)]
+
+
+def _targeted(pod: Pod) -> set[str | int]:
+    """A port may be meant by name or by number."""
+    named = port_names(pod)
+    return {*named, *named.values()}
 
 
 def port_names(pod: Pod) -> dict[str, int]:
@@ -171,7 +177,7 @@ def _targets(found: Rendered) -> Iterator[str]:
             for one in found.of(target["kind"])
             if one["metadata"]["name"] == target["name"] and one["apiVersion"] == target["apiVersion"]
         ]
-        if len(goals) != 1 or "replicas" in goals[0]["spec"]:
+        if len(goals) != 1 or "replicas" in goals[0]["spec"]:  # nobody is asked here; test_chart_live has the rest
             yield f"{each['kind']} {each['metadata']['name']}: no {target['name']} that it could scale"
         low, high = (spec.get(name, spec.get(f"{name[:3]}ReplicaCount", 0)) for name in ("minReplicas", "maxReplicas"))
         if not 0 < low <= high and not (low == 0 <= high):
@@ -223,9 +229,10 @@ def _policies(found: Rendered) -> Iterator[str]:
 
 def _addresses(found: Rendered) -> Iterator[str]:
     """host:port of this release, wherever it is said: in variables, triggers, configuration."""
-    services = {each["metadata"]["name"]: {port["port"] for port in each["spec"]["ports"]} for each in found.of("Service")}
+    services = {each["metadata"]["name"]: {port["port"] for port in each["spec"]["ports"]} for each in found.services}
     own = re.compile(rf"\b({re.escape(found.fullname)}-[-a-z0-9]+)(?::([0-9]+))?(?=[/,\s\"\\]|$)")
-    texts = [json.dumps(environment(container)) for pod in pods(found) for container in pod.containers]
+    variables = [environment(container) for pod in pods(found) for container in pod.containers]
+    texts = [json.dumps(each) for each in variables if "WANTED" not in each]  # names of RayServices, no addresses
     texts += [json.dumps(trigger["metadata"]) for each in found.of("ScaledObject") for trigger in each["spec"]["triggers"]]
     texts += [each["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisAddress"] for each in found.of("RayService")]
     texts += ["\n".join(each.get("command", []) + each.get("args", [])) for pod in pods(found) for each in pod.containers]

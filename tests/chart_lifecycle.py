@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from chart_render import Object, Pod, Rendered, environment, pods
 
 CLOSING_S = 5  # uvicorn's own, after the drain
+HELM_S = 300  # --timeout, unless told otherwise
 TRITON_S = 5  # its --exit-timeout-secs
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 # What each is asked over HTTP, start, life and readiness.
@@ -18,7 +19,7 @@ ASKED = {
     "triton": ("triton-http/v2/models/a2llm/ready", "triton-http/v2/health/live", "triton-http/v2/models/a2llm/ready"),
     "collector": ("health/", "health/", "health/"),
 }
-INSIDE = ("/metrics", "/healthz", "/readyz", "/local/session", "/debug")
+INSIDE = ("/metrics", "/healthz", "/readyz", "/statusz", "/local/session", "/debug")
 
 
 def lifecycle_problems(found: Rendered) -> list[str]:
@@ -77,9 +78,14 @@ def _replacing(found: Rendered) -> Iterator[str]:
             yield "two standalone engines would share a GPU, or a session"
     for job in found.of("Job"):
         hooks = job["metadata"]["annotations"]["helm.sh/hook"]
-        wanted = {"migrations": "pre-install,pre-upgrade", "topics": "post-install,post-upgrade"}
+        wanted = {"migrations": "pre-upgrade", "topics": "post-install,post-upgrade", "bounds": "post-upgrade,post-rollback",
+                  "farewell": "pre-delete"}  # fmt: skip
         if hooks != wanted[job["metadata"]["labels"]["app.kubernetes.io/component"]]:
             yield f"{job['metadata']['name']} runs at {hooks}"
+        if "hook-failed" not in job["metadata"]["annotations"]["helm.sh/hook-delete-policy"]:
+            yield f"{job['metadata']['name']} stays when it has failed"
+        if job["spec"]["activeDeadlineSeconds"] >= HELM_S:
+            yield f"{job['metadata']['name']} outlives Helm's patience"
 
 
 def public(found: Rendered) -> list[tuple[str, str]]:

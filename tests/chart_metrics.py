@@ -18,6 +18,7 @@ OTHERS = {
     "nv_inference_request_failure", "nv_inference_pending_request_count",
     "haproxy_backend_active_servers", "haproxy_backend_current_sessions", "haproxy_backend_http_responses_total",  # HAProxy
     "ray_cluster_active_nodes", "ray_serve_deployment_replica_healthy", "ray_serve_num_ongoing_requests_at_replicas",  # Ray
+    "container_cpu_usage_seconds_total",  # the kubelets
     "kube_pod_container_status_restarts_total", "kube_pod_init_container_status_restarts_total", "kube_pod_status_ready",
     "kube_node_status_allocatable",  # kube-state-metrics
     "kuberay_service_condition_ready", "kuberay_service_condition_upgrade_in_progress",  # KubeRay's operator
@@ -26,7 +27,6 @@ OTHERS = {
     "redis_memory_used_bytes", "redis_memory_max_bytes",  # redis_exporter
 }  # fmt: skip
 WORDS = {"by", "on", "and", "or", "unless", "without", "ignoring", "group_left", "group_right", "offset", "bool", "inf", "nan"}
-P95 = "_p95"  # what an adapter makes of a histogram for the HPA (docs/kubernetes.md)
 
 
 def metrics_problems(found: Rendered) -> list[str]:
@@ -71,8 +71,8 @@ def _asked(found: Rendered) -> Iterator[tuple[str, str]]:
     for each in found.of("HorizontalPodAutoscaler"):
         for metric in each["spec"]["metrics"]:
             kind = metric["type"].lower()
-            name = metric[kind]["metric"]["name"]
-            yield f"{each['metadata']['name']}/{name}", name.removesuffix(P95)
+            if kind != "resource":  # those are Kubernetes' own
+                yield f"{each['metadata']['name']}/{kind}", metric[kind]["metric"]["name"]
     for each in found.of("ConfigMap"):
         for file, text in each["data"].items():
             if file.endswith(".json"):

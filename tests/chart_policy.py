@@ -8,6 +8,7 @@ from chart_render import Object, Pod, Rendered, environment, pods
 RESTRICTED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret", "image"}
 SECRET_NAME = re.compile(r"PASSWORD|TOKEN$|SECRET|APIKEY|CREDENTIAL")
 PASSWORD_IN_URL = re.compile(r"://[^/@]*:(?!\$\()[^/@]+@")
+ASKING = ("head", "bounds", "farewell")  # who speaks to the API server
 QUANTITY = re.compile(r"([0-9.]+)(m|[KMGT]i?)?")
 UNITS = {"m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, None: 1}
 
@@ -32,7 +33,7 @@ def _pod(pod: Pod) -> Iterator[str]:
         yield "has no seccomp profile"
     if any(spec.get(name) for name in ("hostNetwork", "hostPID", "hostIPC")):
         yield "shares a namespace of the host"
-    if spec.get("automountServiceAccountToken") is not (pod.component == "head"):
+    if spec.get("automountServiceAccountToken") is not (pod.component in ASKING):
         yield "mounts a token that it does not need, or lacks one"
     if spec.get("enableServiceLinks") is not False:
         yield "gets variables of Services, which look like settings"

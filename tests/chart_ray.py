@@ -16,6 +16,7 @@ from a2serve.inference.ray_environment import ray_environment
 from a2serve.inference.ray_scaling import SlotsPolicy
 from a2serve.inference.ray_settings import RaySettings
 
+LOG_BYTES = 64 << 20  # a dozen processes and some that have ended, in 2 GiB
 HAPROXY_FOLDER = Path("/tmp/haproxy")
 
 
@@ -31,7 +32,10 @@ def _ray_variables(env: dict[str, Any]) -> Iterator[str]:
     metrics_port = int(env.get("RAY_SERVE_HAPROXY_METRICS_PORT", 0)) or 1
     wanted = ray_environment(RaySettings(haproxy_metrics_port=metrics_port), HAPROXY_FOLDER)
     wanted = {name: value for name, value in wanted.items() if not name.startswith("RAY_AUTH_")}
-    there = {name: value for name, value in env.items() if name.startswith("RAY_")}
+    there = {name: value for name, value in env.items() if name.startswith("RAY_") and not name.startswith("RAY_ROTATION_")}
+    files = int(env.get("RAY_ROTATION_BACKUP_COUNT", 5)) + 1
+    if (size := int(env.get("RAY_ROTATION_MAX_BYTES", 512 << 20)) * files) > LOG_BYTES:
+        yield f"one process may log {size} bytes into /tmp"
     yield from (f"{name} is {there.get(name)!r}, not {wanted.get(name)!r}" for name in sorted(wanted.keys() | there.keys())
                 if wanted.get(name) != there.get(name))  # fmt: skip
     if (
@@ -56,6 +60,9 @@ def _service(service: Object) -> Iterator[str]:
     pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["ray"]
     if f"ray[serve,serve-grpc]=={cluster['rayVersion']}" not in pins:
         yield f"Ray {cluster['rayVersion']} is not the pinned one"
+    served = next(each for each in Rendered({"": [service]}, {}).services)["spec"]
+    if served["clusterIP"] != "None" or [port["port"] for port in served["ports"]] != [50051]:
+        yield f"gateways would find {served}"
     if (
         cluster["authOptions"] != {"mode": "token"}
         or not cluster["enableInTreeAutoscaling"]

@@ -85,6 +85,11 @@ class Rendered:
     def of(self, *kinds: str) -> list[Object]:
         return [each for each in self.objects if each["kind"] in kinds]
 
+    @property
+    def services(self) -> list[Object]:
+        """Ours, and those that KubeRay makes of a RayService's `serveService`: it takes the port named `serve`, and selects workers."""
+        return self.of("Service") + [_served(each) for each in self.of("RayService")]
+
     def one(self, kind: str, name: str) -> Object:
         """Of this release by the end of its name."""
         found = [each for each in self.of(kind) if each["metadata"]["name"].endswith(f"-{name}")]
@@ -94,6 +99,17 @@ class Rendered:
     @property
     def fullname(self) -> str:
         return self.values.get("fullnameOverride") or FULLNAME
+
+
+def _served(service: Object) -> Object:
+    """As KubeRay 1.5 builds it; the selector stands for `ray.io/cluster` of the active cluster, which nobody knows beforehand."""
+    wanted, cluster = service["spec"]["serveService"], service["spec"]["rayClusterConfig"]
+    head = cluster["headGroupSpec"]["template"]["spec"]["containers"][0]
+    ports = [{"name": each["name"], "port": each["containerPort"]} for each in head["ports"] if each["name"] == "serve"]
+    ports = ports or [each for each in wanted["spec"]["ports"] if each["name"] == "serve"]
+    labels = cluster["workerGroupSpecs"][0]["template"]["metadata"]["labels"]
+    return {"kind": "Service", "apiVersion": "v1", "metadata": wanted["metadata"],
+            "spec": {**wanted["spec"], "selector": labels, "ports": [{**each, "targetPort": each["port"]} for each in ports]}}  # fmt: skip
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def _ports(container: Object, env: dict[str, Any]) -> Iterator[str]:
         "triton": {"triton-http": flags.get("http-port"), "triton-metrics": flags.get("metrics-port")},
         "ray-worker": {"replica-metrics": env.get("A2_INFERENCE_REPLICA_METRICS_PORT"), "serve": "8000", "metrics": "8080",
                        "haproxy-metrics": env.get("RAY_SERVE_HAPROXY_METRICS_PORT")},
-        "ray-head": {"dashboard": "8265", "gcs-server": "6379", "metrics": "8080", "serve": "8000"},
+        "ray-head": {"dashboard": "8265", "gcs-server": "6379", "metrics": "8080"},
         "collector": {"otlp-http": "4318", "health": "13133", "metrics": "8888"},
     }.get(container["name"], {})  # fmt: skip
     yield from (

@@ -34,6 +34,18 @@ What the schema cannot say: values that only make sense together. All mistakes a
 - inference: worker group {{ $group }} of version {{ $name }} has more workers at the least than at the most
 {{- end }}
 {{- end }}
+{{- $device := default "" $version.settings.device }}
+{{- if eq $device "auto" }}
+- inference: version {{ $name }}: device `auto` would speak on the CPU where a GPU is not seen; leave it null
+{{- else if and $device (eq $v.inference.mode "ray") }}
+{{- range $group, $own := $version.workerGroups }}
+{{- if ne (hasPrefix "cuda" $device) (gt (int $own.gpus) 0) }}
+- inference: version {{ $name }} says device {{ $device }}, but worker group {{ $group }} has {{ $own.gpus }} GPUs; leave it null
+{{- end }}
+{{- end }}
+{{- else if and $device (ne (hasPrefix "cuda" $device) (gt (int $v.inference.standalone.gpus) 0)) }}
+- inference: version {{ $name }} says device {{ $device }}, but `standalone.gpus` is {{ $v.inference.standalone.gpus }}; leave it null
+{{- end }}
 {{- if le (float64 $version.settings.drainS) 0.0 }}
 - inference: version {{ $name }} needs time to drain
 {{- end }}
@@ -44,10 +56,26 @@ What the schema cannot say: values that only make sense together. All mistakes a
 - {{ $part }}: `autoscaling.min` is above `autoscaling.max`
 {{- end }}
 {{- end }}
+{{- include "a2llm.storageMistakes" . }}
 {{- if and $v.ingress.enabled $v.httpRoute.enabled }}
 - choose one way in: `ingress` or `httpRoute`
 {{- end }}
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) }}
 - httpRoute: `parentRefs` names no Gateway
+{{- end }}
+{{- end }}
+
+{{/* A StatefulSet's volume keeps its size and class: the API server would refuse the upgrade half-way. Known where there is a cluster to ask. */}}
+{{- define "a2llm.storageMistakes" -}}
+{{- range $name := list "redis" "kafka" }}
+{{- $wanted := (get $.Values $name).inChart }}
+{{- if $wanted.enabled }}
+{{- $live := include "a2llm.live" (list $ "apps/v1" "StatefulSet" (include "a2llm.component" (list $ $name))) | fromJson }}
+{{- range dig "spec" "volumeClaimTemplates" list $live }}
+{{- if or (ne .spec.resources.requests.storage $wanted.storage) (ne (default "" .spec.storageClassName) $wanted.storageClass) }}
+- {{ $name }}: the volume of `inChart` is {{ .spec.resources.requests.storage }}{{ with .spec.storageClassName }} of class {{ . }}{{ end }} and stays so; give `storage` and `storageClass` as they are, or delete the StatefulSet first
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}

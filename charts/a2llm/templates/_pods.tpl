@@ -66,8 +66,21 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
-{{/* Pods of one component are spread over zones and nodes, as far as there are any. */}}
+{{/* All variables of a container: (list "YAML of the chart's" extraEnv). One of the operator's own counts instead of the chart's. */}}
+{{- define "a2llm.allEnv" -}}
+{{- $own := index . 1 -}}
+{{- $names := list }}{{ range $own }}{{ $names = append $names .name }}{{ end -}}
+{{- $kept := list }}{{ range index . 0 | fromYamlArray }}{{ if not (has .name $names) }}{{ $kept = append $kept . }}{{ end }}{{ end -}}
+{{- concat $kept $own | toYaml -}}
+{{- end }}
+
+{{/* Pods are spread over zones and nodes, as far as there are any: (list $ "component"). */}}
 {{- define "a2llm.spread" -}}
+{{- include "a2llm.spreadBy" (include "a2llm.selector" .) -}}
+{{- end }}
+
+{{/* The same for the pods that have these labels. */}}
+{{- define "a2llm.spreadBy" -}}
 topologySpreadConstraints:
   {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
   - maxSkew: 1
@@ -75,6 +88,6 @@ topologySpreadConstraints:
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
-        {{- include "a2llm.selector" $ | nindent 8 }}
+        {{- $ | nindent 8 }}
   {{- end }}
 {{- end }}

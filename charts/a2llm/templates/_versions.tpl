@@ -37,18 +37,34 @@ Model versions and worker groups: an entry over its defaults.
 {{- end }}
 {{- end }}
 
+{{/* Of a container that loads the model. */}}
 {{- define "a2llm.modelMounts" -}}
-- {name: tmp, mountPath: /tmp}
+{{ include "a2llm.commonMounts" . }}
 {{- if .weights }}
 - {name: weights, mountPath: /weights, readOnly: true}
 {{- end }}
 {{- end }}
 
+{{/* Of every container of a version; Ray's head has these alone: it loads no weights, and a volume may be at one node at a time. */}}
+{{- define "a2llm.commonMounts" -}}
+- {name: tmp, mountPath: /tmp}
+{{- with .extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{- define "a2llm.modelVolumes" -}}
-- {name: tmp, emptyDir: {sizeLimit: 2Gi}}
+{{ include "a2llm.commonVolumes" . }}
 {{- with .weights }}
 - name: weights
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "a2llm.commonVolumes" -}}
+- {name: tmp, emptyDir: {sizeLimit: 2Gi}}
+{{- with .extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 

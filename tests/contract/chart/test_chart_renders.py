@@ -67,6 +67,9 @@ SWITCHED: dict[str, tuple[Object, Object, list[str]]] = {
     "gateway/route.yaml": ({}, {"ingress": {"enabled": True, "host": "a.example"}}, ["Ingress"]),
     "inference/rayservice.yaml": ({"inference": STANDALONE}, {"inference": RAY}, ["RayService"]),
     "inference/standalone.yaml": ({"inference": RAY}, {"inference": STANDALONE}, ["Deployment"]),
+    "inference/service.yaml": ({"inference": RAY}, {"inference": STANDALONE}, ["Service"]),
+    "hooks/cluster.yaml": ({"inference": STANDALONE}, {"inference": RAY}, ["Job", "Job"]),
+    "access/roles.yaml": ({"inference": STANDALONE}, {"inference": RAY}, ["ServiceAccount", "Role", "RoleBinding"] * 2),
     "inference/disruption.yaml": ({}, {"inference": {"versionDefaults": {"workerGroups": {"gpu": {"min": 2}}}}}, ["PodDisruptionBudget"]),
     "recorder/scaling.yaml": ({}, {"recorder": {"autoscaling": {"mode": "keda"}}}, ["ScaledObject"]),
     "recorder/migrations.yaml": ({"recorder": {"migrations": False}}, {}, ["Job"]),
@@ -80,14 +83,13 @@ SWITCHED: dict[str, tuple[Object, Object, list[str]]] = {
     "observability/rules.yaml": ({}, {"monitoring": {"rules": True}}, ["PrometheusRule"] * count("rules/*.yaml")),
     "observability/dashboards.yaml": ({}, {"monitoring": {"dashboards": True}}, ["ConfigMap"] * count("dashboards/*.json")),
     "access/network.yaml": ({"networkPolicy": {"enabled": False}}, {"kafka": {"servers": "k:9092", "createTopics": False}},
-                            ["NetworkPolicy"] * 7),
+                            ["NetworkPolicy"] * 9),
     "extra.yaml": ({}, {"extraObjects": [OWN]}, ["ConfigMap"]),
 }  # fmt: skip
 ALWAYS = {
     "access/accounts.yaml",
     "gateway/deployment.yaml",
     "gateway/service.yaml",
-    "inference/service.yaml",
     "recorder/deployment.yaml",
     "test.yaml",
 }
@@ -108,7 +110,7 @@ def test_template_off_then_on(template: str) -> None:
 def test_templates_that_are_always_on() -> None:
     everything_off = minimal(gateway={"replicas": 1}, recorder={"migrations": False}, networkPolicy={"enabled": False},
                              kafka={"servers": "k:9092", "createTopics": False}, inference=STANDALONE)  # fmt: skip
-    assert everything_off.by_template.keys() == ALWAYS | {"inference/standalone.yaml"}
+    assert everything_off.by_template.keys() == ALWAYS | {"inference/standalone.yaml", "inference/service.yaml"}
 
 
 @pytest.mark.parametrize(

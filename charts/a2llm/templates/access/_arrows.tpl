@@ -37,7 +37,9 @@ A name that ends in From or To is somebody outside the release, whose peers are 
 - {from: inference, to: inference}
 - {from: head, to: {{ $redis }}, ports: [{{ $redisPort }}]}
 - {from: inference, to: {{ $redis }}, ports: [{{ $redisPort }}]}
-- {from: head, to: kubernetesTo, ports: [443, 6443]}
+{{- range list "head" "bounds" "farewell" }}
+- {from: {{ . }}, to: kubernetesTo, ports: [443, 6443]}
+{{- end }}
 - {from: kuberayFrom, to: head, ports: [8265]}
 {{- end }}
 
@@ -108,6 +110,10 @@ collector: {metrics: 8888}
 {{- end }}
 {{- if .Values.kafka.createTopics }}
 - topics
+{{- end }}
+{{- if eq .Values.inference.mode "ray" }}
+- bounds
+- farewell
 {{- end }}
 {{- end }}
 

@@ -26,6 +26,12 @@ RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S: "1"
 RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S: "2"
 {{- end }}
 
+{{/* Ray's logs are in /tmp, which is bounded: 16 MiB in each of three files for each process, where Ray's own 512 MiB in six would end the pod. */}}
+{{- define "a2llm.rayLogs" -}}
+RAY_ROTATION_MAX_BYTES: "16777216"
+RAY_ROTATION_BACKUP_COUNT: "2"
+{{- end }}
+
 {{/* Variables of every Ray container, head and workers alike: the application is built from them, on any of them. (list $ version)
      What changes them starts a new cluster; so bounds and scaling are in the Serve configuration, which KubeRay applies to the running one. */}}
 {{- define "a2llm.rayEnv" -}}
@@ -45,7 +51,7 @@ RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S: "2"
   value: "9470"
 - name: A2_INFERENCE_LEASE_FOLDER
   value: /tmp/places
-{{- range $name, $value := include "a2llm.rayConstants" $root | fromYaml }}
+{{- range $name, $value := merge (include "a2llm.rayConstants" $root | fromYaml) (include "a2llm.rayLogs" $root | fromYaml) }}
 - name: {{ $name }}
   value: {{ $value | quote }}
 {{- end }}
@@ -116,7 +122,7 @@ livenessProbe: {httpGet: {path: /api/healthz, port: 52365}, periodSeconds: 10, t
     - --backend-config=python,stub-timeout-seconds={{ $group.startupSeconds }}
     - --backend-config=python,shm-region-prefix-name=a2_8001_
   env:
-    {{- include "a2llm.modelEnv" (list $root $version) | trim | nindent 4 }}
+    {{- include "a2llm.allEnv" (list (include "a2llm.modelEnv" (list $root $version)) $version.extraEnv) | nindent 4 }}
   ports:
     - {name: triton-http, containerPort: 8010}
     - {name: triton-metrics, containerPort: 8002}

@@ -10,6 +10,12 @@ What the recorder and its Jobs share.
 {{- end }}
 {{- end }}
 
+{{/* What becomes of a hook: it leaves nothing behind when it failed, either, but Helm shows what it said. */}}
+{{- define "a2llm.hookEnd" -}}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded,hook-failed
+helm.sh/hook-output-log-policy: hook-failed
+{{- end }}
+
 {{/* A Job that Helm runs: (list $ "component" "hooks" command env). It gets no ServiceAccount of the release: before the first
      installation there is none. */}}
 {{- define "a2llm.hookJob" -}}
@@ -20,10 +26,11 @@ metadata:
   {{- include "a2llm.metadata" (list $root (index . 1)) | nindent 2 }}
   annotations:
     helm.sh/hook: {{ index . 2 }}
-    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+    {{- include "a2llm.hookEnd" $root | nindent 4 }}
 spec:
   backoffLimit: 6
-  activeDeadlineSeconds: 600
+  # Shorter than Helm's own patience (--timeout, 5 minutes), so that its failure is told, and not that Helm waited.
+  activeDeadlineSeconds: 270
   template:
     metadata:
       labels:
@@ -36,13 +43,19 @@ spec:
           {{- include "a2llm.container" (list $root $recorder.image) | nindent 10 }}
           command: {{ index . 3 | toJson }}
           env:
-            {{- index . 4 | nindent 12 }}
+            {{- include "a2llm.allEnv" (list (index . 4) $recorder.extraEnv) | nindent 12 }}
           resources:
             {{- toYaml $recorder.resources | nindent 12 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
             {{- include "a2llm.kafkaMount" $root | nindent 12 }}
+            {{- with $recorder.extraVolumeMounts }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
       volumes:
         - {name: tmp, emptyDir: {sizeLimit: 64Mi}}
         {{- include "a2llm.kafkaVolume" $root | nindent 8 }}
+        {{- with $recorder.extraVolumes }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
 {{- end }}

@@ -1,0 +1,94 @@
+"""What the chart's hooks ask of the Kubernetes API: `python cluster.py bounds` after an upgrade, `farewell` before an end.
+
+The recorder's image runs it; Python's own library is all it needs. WANTED says what the chart wants, as JSON.
+
+bounds    {"RayService": {"group": {"min": 1, "max": 4}}}: KubeRay takes another `min` or `max` for new Ray clusters only; the running ones
+          are told here.
+farewell  ["RayService"]: deletes them and waits until their clusters are gone. KubeRay then clears Ray's state in Redis, with the account
+          and the Secret of the head, which must still be there.
+"""
+
+import json
+import os
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ACCOUNT = Path(os.environ.get("ACCOUNT_FOLDER", "/var/run/secrets/kubernetes.io/serviceaccount"))
+SERVER = os.environ.get("KUBERNETES_URL", "https://kubernetes.default.svc")
+OWNER = "ray.io/originated-from-cr-name"
+PAUSE_S = 2.0
+REQUEST_S = 10.0
+TRIES = 30
+
+
+def call(method: str, kind: str, name: str = "", body: Any = None) -> Any:
+    """Raises HTTPError for a refusal, other OSErrors when nobody answers."""
+    path = f"/apis/ray.io/v1/namespaces/{(ACCOUNT / 'namespace').read_text().strip()}/{kind}{f'/{name}' if name else ''}"
+    headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text().strip()}", "Content-Type": "application/json-patch+json"}
+    request = urllib.request.Request(SERVER + path, None if body is None else json.dumps(body).encode(), headers, method=method)
+    trust = ssl.create_default_context(cafile=ACCOUNT / "ca.crt") if SERVER.startswith("https:") else None
+    with urllib.request.urlopen(request, timeout=REQUEST_S, context=trust) as response:
+        return json.load(response)
+
+
+def clusters(owners: Any) -> list[Any]:
+    """The Ray clusters of these RayServices."""
+    return [each for each in call("GET", "rayclusters")["items"] if each["metadata"].get("labels", {}).get(OWNER) in owners]
+
+
+def changes(cluster: Any, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    """As a JSON patch. Each is bound to the group's place: if the groups have moved meanwhile, the API refuses the whole."""
+    patch: list[dict[str, Any]] = []
+    for index, group in enumerate(cluster["spec"].get("workerGroupSpecs", [])):
+        bounds, place = wanted.get(group["groupName"]), f"/spec/workerGroupSpecs/{index}"
+        if bounds and (group.get("minReplicas"), group.get("maxReplicas")) != (bounds["min"], bounds["max"]):
+            patch += [{"op": "test", "path": f"{place}/groupName", "value": group["groupName"]},
+                      {"op": "add", "path": f"{place}/minReplicas", "value": bounds["min"]},
+                      {"op": "add", "path": f"{place}/maxReplicas", "value": bounds["max"]}]  # fmt: skip
+    return patch
+
+
+def bounds(wanted: dict[str, Any]) -> None:
+    """Least and most workers; how many there are stays the autoscaler's."""
+    for cluster in clusters(wanted):
+        name = cluster["metadata"]["name"]
+        if patch := changes(cluster, wanted[cluster["metadata"]["labels"][OWNER]]):
+            call("PATCH", "rayclusters", name, patch)
+        print(f"{name}: {'bounds changed' if patch else 'bounds as they should be'}", flush=True)
+
+
+def farewell(services: list[str]) -> None:
+    """Waits as long as the Job may run."""
+    for name in services:
+        try:
+            call("DELETE", "rayservices", name)
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+    while left := [each["metadata"]["name"] for each in clusters(services)]:
+        print(f"waiting for {', '.join(left)}", flush=True)
+        time.sleep(PAUSE_S)
+
+
+def main(verb: str, wanted: Any) -> None:
+    """A new pod's network may take a moment; a refusal is final."""
+    for left in reversed(range(TRIES)):
+        try:
+            return {"bounds": bounds, "farewell": farewell}[verb](wanted)
+        except urllib.error.HTTPError as error:
+            if (error.code not in (409, 422, 429) and error.code < 500) or not left:
+                sys.exit(f"the API server refuses: {error.code} {error.read().decode(errors='replace')[:500]}")
+        except OSError as error:
+            if not left:
+                sys.exit(f"the API server does not answer at {SERVER}: {error}")
+        time.sleep(PAUSE_S)
+    return None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], json.loads(os.environ["WANTED"]))
