@@ -118,8 +118,12 @@ def _wanted_outside(values: Any) -> set[tuple[str, str, int, str]]:
     else:
         rows += [("inference", "monitoringFrom", 9464)]
     if not values["redis"]["inChart"]["enabled"]:
-        port = int(values["redis"]["address"].rpartition(":")[2])
-        rows += [(component, "redisTo", port) for component in ("gateway", *(("head", "inference") if ray else ()))]
+        redis = values["redis"]
+        told = [redis["serverPort"]] if redis["sentinel"] else []
+        ports = [int(one.rpartition(":")[2]) for one in redis["address"].split(",")]
+        rows += [("gateway", "redisTo", port) for port in ports + told]
+        rays = int((redis["rayAddress"] or redis["address"]).rpartition(":")[2])
+        rows += [(component, "redisTo", rays) for component in (("head", "inference") if ray else ())]
     rows += _wanted_data(values)
     return {(component, "from" if peers.endswith("From") else "to", port, _shown(policy[peers])) for component, peers, port in rows}
 

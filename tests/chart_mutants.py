@@ -111,7 +111,11 @@ MUTANTS = tuple(Mutant(*each) for each in (
     # Secrets, ConfigMaps, accounts, volumes
     (GATEWAY, '"A2_GATEWAY_USAGE_DATABASE" .Values.database.readOnlySecret', '"A2_GATEWAY_USAGE_DATABASE" (dict "name" "x" "key" "url")'),
     (GATEWAY, "secret: {secretName: {{ . }}}", "secret: {secretName: {{ . }}-file}"),
-    (ADDRESSES, '":$(REDIS_PASSWORD)@"', '":password@"'),
+    (ADDRESSES, "REDIS_PASSWORD_FILE, value: /etc/redis/", "REDIS_PASSWORD_FILE, value: /etc/passwords/"),
+    (ADDRESSES, "A2_GATEWAY_REDIS_SENTINEL", "A2_GATEWAY_REDIS_SENTINELS"),
+    (ADDRESSES, "RAY_REDIS_CA_CERT, value: /etc/redis-ca/", "RAY_REDIS_CA_CERT, value: /etc/redis/"),
+    (ARROWS, "if .Values.redis.sentinel", "if false"),
+    (WORKER, '"a2llm.rayRedisAddress"', '"a2llm.redisAddress"'),
     (COLLECTOR, "configMap: {name: {{ $name }}}", "configMap: {name: {{ $name }}-config}"),
     (RECORDER, '"account" "recorder"', '"account" "writer"'),
     (GATEWAY, "- {name: tmp, mountPath: /tmp}", "- {name: temp, mountPath: /tmp}"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from chart_render import Object, Pod, Rendered, environment, pods
 
 RESTRICTED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret", "image"}
-SECRET_NAME = re.compile(r"PASSWORD|TOKEN$|SECRET|APIKEY|CREDENTIAL")
+SECRET_NAME = re.compile(r"PASSWORD(?!_FILE$)|TOKEN$|SECRET|APIKEY|CREDENTIAL")
 PASSWORD_IN_URL = re.compile(r"://[^/@]*:(?!\$\()[^/@]+@")
 ASKING = ("head", "bounds", "farewell")  # who speaks to the API server
 QUANTITY = re.compile(r"([0-9.]+)(m|[KMGT]i?)?")

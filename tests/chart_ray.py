@@ -32,7 +32,7 @@ def _ray_variables(env: dict[str, Any]) -> Iterator[str]:
     metrics_port = int(env.get("RAY_SERVE_HAPROXY_METRICS_PORT", 0)) or 1
     wanted = ray_environment(RaySettings(haproxy_metrics_port=metrics_port), HAPROXY_FOLDER)
     wanted = {name: value for name, value in wanted.items() if not name.startswith("RAY_AUTH_")}
-    there = {name: value for name, value in env.items() if name.startswith("RAY_") and not name.startswith("RAY_ROTATION_")}
+    there = {name: value for name, value in env.items() if name.startswith("RAY_") and not name.startswith(("RAY_ROTATION_", "RAY_REDIS_"))}
     files = int(env.get("RAY_ROTATION_BACKUP_COUNT", 5)) + 1
     if (size := int(env.get("RAY_ROTATION_MAX_BYTES", 512 << 20)) * files) > LOG_BYTES:
         yield f"one process may log {size} bytes into /tmp"

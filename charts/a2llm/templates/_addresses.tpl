@@ -6,12 +6,70 @@ Who is where. Every port and address is said here once; called with $.
 {{- if .Values.redis.inChart.enabled }}{{ include "a2llm.component" (list . "redis") }}:6379{{ else }}{{ .Values.redis.address }}{{ end -}}
 {{- end }}
 
-{{/* Ray and the gateways want the scheme; the password comes from the variable before it. */}}
+{{/* Where Ray's heads keep their state. */}}
+{{- define "a2llm.rayRedisAddress" -}}
+{{ default (include "a2llm.redisAddress" .) .Values.redis.rayAddress }}
+{{- end }}
+
 {{- define "a2llm.redisScheme" -}}{{ ternary "rediss" "redis" .Values.redis.tls }}{{- end }}
 
-{{- define "a2llm.redisUrl" -}}
-{{- $password := ternary ":$(REDIS_PASSWORD)@" "" (ne .Values.redis.passwordSecret.name "") -}}
-{{ include "a2llm.redisScheme" . }}://{{ $password }}{{ include "a2llm.redisAddress" . }}/{{ .Values.redis.database }}
+{{/* Ports of an address or of several, by commas. */}}
+{{- define "a2llm.portsOf" -}}
+{{- range $index, $one := splitList "," . }}{{ if $index }},{{ end }}{{ regexFind "[0-9]+$" $one }}{{ end -}}
+{{- end }}
+
+{{/* Variables of the gateways' Redis. Secrets are files, which change in a running pod when they are rotated. */}}
+{{- define "a2llm.redisEnv" -}}
+{{- $redis := .Values.redis }}
+- {name: A2_GATEWAY_REDIS_URL, value: {{ printf "%s://%s/%v" (include "a2llm.redisScheme" .) (include "a2llm.redisAddress" .) $redis.database | quote }}}
+{{- with $redis.sentinel }}
+- {name: A2_GATEWAY_REDIS_SENTINEL, value: {{ . | quote }}}
+{{- end }}
+{{- if $redis.cluster }}
+- {name: A2_GATEWAY_REDIS_CLUSTER, value: "true"}
+{{- end }}
+{{- with $redis.username }}
+- {name: A2_GATEWAY_REDIS_USERNAME, value: {{ . | quote }}}
+{{- end }}
+{{- if $redis.passwordSecret.name }}
+- {name: A2_GATEWAY_REDIS_PASSWORD_FILE, value: /etc/redis/{{ $redis.passwordSecret.key }}}
+{{- end }}
+{{- if $redis.caSecret.name }}
+- {name: A2_GATEWAY_REDIS_CA_FILE, value: /etc/redis-ca/{{ $redis.caSecret.key }}}
+{{- end }}
+{{- if $redis.clientSecret.name }}
+- {name: A2_GATEWAY_REDIS_CERT_FILE, value: /etc/redis-client/{{ $redis.clientSecret.certKey }}}
+- {name: A2_GATEWAY_REDIS_KEY_FILE, value: /etc/redis-client/{{ $redis.clientSecret.keyKey }}}
+{{- end }}
+{{- end }}
+
+{{/* The files among them: (list $ "mounts" or "volumes" "password too, or empty"). */}}
+{{- define "a2llm.redisFiles" -}}
+{{- $redis := (index . 0).Values.redis -}}{{- $mounts := eq (index . 1) "mounts" -}}
+{{- $files := dict "redis-ca" $redis.caSecret.name "redis-client" $redis.clientSecret.name -}}
+{{- if index . 2 }}{{ $_ := set $files "redis" $redis.passwordSecret.name }}{{ end -}}
+{{- range $name, $secret := $files }}
+{{- if and $secret $mounts }}
+- {name: {{ $name }}, mountPath: /etc/{{ $name }}, readOnly: true}
+{{- else if $secret }}
+- {name: {{ $name }}, secret: {secretName: {{ $secret }}}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What Ray's own client of Redis reads. */}}
+{{- define "a2llm.rayRedisEnv" -}}
+{{- with .Values.redis.caSecret }}
+{{- if .name }}
+- {name: RAY_REDIS_CA_CERT, value: /etc/redis-ca/{{ .key }}}
+{{- end }}
+{{- end }}
+{{- with .Values.redis.clientSecret }}
+{{- if .name }}
+- {name: RAY_REDIS_CLIENT_CERT, value: /etc/redis-client/{{ .certKey }}}
+- {name: RAY_REDIS_CLIENT_KEY, value: /etc/redis-client/{{ .keyKey }}}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "a2llm.kafkaServers" -}}

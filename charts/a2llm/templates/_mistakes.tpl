@@ -7,6 +7,25 @@ What the schema cannot say: values that only make sense together. All mistakes a
 {{- if eq (not $v.redis.address) (not $v.redis.inChart.enabled) }}
 - redis: give `redis.address`, or switch on `redis.inChart.enabled`; not both
 {{- end }}
+{{- if and $v.redis.sentinel $v.redis.cluster }}
+- redis: `sentinel` and `cluster` exclude each other
+{{- end }}
+{{- $many := or $v.redis.sentinel $v.redis.cluster }}
+{{- if and (contains "," $v.redis.address) (not $many) }}
+- redis: several addresses are Sentinels (`sentinel`) or nodes of a `cluster`
+{{- end }}
+{{- if and $many $v.redis.inChart.enabled }}
+- redis: `inChart` is one server, without `sentinel` and `cluster`
+{{- end }}
+{{- if and $many (eq $v.inference.mode "ray") (not $v.redis.rayAddress) }}
+- redis: Ray's heads know neither Sentinels nor clusters; give `rayAddress`
+{{- end }}
+{{- if and (or $v.redis.caSecret.name $v.redis.clientSecret.name) (not $v.redis.tls) }}
+- redis: `caSecret` and `clientSecret` are of no use without `tls`
+{{- end }}
+{{- if and $v.redis.username (not $v.redis.passwordSecret.name) }}
+- redis: `username` needs `passwordSecret`
+{{- end }}
 {{- if eq (not $v.kafka.servers) (not $v.kafka.inChart.enabled) }}
 - kafka: give `kafka.servers`, or switch on `kafka.inChart.enabled`; not both
 {{- end }}

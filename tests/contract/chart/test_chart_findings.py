@@ -199,6 +199,38 @@ def test_a_deployment_may_be_rolled_when_a_secret_changes() -> None:
     assert rendered("values-eks").one("Deployment", "gateway")["metadata"]["annotations"] == reloader
 
 
+def test_redis_is_reached_behind_sentinels_or_as_a_cluster_and_by_ray_at_one_address() -> None:
+    secrets = {
+        "tls": True,
+        "username": "a2",
+        "passwordSecret": {"name": "redis"},
+        "caSecret": {"name": "ca"},
+        "clientSecret": {"name": "own"},
+    }
+    found = chosen(redis={"address": "c0:7000,c1:7001", "cluster": True, "rayAddress": "ray:6380", **secrets})
+    env = environment(found.one("Deployment", "gateway")["spec"]["template"]["spec"]["containers"][0])
+    assert env["A2_GATEWAY_REDIS_URL"] == "rediss://c0:7000,c1:7001/0" and env["A2_GATEWAY_REDIS_CLUSTER"] == "true"
+    for service in found.of("RayService"):
+        options = service["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]
+        assert options["redisAddress"] == "rediss://ray:6380" and options["redisUsername"] == {"value": "a2"}
+    for pod in (each for each in pods(found) if each.component in ("head", "inference")):
+        [ray] = [each for each in pod.containers if each["name"].startswith("ray-")]
+        files = {name: value for name, value in environment(ray).items() if name.startswith("RAY_REDIS_")}
+        assert files.keys() == {"RAY_REDIS_CA_CERT", "RAY_REDIS_CLIENT_CERT", "RAY_REDIS_CLIENT_KEY"}
+        mounts = {each["mountPath"]: each["name"] for each in ray["volumeMounts"]}
+        assert all(mounts[value.rpartition("/")[0]] in ("redis-ca", "redis-client") for value in files.values())
+
+
+def test_a_rotated_redis_password_needs_no_restart() -> None:
+    """A file changes in a running pod, a variable never does; and no URL holds it."""
+    for profile in ("everything", "otherwise", "values-eks"):
+        pod = rendered(profile).one("Deployment", "gateway")["spec"]["template"]["spec"]
+        env = environment(pod["containers"][0])
+        assert env["A2_GATEWAY_REDIS_PASSWORD_FILE"] == "/etc/redis/password" and "REDIS_PASSWORD" not in env
+        assert "@" not in env["A2_GATEWAY_REDIS_URL"]
+        assert {"name": "redis", "mountPath": "/etc/redis", "readOnly": True} in pod["containers"][0]["volumeMounts"]
+
+
 def test_who_mounts_one_sqlite_volume_is_on_one_node() -> None:
     """Each wants to be beside any of the two, itself counted: the first goes anywhere, so neither waits for the other."""
     for pod in (each for each in pods(rendered("values-trial")) if each.component in ("gateway", "recorder")):

@@ -138,6 +138,12 @@ def test_schema_refuses_and_says_what(values: Object, said: str) -> None:
     [
         ({}, "give `redis.address`"),
         (MINIMAL | {"redis": {"address": "r:1", "inChart": {"enabled": True}}}, "not both"),
+        (MINIMAL | {"redis": {"address": "r:1,s:1"}}, "several addresses are Sentinels"),
+        (MINIMAL | {"redis": {"address": "r:1", "sentinel": "s", "cluster": True}}, "exclude each other"),
+        (MINIMAL | {"redis": {"address": "r:1", "sentinel": "s"}}, "know neither Sentinels nor clusters"),
+        (MINIMAL | {"redis": {"inChart": {"enabled": True}, "cluster": True, "rayAddress": "r:1"}}, "`inChart` is one server"),
+        (MINIMAL | {"redis": {"address": "r:1", "caSecret": {"name": "ca"}}}, "no use without `tls`"),
+        (MINIMAL | {"redis": {"address": "r:1", "username": "a"}}, "`username` needs"),
         (MINIMAL | {"database": {"sqlite": {"enabled": True}}, "recorder": {"replicas": 2}}, "one writer"),
         (MINIMAL | {"kafka": {"servers": "k:9094", "mechanism": "PLAIN"}}, "`mechanism` and `credentialsSecret` go together"),
         (MINIMAL | {"kafka": {"servers": "k:9094", "caSecret": {"name": "ca"}}}, "no use without `tls`"),

@@ -4,14 +4,16 @@ A name that ends in From or To is somebody outside the release, whose peers are 
 */}}
 {{- define "a2llm.arrows" -}}
 {{- $redis := ternary "redis" "redisTo" .Values.redis.inChart.enabled -}}
-{{- $redisPort := include "a2llm.redisAddress" . | regexFind "[0-9]+$" -}}
+{{- $redisPorts := include "a2llm.redisAddress" . | include "a2llm.portsOf" -}}
+{{- if .Values.redis.sentinel }}{{ $redisPorts = printf "%s,%v" $redisPorts .Values.redis.serverPort }}{{ end -}}
+{{- $rayRedisPort := include "a2llm.rayRedisAddress" . | include "a2llm.portsOf" -}}
 {{- $kafka := ternary "kafka" "kafkaTo" .Values.kafka.inChart.enabled -}}
-{{- $kafkaPorts := regexFindAll "[0-9]+(,|$)" (include "a2llm.kafkaServers" .) -1 | join "" -}}
+{{- $kafkaPorts := include "a2llm.kafkaServers" . | include "a2llm.portsOf" -}}
 {{- $sql := not .Values.database.sqlite.enabled -}}
 - {from: gatewayFrom, to: gateway, ports: [8080]}
 - {from: test, to: gateway, ports: [8080]}
 - {from: gateway, to: inference, ports: [50051]}
-- {from: gateway, to: {{ $redis }}, ports: [{{ $redisPort }}]}
+- {from: gateway, to: {{ $redis }}, ports: [{{ $redisPorts }}]}
 - {from: gateway, to: {{ $kafka }}, ports: [{{ $kafkaPorts }}]}
 - {from: recorder, to: {{ $kafka }}, ports: [{{ $kafkaPorts }}]}
 {{- if $sql }}
@@ -35,8 +37,8 @@ A name that ends in From or To is somebody outside the release, whose peers are 
 - {from: head, to: inference}
 - {from: inference, to: head}
 - {from: inference, to: inference}
-- {from: head, to: {{ $redis }}, ports: [{{ $redisPort }}]}
-- {from: inference, to: {{ $redis }}, ports: [{{ $redisPort }}]}
+- {from: head, to: {{ $redis }}, ports: [{{ $rayRedisPort }}]}
+- {from: inference, to: {{ $redis }}, ports: [{{ $rayRedisPort }}]}
 {{- range list "head" "bounds" "farewell" }}
 - {from: {{ . }}, to: kubernetesTo, ports: [443, 6443]}
 {{- end }}

@@ -38,6 +38,7 @@ RAY_ROTATION_BACKUP_COUNT: "2"
 {{- $root := index . 0 -}}{{- $version := index . 1 -}}
 {{- $ray := $root.Values.inference.ray -}}
 {{- include "a2llm.modelEnv" . }}
+{{- include "a2llm.rayRedisEnv" $root }}
 - name: A2_INFERENCE_APPLICATION
   value: {{ $ray.application }}
 # A worker has one Ray CPU and one Triton, and a replica takes the CPU: so one replica for each worker, and none on the head.
