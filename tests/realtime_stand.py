@@ -31,6 +31,7 @@ from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.contracts.server_events import RateLimit
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.realtime.collaborators import (
+    Change,
     Collaborators,
     EndedElsewhere,
     Identity,
@@ -42,6 +43,7 @@ from a2serve.gateway.realtime.collaborators import (
     monotonic_ms,
     random_id,
 )
+from a2serve.gateway.realtime.item_log import items_of
 from a2serve.gateway.realtime.socket import Grant, RealtimeService, realtime_router
 
 PACKET_SAMPLES = 1200
@@ -185,12 +187,12 @@ class Memory:
         json.dumps([saved.config, saved.items])
         self.saved[self._ours(identity)] = saved
 
-    async def append(self, identity: Identity, item: dict[str, Any], sequence: int) -> bool:
+    async def append(self, identity: Identity, change: Change) -> bool:
         old = self.saved.get(self._ours(identity))
         if old is None:
             return False
-        items = [other for other in old.items if other["id"] != item["id"]]
-        self.saved[identity.tenant, identity.session_id] = SavedSession(old.config, [*items, item], sequence)
+        items = items_of([*old.items, *map(dict, change.entries)])
+        self.saved[identity.tenant, identity.session_id] = SavedSession(change.config or old.config, items, change.sequence)
         return True
 
     def _ours(self, identity: Identity) -> tuple[str, str]:

@@ -59,32 +59,23 @@ def test_media_of_a_cut_response_is_dropped_and_nothing_else():
     asyncio.run(scene())
 
 
-def test_the_bound_is_a_bound():
+@pytest.mark.parametrize("limits", [SessionLimits(queue_messages=8), SessionLimits(queue_bytes=1000)])
+def test_media_wait_at_the_half_and_reading_at_the_whole(limits: SessionLimits):
     async def scene() -> None:
-        queue = SendQueue(Wire(), "sess_1", SessionLimits(queue_messages=10))
-        for _ in range(10):
-            queue.send(Cleared())
-        assert not queue.overflow.is_set()
-        queue.send(Cleared())
-        assert queue.overflow.is_set()
-        by_size = SendQueue(Wire(), "sess_1", SessionLimits(queue_bytes=1000))
-        for _ in range(5):
-            by_size.send(delta("r"))
-        assert by_size.overflow.is_set()
-
-    asyncio.run(scene())
-
-
-def test_room_comes_back():
-    async def scene() -> None:
-        queue = SendQueue(Wire(), "sess_1", SessionLimits(queue_messages=4))
-        for _ in range(3):
-            queue.send(Cleared())
-        waiting = asyncio.create_task(queue.room())
+        wire = Wire()
+        queue = SendQueue(wire, "sess_1", limits)
+        await queue.room_for_media()
+        for _ in range(4):
+            queue.send(delta("r"))
+        media = asyncio.create_task(queue.room_for_media())
+        await queue.room()
+        for _ in range(4):
+            queue.send(delta("r"))
+        reading = asyncio.create_task(queue.room())
         await asyncio.sleep(0.01)
-        assert not waiting.done()
+        assert not media.done() and not reading.done()
         task = asyncio.create_task(queue.run())
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(asyncio.gather(media, reading), 1)
         task.cancel()
 
     asyncio.run(scene())

@@ -52,6 +52,19 @@ class SavedSession:
     sequence: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is new of a stored session: entries of its log (`item_log`), the last event's number, the settings where they changed.
+
+    `stored_items`: how many items it has now.
+    """
+
+    entries: list[dict[str, Any]]
+    sequence: int
+    config: dict[str, Any] | None = None
+    stored_items: int = 0
+
+
 class Allowance(Protocol):
     """What its tenant may still ask of the gateway."""
 
@@ -88,11 +101,11 @@ class Conversations(Protocol):
         ...
 
     async def save(self, identity: Identity, saved: SavedSession) -> None:
-        """Replace everything: at the beginning, after an update, a deletion, a cut."""
+        """Replace everything: at the beginning, and when its log has grown long."""
         ...
 
-    async def append(self, identity: Identity, item: dict[str, Any], sequence: int) -> bool:
-        """One more item at the end: the common case. False: nothing is kept of the session any more, so save it."""
+    async def append(self, identity: Identity, change: Change) -> bool:
+        """What is new. False: nothing is kept of the session any more, so save it."""
         ...
 
 
@@ -159,9 +172,9 @@ class SessionLimits:
     max_event_bytes: int = 8 << 20
     max_input_ms: int = 300_000
     max_items: int = 1000
-    queue_messages: int = 1024
-    queue_bytes: int = 4 << 20
-    stall_s: float = 20.0
+    queue_messages: int = 512  # from here on, and from so many bytes on, nothing more is read and nothing more is said
+    queue_bytes: int = 2 << 20
+    stall_s: float = 20.0  # who takes no frame for so long is no reader; a large one may take as long as SLOWEST_BYTES_S allows
     max_session_ms: int = 3_600_000
     go_away_ms: int = 30_000
     lead_ms: float = 1500.0

@@ -89,11 +89,12 @@ class Conversation:
 
     def __init__(self, max_items: int, items: list[Item] | None = None) -> None:
         self.items: list[Item] = items or []
+        self._by_id = {item.id: item for item in self.items}
         self._max_items = max_items
 
     def add(self, item: Item, after: str | None = None) -> str | None:
         """Insert behind `after` (None: at the end, "root": at the beginning); returns the id of the one before."""
-        if any(other.id == item.id for other in self.items):
+        if item.id in self._by_id:
             raise Problem(Code.ITEM_EXISTS, f"an item {item.id!r} exists already", param="item.id")
         if len(self.items) >= self._max_items:
             raise Problem(Code.CONVERSATION_FULL, f"a conversation holds at most {self._max_items} items")
@@ -101,15 +102,24 @@ class Conversation:
             raise Problem(Code.INVALID_CALL_ID, f"no function call has call_id {item.call_id!r}", param="item.call_id")
         place = len(self.items) if after is None else 0 if after == ROOT else self._index(after, "previous_item_id") + 1
         self.items.insert(place, item)
+        self._by_id[item.id] = item
         return self.items[place - 1].id if place else None
 
     def get(self, item_id: str) -> Item:
         """The item."""
-        return self.items[self._index(item_id, "item_id")]
+        found = self._by_id.get(item_id)
+        if found is None:
+            raise _unknown(item_id, "item_id")
+        return found
+
+    def holds(self, item: Item) -> bool:
+        """Whether it is in here: this one, not another with its id."""
+        return self._by_id.get(item.id) is item
 
     def remove(self, item_id: str) -> None:
         """Without the item."""
         del self.items[self._index(item_id, "item_id")]
+        del self._by_id[item_id]
 
     def before(self, item_id: str) -> str | None:
         """The id of the one before."""
@@ -125,10 +135,14 @@ class Conversation:
         return next((item.transcript() for item in reversed(self.items) if item.type == "message" and item.role == "assistant"), "")
 
     def _index(self, item_id: str, param: str) -> int:
-        for index, item in enumerate(self.items):
-            if item.id == item_id:
-                return index
-        raise Problem(Code.ITEM_NOT_FOUND, f"no item {item_id!r} in this conversation", param=param)
+        """Looks from the end: that is where it mostly is."""
+        if item_id not in self._by_id:
+            raise _unknown(item_id, param)
+        return next(place for place in range(len(self.items) - 1, -1, -1) if self.items[place].id == item_id)
+
+
+def _unknown(item_id: str, param: str) -> Problem:
+    return Problem(Code.ITEM_NOT_FOUND, f"no item {item_id!r} in this conversation", param=param)
 
 
 def prompt_of(items: list[Item]) -> tuple[PromptItem, ...]:

@@ -70,6 +70,7 @@ class Face:
             extension = self._extension()
             try:
                 if extension and extension.events and extension.motion:
+                    await self._out.room_for_media()
                     await self._advance(extension, extension.motion)
             except Problem:
                 await asyncio.sleep(RETRY_PAUSE_S)

@@ -14,6 +14,7 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import InferenceClient, ModelInfo
 from a2serve.gateway.realtime.collaborators import (
+    Change,
     Collaborators,
     Disconnected,
     Identity,
@@ -140,7 +141,7 @@ class _NotKept:
 
     async def save(self, identity: Identity, saved: SavedSession) -> None: ...
 
-    async def append(self, identity: Identity, item: dict[str, Any], sequence: int) -> bool:
+    async def append(self, identity: Identity, change: Change) -> bool:
         return True
 
 

@@ -1,9 +1,15 @@
-"""Writes a session's conversation and records behind its back: in order, never in the way, again when the store is down."""
+"""Writes a session's conversation and records behind its back: in order, never in the way, again when the store is down.
+
+What waits to be written is noted by id, not copied, and goes as one write: an item costs its own size, however many there are.
+"""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from a2serve.gateway.realtime.collaborators import (
+    Change,
     Collaborators,
     EndedElsewhere,
     Identity,
@@ -14,17 +20,35 @@ from a2serve.gateway.realtime.collaborators import (
     TurnFacts,
 )
 from a2serve.gateway.realtime.conversation import Item
+from a2serve.gateway.realtime.item_log import Entry, entries, is_long, removal
 
 RETRY_PAUSE_S = 0.5
 DRAIN_S = 5.0
 
 
-class Keeper:
-    """`snapshot()` is the whole session as it is to be kept. Once it is `gone`, only records are written."""
+class Kept(Protocol):
+    """The session, as its keeper asks it when something is to be written."""
 
-    def __init__(self, identity: Identity, parts: Collaborators, snapshot: Callable[[], SavedSession]) -> None:
-        self._identity, self._parts, self._snapshot = identity, parts, snapshot
-        self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+    def saved(self) -> SavedSession:
+        """All of it."""
+        ...
+
+    def change(self, make: Callable[[list[Item]], list[Entry]], *, settings: bool) -> Change:
+        """Entries made of its items as they are now; with the settings where those are new."""
+        ...
+
+
+class Keeper:
+    """`fresh`: nothing is stored of the session yet. Once it is `gone`, only records are written."""
+
+    def __init__(self, identity: Identity, parts: Collaborators, session: Kept, *, stored_items: int, fresh: bool) -> None:
+        self._identity, self._parts, self._session = identity, parts, session
+        self._items: dict[str, None] = {}  # new or changed, in order
+        self._removed: list[str] = []
+        self._settings, self._whole, self._noted = False, fresh, fresh
+        self._log_entries = stored_items
+        self._records: deque[Callable[[], Awaitable[None]]] = deque()
+        self._news = asyncio.Event()
         self._doing: asyncio.Task[None] | None = None
         self.gone = asyncio.Event()
         self.gone_because: EndedElsewhere | None = None
@@ -36,30 +60,34 @@ class Keeper:
             self.gone.set()
 
     def item_done(self, item: Item) -> None:
-        """An item is complete: append it where it is the last, else write everything."""
-        saved = self._snapshot()
-        if saved.items and saved.items[-1]["id"] == item.id:
-            self._jobs.put_nowait(lambda: self._append(saved))
-        else:
-            self._jobs.put_nowait(lambda: self._save(saved))
+        """An item is complete, or was changed since."""
+        self._items[item.id] = None
+        self._note()
+
+    def removed(self, item_id: str) -> None:
+        """An item was deleted."""
+        self._items.pop(item_id, None)
+        self._removed.append(item_id)
+        self._note()
 
     def changed(self) -> None:
-        """The session began, items were deleted or cut, or settings changed."""
-        saved = self._snapshot()
-        self._jobs.put_nowait(lambda: self._save(saved))
+        """Settings changed, or events were sent that the next connection must not number again."""
+        self._settings = True
+        self._note()
 
     def turn(self, facts: TurnFacts) -> None:
         """A response ended."""
-        self._jobs.put_nowait(lambda: self._parts.records.turn(facts))
+        self._record(lambda: self._parts.records.turn(facts))
 
     def session(self, facts: SessionFacts) -> None:
         """The session began or ended."""
-        self._jobs.put_nowait(lambda: self._parts.records.session(facts))
+        self._record(lambda: self._parts.records.session(facts))
 
     async def run(self) -> None:
         """Until cancelled; what is being written then goes on, and `drain` waits for it."""
         while True:
-            self._doing = asyncio.create_task(self._finish(await self._jobs.get()))
+            await self._news.wait()
+            self._doing = asyncio.create_task(self._finish())
             await asyncio.shield(self._doing)
 
     async def drain(self) -> None:
@@ -67,26 +95,59 @@ class Keeper:
         async with asyncio.timeout(DRAIN_S):
             if self._doing:
                 await self._doing
-            while not self._jobs.empty():
-                await self._finish(self._jobs.get_nowait())
+            await self._finish()
 
-    async def _append(self, saved: SavedSession) -> None:
-        if not self.gone.is_set() and not await self._parts.conversations.append(self._identity, saved.items[-1], saved.sequence):
-            await self._save(saved)  # it lapsed while nobody said anything
+    def _record(self, write: Callable[[], Awaitable[None]]) -> None:
+        self._records.append(write)
+        self._news.set()
 
-    async def _save(self, saved: SavedSession) -> None:
-        if not self.gone.is_set():
-            await self._parts.conversations.save(self._identity, saved)
+    def _note(self) -> None:
+        self._noted = True
+        self._news.set()
 
-    async def _finish(self, job: Callable[[], Awaitable[None]]) -> None:
-        while not await self._done(job):
-            await asyncio.sleep(RETRY_PAUSE_S)
+    async def _finish(self) -> None:
+        """Until everything is written."""
+        while self._records or self._noted:
+            self._news.clear()
+            try:
+                await self._write_records()
+                await self._write()
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_PAUSE_S)
+            except SessionGone as gone:
+                self.lose(gone.cause)
+        self._news.clear()
 
-    async def _done(self, job: Callable[[], Awaitable[None]]) -> bool:
+    async def _write_records(self) -> None:
+        """A record that may have been written is written again: its id tells."""
+        while self._records:
+            await self._records[0]()
+            self._records.popleft()
+
+    async def _write(self) -> None:
+        if not self._noted:
+            return
+        items, removed, settings, whole = self._items, self._removed, self._settings, self._whole
+        self._items, self._removed, self._settings, self._whole, self._noted = {}, [], False, False, False
+        if self.gone.is_set():
+            return
         try:
-            await job()
-        except StoreUnavailable:
-            return False
-        except SessionGone as gone:
-            self.lose(gone.cause)
+            self._whole |= not await (self._save() if whole else self._append(items, removed, settings))
+        except BaseException:
+            self._items, self._removed = items | self._items, removed + self._removed
+            self._settings, self._whole, self._noted = settings or self._settings, whole or self._whole, True
+            raise
+        self._noted |= self._whole
+
+    async def _save(self) -> bool:
+        saved = self._session.saved()
+        self._log_entries = len(saved.items)
+        await self._parts.conversations.save(self._identity, saved)
         return True
+
+    async def _append(self, items: dict[str, None], removed: list[str], settings: bool) -> bool:
+        """False where it lapsed while nobody said anything, or where the log has grown long: then all of it is to be written."""
+        change = self._session.change(lambda now: [*map(removal, removed), *entries(now, items)], settings=settings)
+        self._log_entries += len(change.entries)
+        kept = await self._parts.conversations.append(self._identity, change)
+        return kept and not is_long(self._log_entries, change.stored_items)

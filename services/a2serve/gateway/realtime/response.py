@@ -108,7 +108,7 @@ class Response:
         async with aclosing(self._inference.respond(request)) as packets:
             async for packet in packets:
                 await self.pacer.due(packet.pts_samples / 24)
-                await self._out.room() if self.writer.settings.burst else None
+                await self._out.room_for_media()
                 self._send(packet)
                 if packet.done:
                     return

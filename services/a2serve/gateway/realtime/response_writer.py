@@ -195,7 +195,7 @@ class ResponseWriter:
 
     def _holds(self, item: Item) -> bool:
         """The conversation does; the client may have deleted it meanwhile."""
-        return self._conversation is not None and item in self._conversation.items
+        return self._conversation is not None and self._conversation.holds(item)
 
     def _place(self, item: Item) -> dict[str, Any]:
         return {"response_id": self.id, "item_id": item.id, "output_index": self.items.index(item)}

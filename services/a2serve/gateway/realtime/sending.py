@@ -1,4 +1,8 @@
-"""The bounded queue between a session and its socket. Numbers events; a client that does not read is found here."""
+"""The queue between a session and its socket. Numbers events; a client that does not read is found here.
+
+The queue is short because those who fill it wait: media until it is half empty, the reader of the client's frames until it has
+room. What comes without waiting (events of the turn) is little. So a client that reads is never cut off.
+"""
 
 import asyncio
 from collections import deque
@@ -9,6 +13,8 @@ from a2serve.contracts.packets import MediaPacket, write_packet
 from a2serve.contracts.server_events import ServerEventBase
 from a2serve.gateway.realtime.collaborators import SessionLimits, Transport
 
+SLOWEST_BYTES_S = 64 << 10  # a frame of 8 MiB may take two minutes on its way
+
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
@@ -17,20 +23,19 @@ class _Frame:
 
 
 class SlowReader(Exception):
-    """The client does not read, and the queue is full."""
+    """The client does not read."""
 
 
 class SendQueue:
-    """`send` never blocks; `run` writes to the socket; `overflow` tells that the bound was reached."""
+    """`send` never blocks; `run` writes to the socket; `room` and `room_for_media` are where its fillers wait."""
 
     def __init__(self, transport: Transport, session_id: str, limits: SessionLimits, sequence: int = 0) -> None:
         self.sequence = sequence
-        self.overflow = asyncio.Event()
         self._transport, self._limits, self._tail = transport, limits, session_id[-8:]
         self._frames: deque[_Frame] = deque()
-        self._bytes = 0
-        self._news, self._room = asyncio.Event(), asyncio.Event()
-        self._room.set()
+        self._bytes = self._last_bytes = 0
+        self._news, self._room, self._half_empty = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._mark_room()
 
     def send(self, event: ServerEventBase, media_of: str = "") -> int:
         """Queue an event; returns its number within the session."""
@@ -50,11 +55,15 @@ class SendQueue:
         self._mark_room()
 
     async def room(self) -> None:
-        """Wait until the queue is less than half full (for senders without a pace)."""
+        """Wait until the client has read enough for more answers."""
         await self._room.wait()
 
+    async def room_for_media(self) -> None:
+        """The same with the queue half empty: however much is said, the client's next event is read."""
+        await self._half_empty.wait()
+
     async def run(self) -> None:
-        """Write to the socket until cancelled. Raises Disconnected, SlowReader (one frame took longer than stall_s)."""
+        """Write to the socket until cancelled. Raises Disconnected, SlowReader."""
         while True:
             while self._frames:
                 frame = self._frames.popleft()
@@ -66,23 +75,25 @@ class SendQueue:
                 await self._news.wait()
 
     async def _write(self, frame: _Frame) -> None:
+        """Returns as soon as what was written before has gone: that is what is waited for."""
         try:
-            async with asyncio.timeout(self._limits.stall_s):
+            async with asyncio.timeout(self._limits.stall_s + self._largest_bytes(frame) / SLOWEST_BYTES_S):
                 await self._transport.send(frame.data)
         except TimeoutError:
             raise SlowReader from None
 
+    def _largest_bytes(self, frame: _Frame) -> int:
+        before, self._last_bytes = self._last_bytes, len(frame.data)
+        return max(before, len(frame.data))
+
     def _put(self, frame: _Frame) -> None:
-        if self.overflow.is_set():
-            return
         self._frames.append(frame)
         self._bytes += len(frame.data)
         self._mark_room()
         self._news.set()
-        if len(self._frames) > self._limits.queue_messages or self._bytes > self._limits.queue_bytes:
-            self._frames.clear()
-            self.overflow.set()
 
     def _mark_room(self) -> None:
-        half_full = 2 * len(self._frames) > self._limits.queue_messages or 2 * self._bytes > self._limits.queue_bytes
-        (self._room.clear if half_full else self._room.set)()
+        messages, size = len(self._frames), self._bytes
+        for event, share in ((self._room, 1), (self._half_empty, 2)):
+            has_room = share * messages < self._limits.queue_messages and share * size < self._limits.queue_bytes
+            (event.set if has_room else event.clear)()

@@ -61,7 +61,7 @@ class Session:
         saved: SavedSession | None = None,
     ) -> None:
         self.identity, self._config, self._transport, self._parts, self._info = identity, config, transport, parts, info
-        self._items = [item_from_json(body) for body in saved.items] if saved else []
+        self._items, self._fresh = [item_from_json(body) for body in saved.items] if saved else [], saved is None
         self._out = SendQueue(transport, identity.session_id, parts.limits, saved.sequence if saved else 0)
         self._drain = asyncio.Event()
         self.core: SessionCore | None = None
@@ -93,16 +93,15 @@ class Session:
             self.core.keeper.lose(cause)
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
-        core = SessionCore(self.identity, self._config, self._parts, self._out, tasks, info=self._info, items=self._items)
+        core = SessionCore(
+            self.identity, self._config, self._parts, self._out, tasks, info=self._info, items=self._items, fresh=self._fresh
+        )  # fmt: skip
         self.core, turns = core, SessionTurns(core)
         commands = SessionCommands(core, turns)
         core.keeper.session(SessionFacts(self.identity.tenant, self.identity.session_id, "opened"))
-        commands.greet()
-        core.keeper.changed()
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "read": lambda: self._read(commands),
             "write": self._out.run,
-            "overflow": self._watch_overflow,
             "tick": lambda: self._tick(turns),
             "ears": turns.ears.run,
             "face": turns.face.run,
@@ -114,12 +113,12 @@ class Session:
             tasks.create_task(_run(job), name=f"{name} {self.identity.session_id}")
 
     async def _read(self, commands: SessionCommands) -> None:
+        """Frame by frame, others in between; nothing while the client does not take what is said to it."""
+        await commands.greet()
         while True:
+            await self._out.room()
             await commands.take(await self._transport.receive())
-
-    async def _watch_overflow(self) -> None:
-        await self._out.overflow.wait()
-        raise SessionOver("slow_reader")
+            await asyncio.sleep(0)
 
     async def _tick(self, turns: SessionTurns) -> None:
         while True:
@@ -164,7 +163,8 @@ class Session:
             return
         core.closing = True
         if core.responses.active:  # kept is what was heard; the queue has no reader any more
-            core.responses.interrupt()
+            response, _ = core.responses.interrupt()
+            core.keep_items(response)
         elif core.responses.audible:  # the client has all of it, and its player may go on
             core.responses.audible.heard()
         duration_ms = int(self._parts.now_ms() - core.opened_ms)

@@ -67,16 +67,19 @@ class SessionCommands:
         except Problem as problem:
             self._core.error(problem, event_id)
 
-    def greet(self) -> None:
-        """session.created; to a returning client also the items it has not seen."""
+    async def greet(self) -> None:
+        """session.created; to a returning client also the items it has not seen, no faster than it reads."""
         core = self._core
         core.out.send(SessionCreated(session=self._session()))
         if core.identity.resumed_after:
-            for item in core.conversation.items:
+            before = None
+            for item in list(core.conversation.items):
                 if item.sequence > core.identity.resumed_after:
-                    before = core.conversation.before(item.id)
+                    await core.out.room()
                     core.out.send(ItemAdded(previous_item_id=before, item=item.wire()))
                     item.sequence = core.out.send(ItemDone(previous_item_id=before, item=item.wire()))
+                    core.keeper.item_done(item)
+                before = item.id
 
     async def _packet(self, frame: bytes) -> None:
         if not (self._core.config.a2 and self._core.config.a2.binary):
@@ -154,7 +157,7 @@ class SessionCommands:
     async def _delete(self, event: ask.ItemDelete) -> None:
         self._core.conversation.remove(event.item_id)
         self._core.out.send(ItemDeleted(item_id=event.item_id))
-        self._core.keeper.changed()
+        self._core.keeper.removed(event.item_id)
 
     async def _truncate(self, event: ask.ItemTruncate) -> None:
         core, item = self._core, self._core.conversation.get(event.item_id)
@@ -169,7 +172,7 @@ class SessionCommands:
         core.out.send(ItemTruncated(item_id=item.id, audio_end_ms=end_ms))
         if core.responses.stopped_playing(item, end_ms):
             self._turns.step(ReplyEnded())
-        core.keeper.changed()
+        core.keeper.item_done(item)
 
     async def _respond(self, event: ask.ResponseCreate) -> None:
         self._turns.answering.respond(event.response or ask.ResponseOptions())

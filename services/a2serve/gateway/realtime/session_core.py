@@ -3,6 +3,7 @@ user's voice does is `session_turns`; what the client asks is `session_commands`
 """
 
 import asyncio
+from collections.abc import Callable
 
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import RateLimitsUpdated
@@ -11,9 +12,11 @@ from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.hearing.echo import EchoGate
 from a2serve.gateway.hearing.input_audio import InputBuffer
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.collaborators import Collaborators, Identity, SavedSession
+from a2serve.gateway.realtime.collaborators import Change, Collaborators, Identity, SavedSession
 from a2serve.gateway.realtime.conversation import Conversation, Item
+from a2serve.gateway.realtime.item_log import Entry
 from a2serve.gateway.realtime.keeping import Keeper
+from a2serve.gateway.realtime.response import Response
 from a2serve.gateway.realtime.responses import Responses
 from a2serve.gateway.realtime.sending import SendQueue
 from a2serve.gateway.realtime.session_trace import SessionTrace
@@ -33,6 +36,7 @@ class SessionCore:
         *,
         info: ModelInfo | None,
         items: list[Item],
+        fresh: bool = True,
     ) -> None:
         self.identity, self.config, self.parts, self.out, self.tasks, self.info = identity, config, parts, out, tasks, info
         self.opened_ms = parts.now_ms()
@@ -45,7 +49,7 @@ class SessionCore:
         self.turn_state = TurnState(rules=rules_of(config.audio.input.turn_detection))
         self.responses = Responses(out, parts.now_ms, parts.limits.parallel_responses)
         self.transcribing: dict[str, asyncio.Task[Problem | None]] = {}
-        self.keeper = Keeper(identity, parts, self.saved)
+        self.keeper = Keeper(identity, parts, self, stored_items=len(items), fresh=fresh)
         self.trace = SessionTrace(parts.tracer, identity.tenant, identity.session_id)
         self.turns = 0
         self.closing = False  # no task can begin any more
@@ -60,10 +64,21 @@ class SessionCore:
         """Tell the client; the session goes on."""
         self.out.send(problem.as_event(event_id))
 
+    def keep_items(self, response: Response | None) -> None:
+        """What it said was cut."""
+        for item in response.writer.items if response else ():
+            if self.conversation.holds(item):
+                self.keeper.item_done(item)
+
     def saved(self) -> SavedSession:
         """What survives this replica; unfinished items do not."""
         items = [item.as_json() for item in self.conversation.items if item.status != "in_progress"]
         return SavedSession(self.config.model_dump(mode="json"), items, self.out.sequence)
+
+    def change(self, make: Callable[[list[Item]], list[Entry]], *, settings: bool) -> Change:
+        """For the keeper: what is new, as it is now."""
+        items = self.conversation.items
+        return Change(make(items), self.out.sequence, self.config.model_dump(mode="json") if settings else None, len(items))
 
     def take_audio_ms(self) -> int:
         """What the user committed since this was last asked: each sound is billed once."""

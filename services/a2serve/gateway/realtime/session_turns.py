@@ -137,7 +137,7 @@ class SessionTurns:
         response, at_ms = self._core.responses.interrupt()
         if response and response.writer.motion_track:
             self.face.return_from(response.writer.motion_track.pose_at(at_ms))
-        self._core.keeper.changed()
+        self._core.keep_items(response)
 
     def _end_turn(self, action: turn.EndTurn) -> None:
         core = self._core

@@ -13,7 +13,7 @@ from a2serve.gateway import request_context
 from a2serve.gateway.access.limits import TenantLimits
 from a2serve.gateway.access.tenants import Limits
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.collaborators import Collaborators, Identity, SavedSession, SessionLimits, StoreUnavailable
+from a2serve.gateway.realtime.collaborators import Change, Collaborators, Identity, SavedSession, SessionLimits, StoreUnavailable
 from a2serve.gateway.realtime.socket import Grant, RealtimeService
 from a2serve.gateway.rest.dependencies import identify
 from a2serve.gateway.state.records_sink import OutboxRecords
@@ -41,9 +41,9 @@ class KeptSessions:
         except RedisError as error:
             raise StoreUnavailable from error
 
-    async def append(self, identity: Identity, item: dict[str, object], sequence: int) -> bool:
+    async def append(self, identity: Identity, change: Change) -> bool:
         try:
-            return await self._store.append(identity.tenant, identity.session_id, identity.holder, item, sequence)
+            return await self._store.append(identity.tenant, identity.session_id, identity.holder, change)
         except RedisError as error:
             raise StoreUnavailable from error
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
 from a2serve.contracts.records import RecordBase
-from a2serve.gateway.realtime.collaborators import SavedSession, SessionGone
+from a2serve.gateway.realtime.collaborators import Change, SavedSession, SessionGone
+from a2serve.gateway.realtime.item_log import items_of
 from a2serve.gateway.state import endings, outbox, redis_keys
 
 DELETED_S = 24 * 3600  # longer than a socket lives
@@ -30,8 +31,9 @@ return 'kept'
 """
 _APPEND = f"""{_OURS}
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'lapsed' end
-redis.call('RPUSH', KEYS[2], ARGV[4])
 redis.call('HSET', KEYS[1], 'sequence', ARGV[3])
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'config', ARGV[4]) end
+for place = 5, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
 {_KEPT}"""
 _SAVE = f"""{_OURS}
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'sequence', ARGV[3], 'config', ARGV[4])
@@ -90,8 +92,8 @@ class SessionStore:
 
     async def items(self, tenant: str, session_id: str) -> list[dict[str, Any]]:
         """The conversation's items as they were stored, oldest first."""
-        stored = [orjson.loads(raw) for raw in await self._redis.lrange(redis_keys.conversation(tenant, session_id), 0, -1)]
-        return list({item["id"]: item for item in stored}.values())  # an append whose answer was lost is made twice
+        stored = await self._redis.lrange(redis_keys.conversation(tenant, session_id), 0, -1)
+        return items_of(orjson.loads(raw) for raw in stored)  # an append whose answer was lost is made twice
 
     async def delete(self, tenant: str, session_id: str, *records: RecordBase) -> None:
         """Forget it, with the records that say so; sockets that are open for it close, on whatever replica."""
@@ -116,9 +118,11 @@ class SessionStore:
         items = [orjson.dumps(item) for item in saved.items]
         await self._write(_SAVE, tenant, session_id, holder, saved.sequence, orjson.dumps(saved.config), int(time.time()), *items)
 
-    async def append(self, tenant: str, session_id: str, holder: str, item: dict[str, Any], sequence: int) -> bool:
-        """One more item. False where the session has lapsed: nothing is written then. Raises SessionGone."""
-        return await self._write(_APPEND, tenant, session_id, holder, sequence, orjson.dumps(item)) == b"kept"
+    async def append(self, tenant: str, session_id: str, holder: str, change: Change) -> bool:
+        """What is new. False where the session has lapsed: nothing is written then. Raises SessionGone."""
+        config = b"" if change.config is None else orjson.dumps(change.config)
+        entries = [orjson.dumps(entry) for entry in change.entries]
+        return await self._write(_APPEND, tenant, session_id, holder, change.sequence, config, *entries) == b"kept"
 
     async def _write(self, script: str, tenant: str, session_id: str, holder: str, sequence: int, *values: bytes | int) -> bytes:
         keys = [make(tenant, session_id) for make in (redis_keys.session, redis_keys.conversation, redis_keys.deleted)]
