@@ -21,6 +21,7 @@ from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.gateway.access import tenants
 from a2serve.gateway.access.tenants import create_key
 from a2serve.gateway.app import create_app
+from a2serve.gateway.http_bounds import server_config
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.settings import GatewaySettings
 
@@ -121,7 +122,8 @@ async def gateway_standing(folder: Path, redis_port: int, script: Script | None 
     app = create_app(chosen)
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio does not know that it is TCP, and Nagle waits 40 ms
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=2)
+    config = server_config(app, chosen)
+    config.timeout_graceful_shutdown = 2
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:

@@ -42,9 +42,14 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
     BODY_TOO_LARGE = "body_too_large"
+    INVALID_HTTP = "invalid_request"
+    REQUEST_TIMEOUT = "request_timeout"
+    URL_TOO_LONG = "url_too_long"
+    HEADERS_TOO_LARGE = "headers_too_large"
     UNSUPPORTED_MEDIA = "unsupported_media_type"
     RATE_LIMITED = "rate_limited"
     CONCURRENCY = "too_many_sessions"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
     NO_CAPACITY = "no_capacity"
     UNAVAILABLE = "inference_unavailable"
     STATE_UNAVAILABLE = "state_unavailable"
@@ -91,9 +96,14 @@ MEANINGS: dict[Code, Meaning] = {
     Code.METHOD_NOT_ALLOWED: Meaning(405, "Not with this method"),
     Code.CONFLICT: Meaning(409, "Conflict"),
     Code.BODY_TOO_LARGE: Meaning(413, "The body is too large"),
+    Code.INVALID_HTTP: Meaning(400, "Not an HTTP request"),
+    Code.REQUEST_TIMEOUT: Meaning(408, "The request took too long to come"),
+    Code.URL_TOO_LONG: Meaning(414, "The URL is too long"),
+    Code.HEADERS_TOO_LARGE: Meaning(431, "The headers are too large"),
     Code.UNSUPPORTED_MEDIA: Meaning(415, "Unsupported media type"),
     Code.RATE_LIMITED: Meaning(429, "Too many requests", "rate_limit_error"),
     Code.CONCURRENCY: Meaning(429, "Too many sessions at once", "rate_limit_error"),
+    Code.TOO_MANY_CONNECTIONS: Meaning(503, "Too many connections", "server_error"),
     Code.NO_CAPACITY: Meaning(503, "Every place is taken", "server_error"),
     Code.UNAVAILABLE: Meaning(503, "The model cannot be reached", "server_error"),
     Code.STATE_UNAVAILABLE: Meaning(503, "Sessions cannot be reached", "server_error"),

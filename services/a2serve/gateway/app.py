@@ -18,6 +18,7 @@ from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.realtime.socket import realtime_router
 from a2serve.gateway.realtime.sockets import realtime_service
+from a2serve.gateway.request_bounds import RequestBounds
 from a2serve.gateway.rest import catalog, client_secrets, docs_page, health, openapi, problem_responses, sessions, traces, turns, usage
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.site import add_site
@@ -52,7 +53,7 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
     app.include_router(realtime_router(app.state.realtime))
     openapi.install(app)
     add_site(app, settings, app.state.realtime)
-    app.add_middleware(Edge, metrics=RequestMetrics(parts.registry), body_limit_bytes=settings.body_limit_bytes)
+    app.add_middleware(Edge, metrics=RequestMetrics(parts.registry), bounds=_bounds(settings), connections=parts.connections)
     return app
 
 
@@ -62,6 +63,13 @@ def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySett
     redis = redis_client.connect(settings.redis_url, **settings.redis_options)
     tenants = TenantFile(settings.tenants_file)
     return GatewayParts(settings, redis, make_inference(settings), http, tenants, tracing)
+
+
+def _bounds(settings: GatewaySettings) -> RequestBounds:
+    return RequestBounds(
+        body_bytes=settings.body_limit_bytes, head_bytes=settings.head_limit_bytes, url_bytes=settings.url_limit_bytes,
+        pause_s=settings.body_pause_s, whole_s=settings.body_timeout_s,
+    )  # fmt: skip
 
 
 def _grpc(settings: GatewaySettings) -> InferenceClient:

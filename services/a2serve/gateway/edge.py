@@ -1,21 +1,25 @@
-"""Around every request: its id, its log line, its metrics, the limit of its body, and the answer when we are at fault."""
+"""Around every request: its id, its log line, its metrics, the bounds of its size and time, and the answer when we are at fault."""
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway import request_context
-from a2serve.gateway.rest.problem_responses import BodyTooLarge, problem_response
+from a2serve.gateway.http_bounds import Connections
+from a2serve.gateway.request_bounds import RequestBounds
+from a2serve.gateway.rest.problem_responses import problem_response
 from a2serve.telemetry import names
 
 log = logging.getLogger(__name__)
 QUIET = ("/healthz", "/readyz", "/statusz", "/metrics")  # asked every few seconds
+API_POLICY = "default-src 'none'; frame-ancestors 'none'"  # nothing of an answer of the API is ever run or shown as a page
 
 
 class RequestMetrics:
@@ -33,29 +37,38 @@ class RequestMetrics:
 class Edge:
     """ASGI middleware; outermost but for what the server itself does."""
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics, body_limit_bytes: int) -> None:
-        self._app, self._metrics, self._limit = app, metrics, body_limit_bytes
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, bounds: RequestBounds, connections: Connections) -> None:
+        self._app, self._metrics, self._bounds, self._connections = app, metrics, bounds, connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         context = request_context.begin(Headers(scope=scope).get("x-request-id"))
-        answer = _Answer(send, context.request_id)
+        answer = _Answer(send, context.request_id, scope["path"])
         async with context.at_end:
             if scope["type"] == "websocket":
-                await self._app(scope, receive, answer.send)
+                await self._serve_socket(scope, receive, answer)
                 return
             started_s = time.perf_counter()
             await self._serve(scope, receive, answer)
             self._tell(scope, answer.status, time.perf_counter() - started_s)
 
+    async def _serve_socket(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        if self._connections.full:
+            await WebSocket(scope, receive, answer.send).send_denial_response(problem_response(_full()))
+        else:
+            await self._app(scope, receive, answer.send)
+
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
-            if int(Headers(scope=scope).get("content-length") or 0) > self._limit:
-                detail = BodyTooLarge(self._limit).detail
-                return await problem_response(Problem(Code.BODY_TOO_LARGE, detail))(scope, receive, answer.send)
-            await self._app(scope, _bounded(receive, self._limit), answer.send)
+            refusal = _full() if self._connections.full and scope["path"] not in QUIET else self._bounds.fault(scope)
+            if refusal:
+                closing = {} if refusal.code is Code.BODY_TOO_LARGE else {"connection": "close"}  # its client has to see the answer
+                return await problem_response(refusal, headers=closing)(scope, receive, answer.send)
+            await self._app(scope, self._bounds.timed(receive), answer.send)
+        except ClientDisconnect:
+            log.debug("the client left while it sent its body")
         except Exception:
             log.exception("a defect")
             if not answer.status:
@@ -70,29 +83,23 @@ class Edge:
         log.log(level, "%s %s", method, scope["path"], extra={"status": status, "ms": round(seconds * 1000, 1)})
 
 
-class _Answer:
-    """Adds the request's id to the answer and remembers its status."""
+def _full() -> Problem:
+    return Problem(Code.TOO_MANY_CONNECTIONS, "this replica has as many connections as it may", retry_after_ms=2000)
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send, self._request_id, self.status = send, request_id, 0
+
+class _Answer:
+    """Adds to every answer the request's id and what browsers may not do with it; remembers its status."""
+
+    def __init__(self, send: Send, request_id: str, path: str) -> None:
+        self._send, self._request_id, self._is_api, self.status = send, request_id, path.startswith("/v1/"), 0
 
     async def send(self, message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
             self.status = message.get("status", 101)
-            MutableHeaders(scope=message)["x-request-id"] = self._request_id
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self._request_id
+            if message["type"] != "websocket.accept":
+                headers["x-content-type-options"] = "nosniff"
+                if self._is_api:
+                    headers["content-security-policy"] = API_POLICY
         await self._send(message)
-
-
-def _bounded(receive: Receive, limit_bytes: int) -> Callable[[], Awaitable[Message]]:
-    """A body without a stated length is counted as it comes."""
-    seen = 0
-
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit_bytes:
-            raise BodyTooLarge(limit_bytes)
-        return message
-
-    return counted

@@ -17,6 +17,7 @@ from a2serve.gateway.access.door import Door
 from a2serve.gateway.access.limits import TenantLimits
 from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.background import BackgroundTasks
+from a2serve.gateway.http_bounds import Connections
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.readiness import Dependencies, LoopLag
 from a2serve.gateway.realtime.response_metrics import ResponseMetrics
@@ -91,6 +92,10 @@ class GatewayParts:
     def inference(self) -> InferenceWithPersonas:
         """With the tenants' own personas."""
         return InferenceWithPersonas(self.raw_inference, self.personas)
+
+    @cached_property
+    def connections(self) -> Connections:
+        return Connections(self.settings.max_connections, self.settings.max_connections_per_address)
 
     @cached_property
     def dependencies(self) -> Dependencies:

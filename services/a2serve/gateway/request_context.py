@@ -25,9 +25,14 @@ class RequestContext:
 _context: ContextVar[RequestContext | None] = ContextVar("a2_request", default=None)
 
 
+def new_id() -> str:
+    """The id of a request, ours."""
+    return f"req_{secrets.token_hex(12)}"
+
+
 def begin(offered_id: str | None) -> RequestContext:
     """A new request; the caller's own `x-request-id` is kept where it is a plain one."""
-    made = RequestContext(offered_id if offered_id and _ID.fullmatch(offered_id) else f"req_{secrets.token_hex(12)}")
+    made = RequestContext(offered_id if offered_id and _ID.fullmatch(offered_id) else new_id())
     _context.set(made)
     return made
 

@@ -9,12 +9,12 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from a2serve.gateway.http_bounds import server_config
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.realtime.socket import RealtimeService
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.telemetry.pauses import spare_what_is_loaded
 
-LARGEST_FRAME_BYTES = 16 << 20  # larger than a session takes, so that it can say so
 LOOK_S = 0.1
 log = logging.getLogger(__name__)
 
@@ -23,12 +23,7 @@ class DrainingServer(uvicorn.Server):
     """On the first signal takes no new work and lets live sessions leave; on the second one stops at once."""
 
     def __init__(self, app: FastAPI, settings: GatewaySettings) -> None:
-        config = uvicorn.Config(
-            app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
-            ws="websockets-sansio",
-            ws_max_size=LARGEST_FRAME_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=5,
-        )  # fmt: skip
-        super().__init__(config)
+        super().__init__(server_config(app, settings))
         self._drain_s = settings.drain_s
         self._parts: GatewayParts = app.state.parts
         self._realtime: RealtimeService = app.state.realtime

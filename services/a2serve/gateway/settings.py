@@ -45,6 +45,16 @@ class GatewaySettings(RedisAccess, KafkaAccess):
     cors_origins: list[str] = Field(default=[], description="JSON list of origins whose pages may call /v1 from a browser")
     otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL: our traces, and those of pages through POST /v1/traces")
     body_limit_bytes: int = Field(default=12 << 20, ge=1024, description="largest request body")
+    head_limit_bytes: int = Field(default=32 << 10, ge=1024, description="largest request line and headers (431)")
+    url_limit_bytes: int = Field(default=8 << 10, ge=256, description="longest URL (414)")
+    header_timeout_s: float = Field(default=10.0, gt=0, description="longest that request line and headers may take to come (408)")
+    body_pause_s: float = Field(default=10.0, gt=0, description="longest pause between two pieces of a body (408)")
+    body_timeout_s: float = Field(default=60.0, gt=0, description="longest that a whole body may take to come (408)")
+    send_timeout_s: float = Field(default=20.0, gt=0, description="a client that does not read its REST answer for so long is cut off")
+    max_connections: int = Field(default=5000, ge=1, description="connections of this replica, sockets among them; more get 503")
+    max_connections_per_address: int = Field(
+        default=0, ge=0, description="the same of one address (0: no bound, as behind a load balancer, which is one address)"
+    )
     session_ttl_s: int = Field(default=3600, ge=60, description="a session nobody uses is forgotten after this long")
     session_max_s: int = Field(default=3600, ge=60, description="a socket is closed after this long; the client may resume")
     request_timeout_s: float = Field(default=120.0, ge=1, description="longest a REST turn may take")

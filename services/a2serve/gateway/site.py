@@ -4,16 +4,24 @@ import time
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from a2serve.gateway.debug import LiveSession, debug_routes
 from a2serve.gateway.realtime.session import Session
 from a2serve.gateway.realtime.socket import RealtimeService
 from a2serve.gateway.rest import client_secrets
 from a2serve.gateway.settings import GatewaySettings
+
+# Worklets, textures of a head and its buffers are blobs; the page sets styles of elements.
+PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self' ws: wss: data: blob:; worker-src 'self' blob:; media-src 'self' blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 
 
 def add_site(app: FastAPI, settings: GatewaySettings, realtime: RealtimeService) -> None:
@@ -47,7 +55,7 @@ class CrossOrigin:
 
 
 class _Page:
-    """The built page; whatever is no file of it is not found."""
+    """The built page; whatever is no file of it is not found. Other sites embed the library, not the page: nobody may frame it."""
 
     def __init__(self, folder: Path) -> None:
         self._files = StaticFiles(directory=folder, html=True)
@@ -55,7 +63,13 @@ class _Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(404)
-        await self._files(scope, receive, send)
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["content-security-policy"] = PAGE_POLICY
+            await send(message)
+
+        await self._files(scope, receive, guarded)
 
 
 class _Heads(StaticFiles):

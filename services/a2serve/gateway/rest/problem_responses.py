@@ -20,8 +20,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_MS = 2000
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _OF_STATUS = {
-    401: Code.UNAUTHORIZED, 403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.BODY_TOO_LARGE,
-    415: Code.UNSUPPORTED_MEDIA, 503: Code.UNAVAILABLE,
+    401: Code.UNAUTHORIZED, 403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 408: Code.REQUEST_TIMEOUT,
+    413: Code.BODY_TOO_LARGE, 415: Code.UNSUPPORTED_MEDIA, 503: Code.UNAVAILABLE,
 }  # fmt: skip
 
 
@@ -36,13 +36,6 @@ class ProblemBody(BaseModel):
     request_id: str = Field(description="also in the header x-request-id")
     param: str | None = Field(default=None, description="the parameter that is wrong, as a path")
     errors: list[dict[str, str]] | None = Field(default=None, description="every parameter that is wrong: param, message")
-
-
-class BodyTooLarge(HTTPException):
-    """Raised while a body is read, so that reading ends there."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(413, f"a body may have at most {limit_bytes} bytes")
 
 
 def problem_response(problem: Problem, *, headers: dict[str, str] | None = None, more: dict[str, Any] | None = None) -> JSONResponse:

@@ -1,0 +1,169 @@
+"""What uvicorn does not bound itself: how long a client may take for its headers, how many connections there are, how long an
+answer may wait to be read. The bounds of bodies and URLs are in `edge`, which sees requests.
+
+A refusal before there is a request is an `application/problem+json` as well.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from a2serve.contracts.problems import Code, Problem
+from a2serve.gateway import request_context
+from a2serve.gateway.settings import GatewaySettings
+
+LARGEST_FRAME_BYTES = 16 << 20  # larger than a session takes, so that it can say so
+LINGER_S = 5.0  # the rest of a body that was answered before it had come; the client may not see the answer before it has sent it
+RESERVE = 64  # connections over the bound, so that it can be told, and probes pass
+
+
+@dataclass(slots=True)
+class Connections:
+    """The open connections of this process, sockets among them, and how many there may be (0: of one address, as many as there are)."""
+
+    most: int
+    most_of_address: int
+    live: Collection[Any] = ()
+
+    @property
+    def full(self) -> bool:
+        return len(self.live) > self.most
+
+    def has_room(self, address: str | None) -> bool:
+        """For one more that was counted already."""
+        if len(self.live) > self.most + RESERVE:
+            return False
+        return not self.most_of_address or sum(_address(one) == address for one in self.live) <= self.most_of_address
+
+
+def server_config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:
+    """How uvicorn serves the gateway."""
+    protocol = partial(BoundedHttp, settings, app.state.parts.connections)
+    return uvicorn.Config(
+        app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
+        http=cast(type[asyncio.Protocol], protocol), h11_max_incomplete_event_size=settings.head_limit_bytes,
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_FRAME_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=5,
+    )  # fmt: skip
+
+
+class BoundedHttp(H11Protocol):
+    """One connection, until it becomes a WebSocket. At most one deadline runs: for a head, for the rest of a body, or for a reader."""
+
+    def __init__(
+        self, settings: GatewaySettings, bounds: Connections, config: uvicorn.Config, server_state: ServerState,
+        app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(config, server_state, app_state, _loop)
+        self._settings, self._bounds = settings, bounds
+        self._head: asyncio.TimerHandle | None = None
+        self._reader: asyncio.TimerHandle | None = None
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Refuses what is too much."""
+        super().connection_made(transport)
+        self._bounds.live = self.connections
+        if self._bounds.has_room(self.client[0] if self.client else None):
+            self._head = self.loop.call_later(self._settings.header_timeout_s, self._head_is_late)
+        else:
+            self._refuse(Problem(Code.TOO_MANY_CONNECTIONS, "too many connections", retry_after_ms=2000))
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """No deadline is left."""
+        self._stop_head()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """A head that has begun has to end in time. After a refusal nothing is looked at any more."""
+        if self._refused:
+            return
+        super().data_received(data)
+        if self._refused:
+            return
+        if self.conn.their_state is not h11.IDLE or self.transport.get_protocol() is not self:
+            self._stop_head()
+        elif self._head is None and not self.transport.is_closing():
+            self._head = self.loop.call_later(self._settings.header_timeout_s, self._head_is_late)
+
+    def on_response_complete(self) -> None:
+        """What comes of the body after its answer is thrown away for a moment, then the connection ends."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+            self._linger()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        super().pause_writing()
+        self._reader = self.loop.call_later(self._settings.send_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        if self._reader:
+            self._reader.cancel()
+            self._reader = None
+
+    def send_400_response(self, msg: str) -> None:
+        """Called while h11's error is handled."""
+        error = sys.exc_info()[1]
+        too_large = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431
+        code = Code.HEADERS_TOO_LARGE if too_large else Code.INVALID_HTTP
+        self._refuse(Problem(code, f"{msg} {error or ''}".strip()))
+
+    def _head_is_late(self) -> None:
+        self._head = None
+        if self.conn.trailing_data[0]:
+            self._refuse(Problem(Code.REQUEST_TIMEOUT, f"the headers have to come within {self._settings.header_timeout_s:g} s"))
+        else:
+            self.transport.close()
+
+    def _stop_head(self) -> None:
+        if self._head:
+            self._head.cancel()
+            self._head = None
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answers where no answer has begun, and ends the connection: at once it would take the answer with it, if more has come."""
+        self._refused = True
+        if self.cycle and not self.cycle.response_complete:  # whoever still waits for its body
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()
+            return
+        for event in _answer(problem):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.write_eof()
+        self._linger()
+
+    def _linger(self) -> None:
+        self._stop_head()
+        self._head = self.loop.call_later(LINGER_S, self.transport.abort)
+
+
+def _answer(problem: Problem) -> tuple[h11.Response, h11.Data, h11.EndOfMessage]:
+    request_id, status = request_context.new_id(), problem.meaning.status
+    body = json.dumps(problem.as_json(request_id)).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close"),
+        (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"),
+        *([(b"retry-after", b"2")] if status == 503 else []),
+    ]  # fmt: skip
+    return h11.Response(status_code=status, headers=headers, reason=problem.meaning.title.encode()), h11.Data(data=body), h11.EndOfMessage()
+
+
+def _address(connection: Any) -> str | None:
+    return connection.client[0] if connection.client else None
