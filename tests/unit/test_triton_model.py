@@ -32,6 +32,25 @@ def test_settings_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (chosen.slots, chosen.threads, chosen.model_folder) == (3, 1, tmp_path / "2/weights")
 
 
+@pytest.mark.parametrize(("wanted", "device"), [(None, "cuda:0"), ("auto", "cuda:0"), ("cuda:1", "cuda:1")])
+def test_a_model_of_kind_gpu_is_on_a_gpu(wanted: str | None, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod that was paid as a GPU does not speak from a CPU and say READY."""
+    by_parameter = {"device": wanted} if wanted else {}
+    assert read_settings(arguments("GPU", **by_parameter)).device == device
+    if wanted:
+        monkeypatch.setenv("A2_INFERENCE_DEVICE", wanted)
+        assert read_settings(arguments("GPU", device="cpu")).device == device
+
+
+@pytest.mark.parametrize("place", ["environment", "parameter"])
+def test_a_cpu_is_refused_to_a_model_of_kind_gpu(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if place == "environment":
+        monkeypatch.setenv("A2_INFERENCE_DEVICE", "cpu")
+    with pytest.raises(ValueError, match=r"A2_INFERENCE_DEVICE .* is 'cpu', but config.pbtxt says KIND_GPU"):
+        read_settings(arguments("GPU", **({"device": "cpu"} if place == "parameter" else {})))
+    assert read_settings(arguments("CPU")).device == "cpu"
+
+
 def test_bad_settings_are_one_sentence() -> None:
     with pytest.raises(ValueError, match="count 1"):
         read_settings(arguments(count=2))

@@ -36,12 +36,13 @@ def run(arguments: argparse.Namespace) -> None:
         return
     from a2llm.cli.figures_out import print_figures
     from a2llm.cli.progress import progress
+    from a2llm.layers.device import pick_device
     from a2llm.recipes import Job, default_folders, train
 
     data, out = default_folders(arguments.recipe)
     out = arguments.out or out
     data = arguments.data or (out / "data" if find_recipe(arguments.recipe).small else data)
-    device = _device(arguments.device)
+    device = pick_device(arguments.device)
     with progress(f"training {arguments.recipe} on {device}") as told:
         figures = train(arguments.recipe, Job(data, out, device, arguments.minutes, told))
     print(f"wrote {out}", file=sys.stderr)
@@ -52,17 +53,3 @@ def _list() -> None:
     from a2llm.cli.tables import print_table
 
     print_table(("recipe", "trains"), [(name, found.describe) for name, found in RECIPES.items()])
-
-
-def _device(name: str) -> str:
-    """Raises ValueError for a device that is not there."""
-    import torch
-
-    from a2llm.layers.device import pick_device
-
-    device = pick_device(name)
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"there is no device {name!r}: {str(error).splitlines()[0]}") from None
-    return device

@@ -1,11 +1,14 @@
 """The numbers that the inference service shows to Prometheus. Names and buckets come from telemetry.names."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from a2serve.inference.exchange import Finish
 from a2serve.telemetry import names
+
+_OF_DEVICE = [names.LABEL_DEVICE, names.LABEL_KIND, names.LABEL_GPU, names.LABEL_DRIVER, names.LABEL_CUDA, names.LABEL_TORCH]
 
 
 @dataclass
@@ -17,6 +20,7 @@ class Metrics:
     def __post_init__(self) -> None:
         reason, latency = [names.LABEL_REASON], names.BUCKETS_LATENCY_SECONDS
         self.slots = Gauge(names.METRIC_INFERENCE_SLOTS, "slots by state", [names.LABEL_STATE], registry=self.registry)
+        self.device = Gauge(names.METRIC_INFERENCE_DEVICE, "what the engine runs on", _OF_DEVICE, registry=self.registry)
         self.queue = Gauge(names.METRIC_INFERENCE_QUEUE, "commands the engine has not taken yet", registry=self.registry)
         self.kv_tokens = Gauge(names.METRIC_INFERENCE_KV_TOKENS, "tokens kept in the KV cache", registry=self.registry)
         self.kv_bytes = Gauge(names.METRIC_INFERENCE_KV_BYTES, "memory that they take", registry=self.registry)
@@ -32,6 +36,9 @@ class Metrics:
         self.responses = Counter(names.METRIC_INFERENCE_RESPONSES, "responses by how they ended", reason, registry=self.registry)
         self.tokens = Counter(names.METRIC_INFERENCE_TOKENS, "tokens", [names.LABEL_KIND], registry=self.registry)
         self.audio = Counter(names.METRIC_INFERENCE_AUDIO_SECONDS, "seconds of speech made", registry=self.registry)
+
+    def show_device(self, facts: Mapping[str, str]) -> None:
+        self.device.labels(**facts).set(1)
 
     def show_slots(self, speaking: int, held: int, size: int) -> None:
         for state, count in (("speaking", speaking), ("resting", held - speaking), ("free", size - held)):

@@ -1,8 +1,9 @@
 """Loads what a replica runs and warms it up, so that its first response is as fast as the others."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from a2llm.engine import Engine
 from a2llm.language.chat import Persona, personas
 from a2llm.language.items import UserTurn
 from a2llm.language.tools import Tool
+from a2llm.layers.device import device_facts, pick_device
 from a2llm.listening.listener import Listener
 from a2llm.reply_options import ReplyOptions
 from a2llm.rig import ARKIT61, FlameMapping, load_flame_mapping, retarget
@@ -27,6 +29,7 @@ from a2serve.inference.speaker import Speaker
 
 _WARM_TOKENS = 3
 _WARM_TEXT = "Hello there, please tell me something about yourself."
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,12 @@ def read_facts(settings: InferenceSettings) -> Facts:
 
 
 def load_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:
-    """The engine, warm. Takes seconds; raises WeightsError or CheckpointError."""
-    engine = Engine(load_parts(settings.model_folder, settings.device, settings.threads), settings.slots, settings.context_tokens)
+    """The engine, warm. Takes seconds; raises WeightsError, CheckpointError, CacheError or DeviceUnavailable."""
+    device = pick_device(settings.device)
+    facts = device_facts(device)
+    log.info("the engine runs on %s", facts)
+    metrics.show_device(asdict(facts))
+    engine = Engine(load_parts(settings.model_folder, device, settings.threads), settings.slots, settings.context_tokens)
     own = engine.sampling
     # What pressure will ask for is compiled before.
     engine.sampling = replace(own, audio_levels=min(own.audio_levels, settings.fewest_levels))

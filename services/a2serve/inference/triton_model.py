@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 def read_settings(arguments: Mapping[str, str]) -> InferenceSettings:
     """From what Triton hands to a model. Of several places the first counts: the version's own folder `weights`, the environment
     (A2_INFERENCE_*), `parameters` of config.pbtxt, KIND_CPU or KIND_GPU. Raises ValueError for a bad one.
+
+    KIND_GPU is a promise that nothing breaks: "auto" is then that GPU, and "cpu" an error.
     """
     config = json.loads(arguments["model_config"])
     if sum(group["count"] for group in config["instance_group"]) != 1:
@@ -57,6 +59,8 @@ def read_settings(arguments: Mapping[str, str]) -> InferenceSettings:
     chosen: dict[str, Any] = {"device": f"cuda:{number}" if on_gpu else "cpu"}
     chosen |= {key: entry["string_value"] for key, entry in config.get("parameters", {}).items() if key in InferenceSettings.model_fields}
     chosen = {key: value for key, value in chosen.items() if f"A2_INFERENCE_{key.upper()}" not in os.environ}
+    if on_gpu:
+        chosen["device"] = _gpu(chosen.get("device", os.environ.get("A2_INFERENCE_DEVICE", "")), number)
     weights = Path(arguments["model_repository"], arguments["model_version"], "weights")
     if weights.is_dir():
         chosen["model_folder"] = weights
@@ -64,6 +68,15 @@ def read_settings(arguments: Mapping[str, str]) -> InferenceSettings:
         return InferenceSettings(**chosen)
     except ValidationError as error:
         raise ValueError("; ".join(f"{'_'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())) from None
+
+
+def _gpu(wanted: str, number: str) -> str:
+    if wanted in ("", "auto"):
+        return f"cuda:{number}"
+    if not wanted.startswith("cuda"):
+        raise ValueError(f"A2_INFERENCE_DEVICE (or the parameter `device`) is {wanted!r}, but config.pbtxt says KIND_GPU: "
+                         "unset it, or serve with KIND_CPU")  # fmt: skip
+    return wanted
 
 
 class TritonModel:

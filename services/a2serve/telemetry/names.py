@@ -39,6 +39,7 @@ ATTR_COMPUTE_MS: Final = "a2.compute_ms"
 ATTR_FINAL: Final = "a2.final"
 
 METRIC_INFERENCE_SLOTS: Final = "a2_inference_slots"  # gauge; state: speaking | resting | free
+METRIC_INFERENCE_DEVICE: Final = "a2_inference_device_info"  # gauge, always 1; what computes: kind cpu | gpu, and the labels below
 METRIC_INFERENCE_STEP_SECONDS: Final = "a2_inference_step_seconds"
 METRIC_INFERENCE_BATCH: Final = "a2_inference_batch_responses"  # responses in a step
 METRIC_INFERENCE_QUEUE: Final = "a2_inference_queue_commands"  # gauge
@@ -55,6 +56,11 @@ LABEL_STATE: Final = "state"
 LABEL_REASON: Final = "reason"
 LABEL_KIND: Final = "kind"
 LABEL_FINAL: Final = "final"
+LABEL_DEVICE: Final = "device"
+LABEL_GPU: Final = "gpu"
+LABEL_DRIVER: Final = "driver"
+LABEL_CUDA: Final = "cuda"
+LABEL_TORCH: Final = "torch"
 
 BUCKETS_STEP_SECONDS: Final = (0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.04, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0)
 BUCKETS_LATENCY_SECONDS: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0)

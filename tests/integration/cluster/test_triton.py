@@ -217,6 +217,7 @@ def test_its_numbers_stand_among_those_of_triton(triton: Triton) -> None:
     assert number(f"{names.METRIC_INFERENCE_REFUSED}_total", reason="full") >= 1
     assert number(f"{names.METRIC_INFERENCE_STEP_SECONDS}_count") == number(f"{names.METRIC_INFERENCE_STEP_SECONDS}_bucket", le="+Inf") > 0
     assert number(f"{names.METRIC_INFERENCE_BATCH}_sum") > number(f"{names.METRIC_INFERENCE_BATCH}_count")  # two in a step, at times
+    assert [value for name, value in numbers.items() if name.startswith(names.METRIC_INFERENCE_DEVICE) and 'kind="cpu"' in name] == [1]
     assert number(names.METRIC_INFERENCE_KV_BYTES) > number(names.METRIC_INFERENCE_KV_TOKENS) > 0
 
 
