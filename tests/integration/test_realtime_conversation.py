@@ -346,10 +346,10 @@ def test_a_session_is_kept_from_its_beginning_and_given_up_when_it_is_gone():
 def test_what_a_secret_fixes_stays_fixed():
     async def scene() -> None:
         fixed = {"instructions": "be kind", "tools": []}
-        secret = client_secrets.Grant(tenant="acme", key_id="k", config=fixed, origin=None, expires_at=0)
+        secret = client_secrets.Grant(id="cs_1", tenant="acme", key_id="k", config=fixed, origin=None, expires_at=0)
 
         async def grant(_socket) -> Grant:
-            return Grant("acme", secret.session, secret.check_event)
+            return Grant("acme", secret.session, secret)
 
         async with standing(authorize=grant) as stand, stand.connect() as client:
             assert (await client.next())["session"]["instructions"] == "be kind"

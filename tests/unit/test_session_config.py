@@ -3,14 +3,19 @@
 import pytest
 from pydantic import ValidationError
 
+from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.response_settings import check_extension, check_tools, settle
+from a2serve.gateway.realtime.response_settings import ResponseSettings, answered_with, check_extension, check_tools, settle
 
 
 def patch(**fields) -> SessionConfig:
     return SessionConfig.model_validate({"type": "realtime", **fields})
+
+
+def settled(config: SessionConfig, options: ResponseOptions) -> ResponseSettings:
+    return settle(answered_with(config, options), options)
 
 
 def test_an_update_keeps_what_it_does_not_name():
@@ -78,6 +83,6 @@ def test_a_response_may_be_otherwise():
     from a2serve.contracts.client_events import ResponseOptions
 
     config = SessionConfig().merged_with(patch(instructions="a", a2={"motion": {}}))
-    own = settle(config, ResponseOptions.model_validate({"output_modalities": ["text"], "instructions": "", "conversation": "none"}))
+    own = settled(config, ResponseOptions.model_validate({"output_modalities": ["text"], "instructions": "", "conversation": "none"}))
     assert (own.modality, own.instructions, own.in_conversation, own.motion) == ("text", "", False, None)
-    assert settle(config, ResponseOptions()).motion is not None
+    assert settled(config, ResponseOptions()).motion is not None

@@ -7,6 +7,7 @@ from typing import Literal
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.access.client_secrets import ClientSecrets, Grant
 from a2serve.gateway.access.tenants import Limits, TenantFile
+from a2serve.gateway.realtime.collaborators import Owner
 
 SUBPROTOCOLS = ("a2-client-secret.", "openai-insecure-api-key.")  # how a browser's WebSocket carries its secret
 
@@ -20,6 +21,15 @@ class Principal:
     kind: Literal["api_key", "client_secret"]
     limits: Limits
     grant: Grant | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """Of the sessions that it makes."""
+        return Owner(self.key_id, self.grant.id, self.grant.end_user_id) if self.grant else Owner(self.key_id)
+
+    def may_open(self, owner: Owner) -> bool:
+        """Whether a session of its tenant is within its reach: with an API key each is, with a client secret its own and its end user's."""
+        return self.grant is None or self.grant.may_open(owner)
 
     def require_api_key(self) -> None:
         """Raises Problem(forbidden) for a client secret."""
@@ -54,11 +64,11 @@ class Authenticator:
         if key := tenants.owner(credential):
             return Principal(key.tenant, key.id, "api_key", tenants.limits(key.tenant))
         grant = await self._secrets.find(credential)
-        if grant is None or not self._still_stands(grant):
+        if grant is None or not self.key_stands(grant.key_id):
             raise Problem(Code.UNAUTHORIZED, "this key or client secret is unknown, has expired or was revoked")
         grant.check_origin(origin)
         return Principal(grant.tenant, grant.key_id, "client_secret", tenants.limits(grant.tenant), grant)
 
-    def _still_stands(self, grant: Grant) -> bool:
+    def key_stands(self, key_id: str) -> bool:
         """A secret ends with the key that minted it. The page of the local profile has no key."""
-        return not grant.key_id or any(key.id == grant.key_id and key.revoked is None for key in self._tenants.content.keys)
+        return not key_id or any(key.id == key_id and key.revoked is None for key in self._tenants.content.keys)

@@ -3,39 +3,50 @@
 A secret is bound to tenant, session config, origin and expiry. Redis keeps its hash only.
 """
 
+import hashlib
+import hmac
 import re
 import secrets
 import time
+from base64 import urlsafe_b64encode
+from functools import cached_property
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
-from a2serve.contracts.client_events import ClientEventBase, ItemCreate, ResponseCreate, SessionUpdate
-from a2serve.contracts.items import MessageItem
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.access.fixed_settings import check_item, check_settings, without_loose_instructions
+from a2serve.gateway.realtime.collaborators import Owner, SavedSession
 from a2serve.gateway.state import redis_keys
 
 MIN_S, DEFAULT_S, MAX_S = 10, 600, 7200
+REVOKED_S = 24 * 3600  # longer than a socket lives
 SECRET = re.compile(r"ek_([a-z0-9-]{1,41})_[0-9A-Za-z_-]{43}")
-# What decides what the avatar does and costs. Sound, motion and turn taking are the client's own business.
-BOUND = ("instructions", "tools", "tool_choice", "max_output_tokens", "prompt", "output_modalities")
+GRANT_ID = r"^cs_[0-9a-f]{64}$"
 
 
 class Grant(BaseModel):
-    """What a secret allows. `config` holds only the settings that were named when it was minted."""
+    """What a secret allows. `config` holds only the settings that were named when it was minted: those are fixed.
+
+    A `Guard` of its sessions. `id` is what it may be called by: it opens nothing.
+    """
 
     model_config = ConfigDict(frozen=True)
 
+    id: str
     tenant: str
     key_id: str
     config: dict[str, Any]
     origin: str | None
     end_user_id: str = ""
+    max_sessions: int = 1
+    single_use: bool = False
     expires_at: int  # seconds since 1970
 
-    @property
+    @cached_property
     def session(self) -> SessionConfig:
         return SessionConfig.model_validate(self.config)
 
@@ -44,40 +55,30 @@ class Grant(BaseModel):
         if self.origin is not None and origin != self.origin:
             raise Problem(Code.FORBIDDEN, f"this client secret may only be used from {self.origin}")
 
-    def check_event(self, event: ClientEventBase) -> None:
-        """Raises Problem(forbidden) for an event that would widen what the secret binds; other events pass."""
-        if isinstance(event, SessionUpdate):
-            self._check(event.session.model_dump(mode="json", exclude_unset=True), "session.")
-            self._check_persona(event.session)
-        elif isinstance(event, ResponseCreate) and event.response is not None:
-            self._check(event.response.model_dump(mode="json", exclude_unset=True), "response.")
-            for item in event.response.input or ():
-                self._check_item(item)
-        elif isinstance(event, ItemCreate):
-            self._check_item(event.item)
+    def may_open(self, owner: Owner) -> bool:
+        """Whether a session is its own, or its end user's."""
+        return owner.grant_id == self.id or bool(self.end_user_id and owner.end_user_id == self.end_user_id)
 
-    def _check(self, changes: dict[str, Any], prefix: str) -> None:
-        bound = self.session.model_dump(mode="json")
-        for name in BOUND:
-            if name in self.config and changes.get(name) is not None and not _within(name, changes[name], bound[name]):
-                raise _bound(prefix + name)
+    def check_settings(self, result: SessionConfig, where: str) -> None:
+        """Raises Problem(forbidden) unless `result`, the settings that would hold, are what is fixed."""
+        check_settings(self.session, result, where)
 
-    def _check_persona(self, session: SessionConfig) -> None:
-        own = self.session.a2
-        bound = own.persona if own else ""
-        if bound and session.a2 and "persona" in session.a2.model_fields_set and session.a2.persona != bound:
-            raise _bound("session.a2.persona")
+    def check_item(self, item: object) -> None:
+        """Raises Problem(forbidden) for instructions in the clothes of an item, where instructions are fixed."""
+        check_item(self.session, item)
 
-    def _check_item(self, item: object) -> None:
-        if "instructions" in self.config and isinstance(item, MessageItem) and item.role == "system":
-            raise _bound("item.role")
+    def continued(self, saved: SavedSession, owner: Owner) -> SavedSession:
+        """An earlier session with what is fixed over it: another secret may have fixed less."""
+        config = SessionConfig.model_validate(saved.config).merged_with(self.session).model_dump(mode="json")
+        items = saved.items if owner.grant_id in ("", self.id) else without_loose_instructions(self.session, saved.items)
+        return SavedSession(config, items, saved.sequence)
 
 
 class ClientSecrets:
-    """Mints and finds secrets."""
+    """Mints, finds and revokes secrets."""
 
     def __init__(self, redis: "Redis") -> None:
-        self._redis = redis
+        self._redis: Any = redis
 
     async def mint(
         self,
@@ -88,16 +89,20 @@ class ClientSecrets:
         seconds: int = DEFAULT_S,
         origin: str | None = None,
         end_user_id: str = "",
+        max_sessions: int = 1,
+        single_use: bool = False,
+        grant_id: str = "",
+        value: str = "",
     ) -> tuple[str, Grant]:
-        """A new secret for `seconds` (10..7200; ValueError) and what it grants."""
+        """A new secret for `seconds` (10..7200; ValueError) and what it grants. `value`: 43 letters that nobody can guess."""
         if not MIN_S <= seconds <= MAX_S:
             raise ValueError(f"a client secret lives {MIN_S} to {MAX_S} seconds")
-        secret = f"ek_{tenant}_{secrets.token_urlsafe(32)}"
-        config = session.model_dump(mode="json", exclude_unset=True)
+        secret = f"ek_{tenant}_{value or secrets.token_urlsafe(32)}"
         grant = Grant(
-            tenant=tenant, key_id=key_id, config=config, origin=origin, end_user_id=end_user_id, expires_at=int(time.time()) + seconds
-        )
-        await self._redis.set(redis_keys.client_secret(tenant, secret), grant.model_dump_json(), ex=seconds)
+            id=grant_id or f"cs_{_digest(secret)}", tenant=tenant, key_id=key_id, config=_named(session), origin=origin,
+            end_user_id=end_user_id, max_sessions=max_sessions, single_use=single_use, expires_at=int(time.time()) + seconds,
+        )  # fmt: skip
+        await self._redis.set(redis_keys.client_secret(tenant, _digest(secret)), grant.model_dump_json(), ex=seconds)
         return secret, grant
 
     async def find(self, secret: str) -> Grant | None:
@@ -105,16 +110,39 @@ class ClientSecrets:
         match = SECRET.fullmatch(secret)
         if match is None:
             return None
-        raw = await self._redis.get(redis_keys.client_secret(match[1], secret))
-        return Grant.model_validate_json(raw) if raw else None
+        raw = await self._redis.get(redis_keys.client_secret(match[1], _digest(secret)))
+        return Grant.model_validate({"id": f"cs_{_digest(secret)}"} | orjson.loads(raw)) if raw else None
+
+    async def revoke(self, tenant: str, grant_id: str) -> bool:
+        """Ends it; its sockets close within seconds, also those that outlived it. False where there is nothing to end."""
+        secret, live = redis_keys.client_secret(tenant, grant_id.removeprefix("cs_")), redis_keys.live_of_grant(tenant, grant_id)
+        if not await self._redis.exists(secret, live):
+            return False
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.set(redis_keys.revoked(tenant, grant_id), 1, ex=REVOKED_S)
+        pipeline.delete(secret)
+        await pipeline.execute()
+        return True
+
+    async def revoked(self, grants: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of (tenant, grant's id) that were revoked."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for tenant, grant_id in grants:
+            pipeline.exists(redis_keys.revoked(tenant, grant_id))
+        return {grant for grant, gone in zip(grants, await pipeline.execute(), strict=True) if gone}
 
 
-def _within(name: str, wanted: Any, bound: Any) -> bool:
-    """Fewer tokens are no widening; everything else has to be the same."""
-    if name == "max_output_tokens":
-        return bound == "inf" or (wanted != "inf" and wanted <= bound)
-    return bool(wanted == bound)
+def value_of(api_key: str, name: str) -> str:
+    """What stands for chance where a request may be repeated: the same for one API key and Idempotency-Key, kept nowhere."""
+    made = hmac.digest(api_key.encode(), b"client secret " + name.encode(), "sha256")
+    return urlsafe_b64encode(made).decode().rstrip("=")
 
 
-def _bound(param: str) -> Problem:
-    return Problem(Code.FORBIDDEN, f"{param} is fixed by the client secret", param=param)
+def _named(session: SessionConfig) -> dict[str, Any]:
+    """Who fixes the persona fixes who is spoken to: no instructions of the page's own go before the persona's."""
+    named = session.model_dump(mode="json", exclude_unset=True)
+    return {"instructions": ""} | named if session.a2 and session.a2.persona else named
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

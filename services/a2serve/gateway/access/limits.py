@@ -5,9 +5,9 @@ A request of REST, an open socket and a response on a socket count as one each.
 
 import asyncio
 import math
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
@@ -21,6 +21,8 @@ from a2serve.gateway.state import redis_keys
 LEASE_MS = 30_000  # a replica that died holds its leases no longer than this
 RENEW_S = 10.0
 RETRY_AFTER_MS = 2000
+RELOAD_TRIES, RELOAD_PAUSE_S = 5, 0.2  # a page that is loaded anew comes while its old socket ends
+GRANT_REQUESTS_PER_MINUTE, GRANT_BURST_REQUESTS = 120, 30  # of a client secret, for each session it may have open
 
 # Generic cell rate algorithm: one number per tenant, the time at which the bucket is empty again.
 _TAKE_REQUEST = """
@@ -39,15 +41,62 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 return math.max(math.ceil(tonumber(redis.call('GET', KEYS[1]) or now) - now), 0)
 """
-_TAKE_LEASE = """
+# KEYS: the tenant's leases, their holders, the leases of the grant (where there is one).
+# ARGV: session, holder, ms of a lease, most of the tenant, most of the grant.
+_NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
-redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+"""
+_HOLD = """
+for place = 1, #KEYS do
+    if place ~= 2 then redis.call('ZADD', KEYS[place], now + ARGV[3], ARGV[1]) end
+end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+for place = 1, #KEYS do redis.call('PEXPIRE', KEYS[place], ARGV[3]) end
+"""
+_TAKE_LEASE = f"""{_NOW}
+for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+    redis.call('ZREM', KEYS[1], lapsed)
+    redis.call('HDEL', KEYS[2], lapsed)
+end
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 'tenant' end
+if KEYS[3] then
+    redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+    if not redis.call('ZSCORE', KEYS[3], ARGV[1]) and redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[5]) then return 'grant' end
+end
+{_HOLD}
+return 'taken'
+"""
+# After Redis lost its memory, too. Whoever has the session now renews for himself.
+_RENEW_LEASE = f"""{_NOW}
+local holder = redis.call('HGET', KEYS[2], ARGV[1])
+if holder and holder ~= ARGV[2] then return 0 end
+{_HOLD}
 return 1
 """
+_GIVE_BACK = """
+local holder = redis.call('HGET', KEYS[2], ARGV[1])
+if holder == ARGV[2] then
+    redis.call('ZREM', KEYS[1], ARGV[1])
+    redis.call('HDEL', KEYS[2], ARGV[1])
+end
+if KEYS[3] and (not holder or holder == ARGV[2] or string.match(holder, ' (.*)$') ~= string.match(ARGV[2], ' (.*)$')) then
+    redis.call('ZREM', KEYS[3], ARGV[1])
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A place among the live sessions. It belongs to the session: whoever goes on with the session takes it over.
+
+    `grant_id`, `most_of_grant`: the client secret it is opened with, and how many sessions that may have open.
+    """
+
+    session_id: str
+    holder: str
+    grant_id: str = ""
+    most_of_grant: int = 0
 
 
 class TenantLimits:
@@ -57,7 +106,9 @@ class TenantLimits:
         self._redis = redis
         self._request: Any = redis.register_script(_TAKE_REQUEST)
         self._left: Any = redis.register_script(_LEFT)
-        self._lease: Any = redis.register_script(_TAKE_LEASE)
+        self._take: Any = redis.register_script(_TAKE_LEASE)
+        self._renew: Any = redis.register_script(_RENEW_LEASE)
+        self._give_back: Any = redis.register_script(_GIVE_BACK)
 
     async def take_request(self, tenant: str, limits: Limits) -> None:
         """Counts one request."""
@@ -74,29 +125,55 @@ class TenantLimits:
         remaining = max(limits.burst_requests - taken, 0)
         return RateLimit(name="requests", limit=limits.burst_requests, remaining=remaining, reset_seconds=taken_ms / 1000)
 
+    async def take_request_of_grant(self, tenant: str, grant_id: str, max_sessions: int) -> None:
+        """Counts one request of a client secret: one page must not use up what its tenant has."""
+        key, rate = redis_keys.request_rate_of_grant(tenant, grant_id), GRANT_REQUESTS_PER_MINUTE * max_sessions
+        if wait_ms := await self._request(keys=[key], args=[60_000 / rate, GRANT_BURST_REQUESTS * max_sessions]):
+            raise Problem(Code.RATE_LIMITED, f"more than {rate} requests a minute with one client secret", retry_after_ms=int(wait_ms))
+
+    async def use_once(self, tenant: str, grant_id: str, session_id: str, seconds: int) -> None:
+        """The first session of a single-use secret keeps it for the `seconds` it lives. Raises Problem(forbidden) for another one."""
+        key = redis_keys.used(tenant, grant_id)
+        if not await self._redis.set(key, session_id, nx=True, ex=max(seconds, 1)) and await self._redis.get(key) != session_id.encode():
+            raise Problem(Code.FORBIDDEN, "this client secret opens one session, which was opened before")
+
     @asynccontextmanager
-    async def session(self, tenant: str, limits: Limits) -> AsyncGenerator[None]:
-        """Counts as one live session while inside."""
-        lease = uuid.uuid4().hex
-        if not await self._take(tenant, lease, limits.max_sessions):
+    async def session(self, tenant: str, limits: Limits, lease: Lease) -> AsyncGenerator[None]:
+        """Counts as one live session while inside. Raises Problem(too_many_sessions)."""
+        keys, args = _of_lease(tenant, lease)
+        refused = await self._taken(keys, [*args, limits.max_sessions, lease.most_of_grant])
+        if refused == b"tenant":
             raise Problem(Code.CONCURRENCY, f"{limits.max_sessions} sessions are live already", retry_after_ms=RETRY_AFTER_MS)
-        renewing = asyncio.create_task(self._renew(tenant, lease), name="a2-lease")
+        if refused == b"grant":
+            detail = f"this client secret may have {lease.most_of_grant} sessions open at once"
+            raise Problem(Code.CONCURRENCY, detail, retry_after_ms=RETRY_AFTER_MS)
+        renewing = asyncio.create_task(self._renew_again(keys, args), name="a2-lease")
         try:
             yield
         finally:
             renewing.cancel()
             with suppress(RedisError):  # it lapses by itself
-                await self._redis.zrem(redis_keys.live(tenant), lease)
+                await self._give_back(keys=keys, args=args)
 
     async def live_sessions(self, tenant: str) -> int:
         """How many are live now (a crashed replica's count up to LEASE_MS longer)."""
         return int(await self._redis.zcard(redis_keys.live(tenant)))
 
-    async def _renew(self, tenant: str, lease: str) -> None:
+    async def _taken(self, keys: list[str], args: list[str | int]) -> bytes:
+        for _ in range(RELOAD_TRIES - 1):
+            if (answer := await self._take(keys=keys, args=args)) != b"grant":
+                return answer
+            await asyncio.sleep(RELOAD_PAUSE_S)
+        return await self._take(keys=keys, args=args)
+
+    async def _renew_again(self, keys: list[str], args: list[str | int]) -> None:
         while True:
             await asyncio.sleep(RENEW_S)
             with suppress(RedisError):  # the next one may work; a session is not cut for that
-                await self._take(tenant, lease, 1 << 30)
+                await self._renew(keys=keys, args=args)
 
-    async def _take(self, tenant: str, lease: str, most: int) -> bool:
-        return bool(await self._lease(keys=[redis_keys.live(tenant)], args=[lease, most, LEASE_MS]))
+
+def _of_lease(tenant: str, lease: Lease) -> tuple[list[str], list[str | int]]:
+    keys = [redis_keys.live(tenant), redis_keys.holders(tenant)]
+    keys += [redis_keys.live_of_grant(tenant, lease.grant_id)] if lease.grant_id else []
+    return keys, [lease.session_id, f"{lease.holder} {lease.grant_id}", LEASE_MS]

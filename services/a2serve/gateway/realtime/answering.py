@@ -11,7 +11,7 @@ from a2serve.gateway.model_client.interface import ResponseRequest
 from a2serve.gateway.realtime.collaborators import TurnFacts
 from a2serve.gateway.realtime.pacing import Pacer
 from a2serve.gateway.realtime.response import Response, ResponseTimes
-from a2serve.gateway.realtime.response_settings import ResponseSettings, items_of_input, prompt_for, request_of, settle
+from a2serve.gateway.realtime.response_settings import ResponseSettings, answered_with, items_of_input, prompt_for, request_of, settle
 from a2serve.gateway.realtime.response_writer import ResponseWriter
 from a2serve.gateway.realtime.session_core import SessionCore
 from a2serve.gateway.realtime.turn import ReplyEnded, ReplySpeaking, ReplyStarted, TurnEvent
@@ -33,7 +33,11 @@ class Answering:
         Raises Problem: another response is in progress, or the options cannot be met.
         """
         core = self._core
-        settings = settle(core.config, options)
+        asked = answered_with(core.config, options)
+        core.check_fixed(asked, "response")
+        for item in options.input or ():
+            core.check_fixed_item(item)
+        settings = settle(asked, options)
         core.responses.check_free(settings.in_conversation)
         given = items_of_input(options, core.conversation, core.parts.new_id)
         response_id = core.parts.new_id("resp")

@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from opentelemetry import trace
 
-from a2serve.contracts.client_events import ClientEventBase
 from a2serve.contracts.server_events import RateLimit
+from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
 from a2serve.gateway.model_client.interface import InferenceClient, Timings, Usage
 from a2serve.gateway.realtime.response_metrics import ResponseMetrics
@@ -77,19 +77,45 @@ class Allowance(Protocol):
         ...
 
 
+class Guard(Protocol):
+    """What a client secret fixes, for the sessions that are opened with it."""
+
+    def check_settings(self, result: SessionConfig, where: str) -> None:
+        """Raises Problem(forbidden) unless `result`, the settings after merging, keeps to it."""
+        ...
+
+    def check_item(self, item: object) -> None:
+        """Raises Problem(forbidden) for an item that would be instructions."""
+        ...
+
+    def continued(self, saved: SavedSession, owner: "Owner") -> SavedSession:
+        """A resumed session with what is fixed over it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who made a session: the API key, the client secret (its grant's id), the end user. Kept with it; never changes."""
+
+    key_id: str = ""
+    grant_id: str = ""
+    end_user_id: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Whose session it is, and which of its sockets or turns this is: `holder`, one of a kind.
 
-    `resumed_after`: the last event number that a returning client received. `guard` sees every event before it is done, and
-    raises Problem for what a client secret does not allow. `allowance` is None where nothing is counted.
+    `owner` is written where the session is kept for the first time. `resumed_after`: the last event number that a returning
+    client received. `guard` is None where nothing is fixed. `allowance` is None where nothing is counted.
     """
 
     session_id: str
     tenant: str
     holder: str = ""
+    owner: Owner = Owner()
     resumed_after: int = 0
-    guard: Callable[[ClientEventBase], None] | None = None
+    guard: Guard | None = None
     allowance: Allowance | None = None
 
 

@@ -32,21 +32,34 @@ class ResponseSettings:
     burst: bool = False
 
 
+_OWN = ("instructions", "max_output_tokens", "output_modalities", "parallel_tool_calls", "prompt", "reasoning", "tool_choice", "tools")
+
+
+def answered_with(config: SessionConfig, options: ResponseOptions) -> SessionConfig:
+    """The session's settings with the response's own over them; a null is no wish."""
+    own = {name: value for name in _OWN if (value := getattr(options, name)) is not None}
+    wished = options.audio.output if options.audio else None
+    if wished and (wished.format or wished.voice):
+        output = config.audio.output
+        output = output.model_copy(update={"format": wished.format or output.format, "voice": wished.voice or output.voice})
+        own["audio"] = config.audio.model_copy(update={"output": output})
+    return config.model_copy(update=own)
+
+
 def settle(config: SessionConfig, options: ResponseOptions) -> ResponseSettings:
-    """The session's settings, with the response's own over them. Raises Problem for a tool_choice without its tool."""
-    audio = options.audio.output if options.audio and options.audio.output else None
-    modality = (options.output_modalities or config.output_modalities)[0]
+    """What `answered_with` gave, as a response is made of it. Raises Problem for a tool_choice without its tool."""
+    modality = config.output_modalities[0]
     a2 = config.a2
     settings = ResponseSettings(
         modality=modality,
-        audio_format=(audio.format if audio else None) or config.audio.output.format,
-        voice=(audio.voice if audio else None) or config.audio.output.voice,
-        max_output_tokens=options.max_output_tokens or config.max_output_tokens,
+        audio_format=config.audio.output.format,
+        voice=config.audio.output.voice,
+        max_output_tokens=config.max_output_tokens,
         metadata=options.metadata,
         in_conversation=options.conversation != "none",
-        instructions=config.instructions if options.instructions is None else options.instructions,
-        tools=tuple(config.tools if options.tools is None else options.tools),
-        tool_choice=options.tool_choice or config.tool_choice,
+        instructions=config.instructions,
+        tools=tuple(config.tools),
+        tool_choice=config.tool_choice,
         persona=a2.persona if a2 else "",
         motion=a2.motion if a2 and a2.events and modality == "audio" else None,
         events=bool(a2 and a2.events),

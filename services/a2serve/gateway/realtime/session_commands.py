@@ -61,8 +61,6 @@ class SessionCommands:
                 return
             event = parse_client_event(frame)
             event_id = event.event_id
-            if self._core.identity.guard:
-                self._core.identity.guard(event)
             await self._do[type(event)](event)
         except Problem as problem:
             self._core.error(problem, event_id)
@@ -92,6 +90,7 @@ class SessionCommands:
     async def _update(self, event: ask.SessionUpdate) -> None:
         core, patch = self._core, event.session
         merged = core.config.merged_with(patch)
+        core.check_fixed(merged, "session")
         check_tools(merged.tools, merged.tool_choice)
         await self._check_extension(merged)
         before, core.config = core.config.audio.input, merged
@@ -131,6 +130,7 @@ class SessionCommands:
 
     async def _create_item(self, event: ask.ItemCreate) -> None:
         core = self._core
+        core.check_fixed_item(event.item)
         sounds = self._sounds(event)
         item = item_of_wire(event.item, event.item.id or core.parts.new_id("item"))
         before = core.conversation.add(item, event.previous_item_id)

@@ -60,6 +60,16 @@ class SessionCore:
         """Whether the client wants our own events."""
         return bool(self.config.a2 and self.config.a2.events)
 
+    def check_fixed(self, result: SessionConfig, where: str) -> None:
+        """Every change of settings comes by here, merged. Raises Problem(forbidden) for what a client secret fixes."""
+        if self.identity.guard:
+            self.identity.guard.check_settings(result, where)
+
+    def check_fixed_item(self, item: object) -> None:
+        """The same for what comes into a conversation, or into the input of a response."""
+        if self.identity.guard:
+            self.identity.guard.check_item(item)
+
     def error(self, problem: Problem, event_id: str | None = None) -> None:
         """Tell the client; the session goes on."""
         self.out.send(problem.as_event(event_id))

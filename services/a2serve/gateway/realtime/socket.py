@@ -3,12 +3,12 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from a2serve.contracts.client_events import ClientEventBase
 from a2serve.contracts.events import write_event
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
@@ -20,7 +20,9 @@ from a2serve.gateway.realtime.collaborators import (
     Collaborators,
     Disconnected,
     EndedElsewhere,
+    Guard,
     Identity,
+    Owner,
     SavedSession,
 )
 from a2serve.gateway.realtime.session import Session
@@ -43,14 +45,27 @@ CLOSE_CODES: dict[CloseCause, int] = {
 SEQUENCE = re.compile(r"[0-9]{1,15}")
 
 
+async def _admitted(identity: Identity, *, resumed: bool) -> Owner:
+    return identity.owner
+
+
+class Admit(Protocol):
+    """Lets the socket in as one of the live sessions. Raises Problem (not_found: no such session, or not the caller's to resume)."""
+
+    async def __call__(self, identity: Identity, *, resumed: bool) -> Owner:
+        """Whose session it is: the caller's, if it is new."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What `authorize` allows: whose socket it is, the settings it begins with, what it may ask (see `Identity`)."""
 
     tenant: str
     config: SessionConfig = field(default_factory=SessionConfig)
-    guard: Callable[[ClientEventBase], None] | None = None
+    guard: Guard | None = None
     allowance: Allowance | None = None
+    admit: Admit = _admitted
 
 
 @dataclass(slots=True)
@@ -132,6 +147,7 @@ async def _open(socket: WebSocket, service: RealtimeService) -> Session:
         allowance=grant.allowance,
     )
     request_context.current().session_id = identity.session_id
+    identity = replace(identity, owner=await grant.admit(identity, resumed=bool(resumed)))
     info = await _describe(parts)
     saved = await _claimed(parts, identity) if resumed else None
     config = SessionConfig.model_validate(saved.config) if saved else grant.config
@@ -145,8 +161,13 @@ def _sequence(said: str) -> int:
 async def _claimed(parts: Collaborators, identity: Identity) -> SavedSession:
     saved = await parts.conversations.claim(identity)
     if saved is None:
-        raise Problem(Code.NOT_FOUND, "there is no such session to resume", param="resume")
-    return saved
+        raise no_such_session()
+    return identity.guard.continued(saved, identity.owner) if identity.guard else saved
+
+
+def no_such_session() -> Problem:
+    """The same for one that never was and for one that the caller may not have."""
+    return Problem(Code.NOT_FOUND, "there is no such session to resume", param="resume")
 
 
 async def _describe(parts: Collaborators) -> ModelInfo | None:

@@ -1,7 +1,9 @@
 """How the realtime socket is let in: authentication, limits, and the collaborators that every session works with."""
 
 import asyncio
+import time
 from contextlib import suppress
+from dataclasses import replace
 
 from redis.exceptions import RedisError
 from starlette.websockets import WebSocket
@@ -10,12 +12,12 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import RateLimit
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
-from a2serve.gateway.access.limits import TenantLimits
-from a2serve.gateway.access.tenants import Limits
+from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.access.limits import Lease
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.collaborators import Change, Collaborators, Identity, SavedSession, SessionLimits, StoreUnavailable
-from a2serve.gateway.realtime.socket import Grant, RealtimeService
-from a2serve.gateway.rest.dependencies import identify
+from a2serve.gateway.realtime.collaborators import Change, Collaborators, Identity, Owner, SavedSession, SessionLimits, StoreUnavailable
+from a2serve.gateway.realtime.socket import Grant, RealtimeService, no_such_session
+from a2serve.gateway.rest.dependencies import count_request, identify
 from a2serve.gateway.state.records_sink import OutboxRecords
 from a2serve.gateway.state.store import SessionStore
 
@@ -37,7 +39,7 @@ class KeptSessions:
 
     async def save(self, identity: Identity, saved: SavedSession) -> None:
         try:
-            await self._store.save(identity.tenant, identity.session_id, identity.holder, saved)
+            await self._store.save(identity.tenant, identity.session_id, identity.holder, saved, identity.owner)
         except RedisError as error:
             raise StoreUnavailable from error
 
@@ -49,19 +51,19 @@ class KeptSessions:
 
 
 class SocketAllowance:
-    """A tenant's requests, for responses on its sockets. While they cannot be counted, conversations go on."""
+    """A caller's requests, for responses on its socket. While they cannot be counted, conversations go on."""
 
-    def __init__(self, limits: TenantLimits, tenant: str, of_tenant: Limits) -> None:
-        self._limits, self._tenant, self._of_tenant = limits, tenant, of_tenant
+    def __init__(self, parts: GatewayParts, caller: Principal) -> None:
+        self._parts, self._caller = parts, caller
 
     async def take(self) -> None:
         with suppress(RedisError, TimeoutError):
             async with asyncio.timeout(COUNT_S):
-                await self._limits.take_request(self._tenant, self._of_tenant)
+                await count_request(self._parts, self._caller)
 
     async def left(self) -> list[RateLimit]:
         try:
-            return [await self._limits.requests_left(self._tenant, self._of_tenant)]
+            return [await self._parts.limits.requests_left(self._caller.tenant, self._caller.limits)]
         except RedisError:
             return []
 
@@ -80,21 +82,42 @@ def realtime_service(parts: GatewayParts) -> RealtimeService:
 
     async def authorize(socket: WebSocket) -> Grant:
         try:
-            return await _admit(parts, socket)
+            return await _known(parts, socket)
         except RedisError:
             raise Problem(Code.STATE_UNAVAILABLE, "keys cannot be checked now", retry_after_ms=RETRY_AFTER_MS) from None
 
     return RealtimeService(authorize, collaborators(parts))
 
 
-async def _admit(parts: GatewayParts, socket: WebSocket) -> Grant:
-    """Counts as a live session until the socket is closed."""
+async def _known(parts: GatewayParts, socket: WebSocket) -> Grant:
     parts.refuse_while_draining()
     caller = await parts.authenticator.of_socket(socket.headers, socket.scope.get("subprotocols", []))
     identify(caller)
-    await parts.limits.take_request(caller.tenant, caller.limits)
-    await request_context.current().at_end.enter_async_context(parts.limits.session(caller.tenant, caller.limits))
-    grant, allowance = caller.grant, SocketAllowance(parts.limits, caller.tenant, caller.limits)
-    if grant is None:
-        return Grant(caller.tenant, allowance=allowance)
-    return Grant(caller.tenant, SessionConfig().merged_with(grant.session), guard=grant.check_event, allowance=allowance)
+    await count_request(parts, caller)
+
+    async def admit(identity: Identity, *, resumed: bool) -> Owner:
+        try:
+            return await _admit(parts, caller, identity, resumed=resumed)
+        except RedisError:
+            raise Problem(Code.STATE_UNAVAILABLE, "sessions cannot be counted now", retry_after_ms=RETRY_AFTER_MS) from None
+
+    config = SessionConfig().merged_with(caller.grant.session) if caller.grant else SessionConfig()
+    return Grant(caller.tenant, config, caller.grant, SocketAllowance(parts, caller), admit)
+
+
+async def _admit(parts: GatewayParts, caller: Principal, identity: Identity, *, resumed: bool) -> Owner:
+    """Counts as a live session until the socket is closed."""
+    owner, context = caller.owner, request_context.current()
+    if resumed:
+        head = await parts.sessions.head(caller.tenant, identity.session_id)
+        if head is None or not caller.may_open(head.owner):
+            raise no_such_session()
+        owner = head.owner
+    context.end_user_id = owner.end_user_id
+    grant, lease = caller.grant, Lease(identity.session_id, identity.holder)
+    if grant:
+        lease = replace(lease, grant_id=grant.id, most_of_grant=grant.max_sessions)
+    await context.at_end.enter_async_context(parts.limits.session(caller.tenant, caller.limits, lease))
+    if grant and grant.single_use:
+        await parts.limits.use_once(caller.tenant, grant.id, identity.session_id, grant.expires_at - int(time.time()))
+    return owner

@@ -17,6 +17,7 @@ from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.rest.sessions import EndUserId
 
 router = APIRouter(prefix="/realtime", tags=["realtime"], route_class=GuardedRoute)
+LOCAL_GRANT, LOCAL_SESSIONS = "local", 1000  # a page gets a secret for each socket, and goes on with its session
 local_router = APIRouter(include_in_schema=False)
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$", max_length=255)]
 
@@ -37,11 +38,13 @@ class SecretExtension(BaseModel):
 
     origin: Origin | None = Field(default=None, description="only pages of this origin may use it", examples=["https://shop.example"])
     end_user_id: EndUserId = ""
+    max_sessions: int = Field(default=1, ge=1, le=1000, description="how many sessions it may have open at once")
+    single_use: bool = Field(default=False, description="opens one session; what it can do then is to resume that one")
 
 
 class SecretCreate(BaseModel):
-    """Every setting that is named in `session` among instructions, tools, tool_choice, max_output_tokens, prompt,
-    output_modalities and a2.persona is fixed: the page cannot change it."""
+    """Every setting that is named in `session` is fixed: the page cannot change it (fewer output tokens are allowed). A persona
+    that is named fixes the instructions too. The secret opens new sessions and resumes its own, and those of its `end_user_id`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,6 +56,7 @@ class SecretCreate(BaseModel):
 class SecretBody(BaseModel):
     """The secret is shown here and never again."""
 
+    id: str = Field(description="opens nothing; to revoke the secret with")
     value: str
     expires_at: int = Field(description="seconds since 1970; a session that was opened before goes on")
     session: dict[str, Any] = Field(description="the settings that sessions begin with")
@@ -72,8 +76,9 @@ async def create_client_secret(body: SecretCreate, parts: Parts, caller: ApiCall
         check_extension(body.session, await parts.inference.describe())
     seconds, own = body.expires_after.seconds, body.a2
     value, grant = await parts.secrets.mint(
-        caller.tenant, caller.key_id, body.session, seconds=seconds, origin=own.origin, end_user_id=own.end_user_id
-    )
+        caller.tenant, caller.key_id, body.session, seconds=seconds, origin=own.origin, end_user_id=own.end_user_id,
+        max_sessions=own.max_sessions, single_use=own.single_use,
+    )  # fmt: skip
     await parts.outbox.write(audit(caller, "client_secret.create", caller.key_id, origin=own.origin or ""))
     return _body(value, grant)
 
@@ -82,14 +87,16 @@ async def create_client_secret(body: SecretCreate, parts: Parts, caller: ApiCall
 async def local_session(request: Request, response: Response, parts: Parts) -> SecretBody:
     """A client secret for the page that this gateway serves itself, on this machine, in the local profile."""
     origin = _own_loopback_origin(request, parts.settings.local_networks)
-    value, grant = await parts.secrets.mint(parts.settings.local_tenant, "", SessionConfig(), seconds=MAX_S, origin=origin)
+    value, grant = await parts.secrets.mint(
+        parts.settings.local_tenant, "", SessionConfig(), seconds=MAX_S, origin=origin, grant_id=LOCAL_GRANT, max_sessions=LOCAL_SESSIONS
+    )
     response.headers["cache-control"] = "no-store"
     return _body(value, grant)
 
 
 def _body(value: str, grant: Grant) -> SecretBody:
     session = grant.session.model_dump(mode="json") | {"object": "realtime.session", "id": "", "expires_at": grant.expires_at}
-    return SecretBody(value=value, expires_at=grant.expires_at, session=session)
+    return SecretBody(id=grant.id, value=value, expires_at=grant.expires_at, session=session)
 
 
 def _own_loopback_origin(request: Request, local_networks: Sequence[IPvAnyNetwork]) -> str:

@@ -29,12 +29,19 @@ async def admit(request: Request) -> Principal:
     parts = parts_of(request)
     principal = await parts.authenticator.of_request(request.headers.get("authorization"), _origin(request))
     identify(principal)
-    await parts.limits.take_request(principal.tenant, principal.limits)
+    await count_request(parts, principal)
     return principal
 
 
 async def _caller(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None) -> Principal:
     return request.state.principal
+
+
+async def count_request(parts: GatewayParts, principal: Principal) -> None:
+    """Raises Problem(rate_limited): first the client secret's own rate, so that it takes nothing from its tenant's any more."""
+    if grant := principal.grant:
+        await parts.limits.take_request_of_grant(principal.tenant, grant.id, grant.max_sessions)
+    await parts.limits.take_request(principal.tenant, principal.limits)
 
 
 def _origin(request: Request) -> str | None:

@@ -113,11 +113,11 @@ async def list_items(
 
 
 async def existing(parts: GatewayParts, caller: Principal, session_id: str) -> SessionHead:
-    """The caller's session. Raises Problem(not_found), for another tenant's as for one that never was."""
+    """The caller's session. Raises Problem(not_found), for one out of reach as for one that never was."""
     context = request_context.current()
     context.session_id = session_id
     head = await parts.sessions.head(caller.tenant, session_id)
-    if head is None:
+    if head is None or not caller.may_open(head.owner):
         raise Problem(Code.NOT_FOUND, f"no session {session_id!r}")
     context.end_user_id = head.end_user_id
     return head

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import A2Config, AudioPcm, SessionConfig, Transcription
 from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.access.limits import Lease
 from a2serve.gateway.hearing.sound_files import read_wav
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.realtime.collaborators import Identity, SavedSession
@@ -64,14 +65,14 @@ async def _ask(parts: GatewayParts, caller: Principal, session_id: str, body: Tu
     head = await existing(parts, caller, session_id)
     asked = _events_of(body)
     async with AsyncExitStack() as held:
-        await held.enter_async_context(parts.limits.session(caller.tenant, caller.limits))
         await _take_floor(parts, caller.tenant, session_id, held)
         holder = f"turn_{secrets.token_hex(10)}"
+        await held.enter_async_context(parts.limits.session(caller.tenant, caller.limits, Lease(session_id, holder)))
         claimed, info = await asyncio.gather(parts.sessions.claim(caller.tenant, session_id, holder), parts.inference.lately())
         saved = claimed or SavedSession(head.config, [])
         config = _turn_config(SessionConfig.model_validate(saved.config), body)
         check_extension(config, info)
-        turn = HeadlessTurn(Identity(session_id, caller.tenant, holder), config, saved, collaborators(parts), info)
+        turn = HeadlessTurn(Identity(session_id, caller.tenant, holder, head.owner), config, saved, collaborators(parts), info)
         parts.background.start(lambda: turn.run(asked, parts.settings.request_timeout_s), held.pop_all(), f"turn {session_id}")
     if not body.stream:
         return await _whole(turn, session_id, body)

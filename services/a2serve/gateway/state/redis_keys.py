@@ -40,9 +40,19 @@ def busy(tenant: str, session_id: str) -> str:
     return _key(tenant, "busy", session_id)
 
 
-def client_secret(tenant: str, secret: str) -> str:
-    """What a client secret grants; the secret itself is not stored."""
-    return _key(tenant, "secret", _digest(secret))
+def client_secret(tenant: str, digest: str) -> str:
+    """What a client secret grants, by its hash; the secret itself is not stored."""
+    return _key(tenant, "secret", digest)
+
+
+def revoked(tenant: str, grant_id: str) -> str:
+    """Stands for a while after a client secret was revoked: its sockets have to close."""
+    return _key(tenant, "revoked", grant_id)
+
+
+def used(tenant: str, grant_id: str) -> str:
+    """The only session that a single-use secret opens."""
+    return _key(tenant, "used", grant_id)
 
 
 def personas(tenant: str) -> str:
@@ -63,6 +73,21 @@ def request_rate(tenant: str) -> str:
 def live(tenant: str) -> str:
     """Sorted set of leases, one per live session; the score says until when, ms."""
     return _key(tenant, "live")
+
+
+def holders(tenant: str) -> str:
+    """Hash: live session -> which of its sockets or turns has the lease."""
+    return _key(tenant, "live", "holders")
+
+
+def live_of_grant(tenant: str, grant_id: str) -> str:
+    """Sorted set as `live`, of the sessions that one client secret has open."""
+    return _key(tenant, "live", "grant", grant_id)
+
+
+def request_rate_of_grant(tenant: str, grant_id: str) -> str:
+    """As `request_rate`, of one client secret's REST requests."""
+    return _key(tenant, "rate", "grant", grant_id)
 
 
 def _key(tenant: str, *parts: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
 from a2serve.contracts.records import RecordBase
-from a2serve.gateway.realtime.collaborators import Change, SavedSession, SessionGone
+from a2serve.gateway.realtime.collaborators import Change, Owner, SavedSession, SessionGone
 from a2serve.gateway.realtime.item_log import items_of
 from a2serve.gateway.state import endings, outbox, redis_keys
 
@@ -37,9 +37,11 @@ for place = 5, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
 {_KEPT}"""
 _SAVE = f"""{_OURS}
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'sequence', ARGV[3], 'config', ARGV[4])
-redis.call('HSETNX', KEYS[1], 'created_at', ARGV[5])
+for place, field in ipairs({{'created_at', 'key_id', 'grant_id', 'end_user_id'}}) do
+    redis.call('HSETNX', KEYS[1], field, ARGV[4 + place])
+end
 redis.call('DEL', KEYS[2])
-for place = 6, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
+for place = 9, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
 {_KEPT}"""
 _CLAIM = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
@@ -58,10 +60,15 @@ class SessionHead(BaseModel):
     config: dict[str, Any]
     sequence: int = 0
     key_id: str = ""
+    grant_id: str = ""
     end_user_id: str = ""
     created_at: int = 0  # seconds since 1970
     expires_at: int = 0
     metadata: dict[str, str] = {}
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.key_id, self.grant_id, self.end_user_id)
 
 
 class SessionStore:
@@ -113,10 +120,11 @@ class SessionStore:
         head, items = await asyncio.gather(self.head(tenant, session_id), self.items(tenant, session_id))
         return SavedSession(head.config, items, head.sequence) if head else None
 
-    async def save(self, tenant: str, session_id: str, holder: str, saved: SavedSession) -> None:
-        """Replace settings and conversation, or make them. Raises SessionGone."""
+    async def save(self, tenant: str, session_id: str, holder: str, saved: SavedSession, owner: Owner) -> None:
+        """Replace settings and conversation, or make them, then with their owner. Raises SessionGone."""
         items = [orjson.dumps(item) for item in saved.items]
-        await self._write(_SAVE, tenant, session_id, holder, saved.sequence, orjson.dumps(saved.config), int(time.time()), *items)
+        made = (int(time.time()), owner.key_id, owner.grant_id, owner.end_user_id)
+        await self._write(_SAVE, tenant, session_id, holder, saved.sequence, orjson.dumps(saved.config), *made, *items)
 
     async def append(self, tenant: str, session_id: str, holder: str, change: Change) -> bool:
         """What is new. False where the session has lapsed: nothing is written then. Raises SessionGone."""
@@ -124,7 +132,7 @@ class SessionStore:
         entries = [orjson.dumps(entry) for entry in change.entries]
         return await self._write(_APPEND, tenant, session_id, holder, change.sequence, config, *entries) == b"kept"
 
-    async def _write(self, script: str, tenant: str, session_id: str, holder: str, sequence: int, *values: bytes | int) -> bytes:
+    async def _write(self, script: str, tenant: str, session_id: str, holder: str, sequence: int, *values: bytes | str | int) -> bytes:
         keys = [make(tenant, session_id) for make in (redis_keys.session, redis_keys.conversation, redis_keys.deleted)]
         answer: bytes = await self._scripts[script](keys=keys, args=[holder, self._ttl_s, sequence, *values])
         if answer in (b"deleted", b"taken_over"):
@@ -138,7 +146,8 @@ class SessionStore:
 
 def _fields(head: SessionHead) -> dict[str, bytes | str | int]:
     return {
-        "config": orjson.dumps(head.config), "sequence": head.sequence, "key_id": head.key_id, "end_user_id": head.end_user_id,
+        "config": orjson.dumps(head.config), "sequence": head.sequence, "key_id": head.key_id, "grant_id": head.grant_id,
+        "end_user_id": head.end_user_id,
         "created_at": head.created_at or int(time.time()), "metadata": orjson.dumps(head.metadata),
     }  # fmt: skip
 
@@ -147,6 +156,7 @@ def _head(session_id: str, fields: dict[bytes, bytes], expires_at: int) -> Sessi
     text = {name.decode(): value for name, value in fields.items()}
     return SessionHead(
         session_id=session_id, config=orjson.loads(text.get("config", b"{}")), sequence=int(text.get("sequence", 0)),
-        key_id=text.get("key_id", b"").decode(), end_user_id=text.get("end_user_id", b"").decode(),
+        key_id=text.get("key_id", b"").decode(), grant_id=text.get("grant_id", b"").decode(),
+        end_user_id=text.get("end_user_id", b"").decode(),
         created_at=int(text.get("created_at", 0)), expires_at=expires_at, metadata=orjson.loads(text.get("metadata", b"{}")),
     )  # fmt: skip
