@@ -145,7 +145,8 @@ def test_a_secret_has_so_many_sessions_at_once(stand) -> None:
 
 
 async def _nothing_live(made: GatewayStand) -> bool:
-    return await made.parts.limits.live_sessions("acme") == 0 and not [key async for key in made.parts.redis.scan_iter("a2:acme:live*")]
+    left = [key async for key in made.parts.redis.scan_iter(f"{redis_keys.PREFIX}:acme:live*")]
+    return await made.parts.limits.live_sessions("acme") == 0 and not left
 
 
 def test_a_single_use_secret_opens_one_session_and_resumes_it(stand) -> None:

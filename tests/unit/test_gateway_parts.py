@@ -28,7 +28,7 @@ def test_every_redis_key_begins_with_its_tenant() -> None:
     with_ids = (redis_keys.session, redis_keys.conversation, redis_keys.busy, redis_keys.client_secret, redis_keys.idempotency)
     alone = (redis_keys.personas, redis_keys.request_rate, redis_keys.live)
     keys = [make("acme", "x") for make in with_ids] + [make("acme") for make in alone]
-    assert len(set(keys)) == len(keys) and all(key.startswith("a2:acme:") for key in keys)
+    assert len(set(keys)) == len(keys) and all(key.startswith(f"{redis_keys.PREFIX}:acme:") for key in keys)
     with pytest.raises(AssertionError):
         redis_keys.session("acme:x", "y")
 
