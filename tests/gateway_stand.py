@@ -15,7 +15,8 @@ from typing import Any
 import grpc
 import httpx
 import uvicorn
-from realtime_stand import Script, ScriptedAvatar
+import websockets
+from realtime_stand import Client, Script, ScriptedAvatar
 
 from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.gateway.access import tenants
@@ -102,11 +103,27 @@ class GatewayStand:
         return f"ws://127.0.0.1:{self.port}/v1/realtime?model=a2-llm"
 
     @asynccontextmanager
+    async def talking(self, query: str = "", tenant: str = "acme") -> AsyncIterator[Client]:
+        """An open socket, greeted."""
+        async with talking(self.socket_url + query, self.keys[tenant]) as client:
+            yield client
+
+    @asynccontextmanager
     async def client(self, tenant: str = "acme", *, key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
         credential = self.keys[tenant] if key is None else key
         headers = {"authorization": f"Bearer {credential}"} if credential else {}
         async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=WAIT_S, trust_env=False) as client:
             yield client
+
+
+@asynccontextmanager
+async def talking(url: str, key: str) -> AsyncIterator[Client]:
+    """An open socket, greeted."""
+    headers = {"authorization": f"Bearer {key}"}
+    async with websockets.connect(url, additional_headers=headers, max_size=64 << 20, open_timeout=WAIT_S, ping_timeout=None) as socket:
+        client = Client(socket)
+        await client.until("session.created")
+        yield client
 
 
 @asynccontextmanager

@@ -159,6 +159,8 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
         return pb.Packet(
             response_id=request.response_id, pts_samples=index * PACKET_SAMPLES, text=text, pcm16=pcm.tobytes(), motion=motion,
             affect=affect, tokens=[index],
+            usage=pb.Usage(input_tokens=30, cached_tokens=10, output_text_tokens=index + 1,
+                           output_audio_ms=50 * (index + 1) if request.audio else 0),
         )  # fmt: skip
 
     def _motion(self, request: pb.RespondRequest, index: int) -> pb.Motion:

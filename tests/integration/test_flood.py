@@ -2,26 +2,13 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import websockets
-from gateway_stand import WAIT_S, GatewayStand, gateway_standing, run
+from gateway_stand import gateway_standing, run
 from realtime_stand import Client, Script
 from redis import Redis
 
 TEXT = "x" * 1000
-
-
-@asynccontextmanager
-async def connected(made: GatewayStand, query: str = "", tenant: str = "acme"):
-    headers = {"authorization": f"Bearer {made.keys[tenant]}"}
-    options: dict[str, Any] = {"additional_headers": headers, "max_size": 64 << 20, "open_timeout": WAIT_S, "ping_timeout": None}
-    async with websockets.connect(made.socket_url + query, **options) as socket:
-        client = Client(socket)
-        await client.until("session.created")
-        yield client
 
 
 def item(text: str = TEXT) -> str:
@@ -38,10 +25,10 @@ def test_a_thousand_items_are_kept_and_each_is_written_once(valkey_port: int, tm
     count = 1000
 
     async def within() -> None:
-        async with gateway_standing(tmp_path, valkey_port, Script(packets=2)) as made, connected(made, tenant="globex") as neighbour:
+        async with gateway_standing(tmp_path, valkey_port, Script(packets=2)) as made, made.talking(tenant="globex") as neighbour:
             with Redis(port=valkey_port) as redis:
                 before = redis.info("stats")["total_net_input_bytes"]
-                async with connected(made) as client:
+                async with made.talking() as client:
                     session_id = client.events[0]["session"]["id"]
                     sending = asyncio.create_task(flood(client, [item()] * count))
                     reading = asyncio.create_task(read(client, "conversation.item.done", count))
@@ -57,7 +44,7 @@ def test_a_thousand_items_are_kept_and_each_is_written_once(valkey_port: int, tm
             async with made.client() as rest:
                 kept = (await rest.get(f"/v1/sessions/{session_id}/items?limit=1000")).json()["data"]
             assert [entry["id"] for entry in kept] == [event["item"]["id"] for event in client.of("conversation.item.done")]
-            async with connected(made, f"&resume={session_id}&last_sequence=1") as client:
+            async with made.talking(f"&resume={session_id}&last_sequence=1") as client:
                 await read(client, "conversation.item.done", count)
 
     run(within)
@@ -70,7 +57,7 @@ async def read(client: Client, kind: str, count: int) -> None:
 
 def test_who_reads_is_not_slow_however_much_it_asks_for(valkey_port: int, tmp_path: Path) -> None:
     async def within() -> None:
-        async with gateway_standing(tmp_path, valkey_port, Script(packets=2)) as made, connected(made) as client:
+        async with gateway_standing(tmp_path, valkey_port, Script(packets=2)) as made, made.talking() as client:
             sending = asyncio.create_task(flood(client, ['{"type": "nonsense"}'] * 10_000))
             await read(client, "error", 10_000)
             await sending

@@ -84,7 +84,7 @@ def test_a_turn_reaches_sql_and_usage_though_the_broker_was_down(servers: Server
 
             body = (await client.get("/v1/usage", params={"group_by": "session"})).json()
             expected = {"responses": 4, "input_tokens": 120, "cached_tokens": 40, "output_text_tokens": 28, "input_audio_ms": 1000}
-            expected["output_audio_ms"] = 4000
+            expected |= {"output_audio_ms": 4000, "output_motion_frames": 0, "session_ms": 0}
             assert body["data"] == [{"group": session_id} | expected] and body["total"] == expected
             assert [row["group"] for row in (await client.get("/v1/usage?group_by=end_user")).json()["data"]] == ["u7"]
             assert (await client.get("/v1/usage?session_id=sess_other")).json()["data"] == []

@@ -81,7 +81,7 @@ class TurnRecord(RecordBase):
 
 
 class UsageRecord(RecordBase):
-    """What a response cost: billing counts these and nothing else."""
+    """What a response cost, or (without `response_id`) how long a socket was open: billing counts these and nothing else."""
 
     kind: Literal["usage"] = "usage"
     session_id: Id
@@ -93,6 +93,8 @@ class UsageRecord(RecordBase):
     output_text_tokens: Count = 0
     input_audio_ms: Count = 0
     output_audio_ms: Count = 0
+    output_motion_frames: Count = 0
+    session_ms: Count = 0
 
 
 class AuditRecord(RecordBase):

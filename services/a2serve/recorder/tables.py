@@ -69,6 +69,8 @@ usage = Table(
     Column("output_text_tokens", BigInteger, nullable=False),
     Column("input_audio_ms", BigInteger, nullable=False),
     Column("output_audio_ms", BigInteger, nullable=False),
+    Column("output_motion_frames", BigInteger, nullable=False, server_default="0"),
+    Column("session_ms", BigInteger, nullable=False, server_default="0"),
     Index("usage_by_tenant", "tenant", "at"),
 )  # fmt: skip
 

@@ -186,5 +186,6 @@ def _facts(core: SessionCore, response: Response) -> TurnFacts:
         cut_ms=response.cut_ms,
         audio_ms=int(sum(item.audio_ms for item in response.writer.items)),
         input_audio_ms=response.input_audio_ms,
+        motion_frames=response.motion_frames,
         trace_id=response.trace.trace_id,
     )

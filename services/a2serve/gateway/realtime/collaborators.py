@@ -156,6 +156,7 @@ class TurnFacts:
     cut_ms: int | None = None
     audio_ms: int = 0
     input_audio_ms: int = 0
+    motion_frames: int = 0
     trace_id: str = ""
 
     def phases_ms(self) -> dict[str, float]:
@@ -174,7 +175,7 @@ class TurnFacts:
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """A session began or ended."""
+    """A session began or ended. `holder`: which of its sockets."""
 
     tenant: str
     session_id: str
@@ -182,6 +183,7 @@ class SessionFacts:
     cause: CloseCause | None = None
     duration_ms: int = 0
     turns: int = 0
+    holder: str = ""
 
 
 class Records(Protocol):

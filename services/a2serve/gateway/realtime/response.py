@@ -61,7 +61,8 @@ class Response:
     ) -> None:
         self.writer, self.pacer, self.times, self.trace = writer, pacer, times, trace
         self.input_audio_ms = input_audio_ms
-        self.usage, self.timings, self.status = Usage(), Timings(), "in_progress"
+        self.usage, self.timings, self.status = Usage(), Timings(), "in_progress"  # usage: of what was sent
+        self.motion_frames = 0
         self.code = ""  # of the problem that it failed with
         self.cut_ms: int | None = None
         self._out, self._inference, self._prepare = out, inference, prepare
@@ -119,6 +120,7 @@ class Response:
         if writer.closed:
             return
         writer.tokens(packet.tokens)
+        self.usage = packet.usage or self.usage
         if packet.affect:
             writer.affect(packet.affect)
         if packet.text:
@@ -130,6 +132,7 @@ class Response:
             self.pacer.sent((packet.pts_samples + len(packet.pcm16) // 2) / 24)
         if packet.motion and writer.motion_track:
             writer.motion(packet.motion)
+            self.motion_frames += packet.motion.frames
             self._note_first_motion()
         if packet.function_call:
             writer.call(packet.function_call)
@@ -167,7 +170,7 @@ class Response:
         self._close(StatusDetails(type="failed", error=error), self.pacer.clock.sent_ms)
 
     def _close(self, details: StatusDetails, cut_ms: float | None) -> None:
-        """Of a stream that was closed before its end, only what was sent is known: tokens stay uncounted."""
+        """However it ends, it costs what was sent of it."""
         if self.writer.closed:
             return
         self.status, self.code = details.type, details.error.code if details.error else ""

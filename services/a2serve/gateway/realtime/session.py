@@ -98,7 +98,7 @@ class Session:
         )  # fmt: skip
         self.core, turns = core, SessionTurns(core)
         commands = SessionCommands(core, turns)
-        core.keeper.session(SessionFacts(self.identity.tenant, self.identity.session_id, "opened"))
+        core.keeper.session(SessionFacts(self.identity.tenant, self.identity.session_id, "opened", holder=self.identity.holder))
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "read": lambda: self._read(commands),
             "write": self._out.run,
@@ -168,7 +168,8 @@ class Session:
         elif core.responses.audible:  # the client has all of it, and its player may go on
             core.responses.audible.heard()
         duration_ms = int(self._parts.now_ms() - core.opened_ms)
-        facts = SessionFacts(self.identity.tenant, self.identity.session_id, "closed", cause, duration_ms, core.turns)
+        identity = self.identity
+        facts = SessionFacts(identity.tenant, identity.session_id, "closed", cause, duration_ms, core.turns, identity.holder)
         core.keeper.changed()
         core.keeper.session(facts)
         core.trace.end(cause, core.turns)

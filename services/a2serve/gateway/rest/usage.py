@@ -26,6 +26,8 @@ class UsageRow(BaseModel):
     output_text_tokens: int
     input_audio_ms: int
     output_audio_ms: int
+    output_motion_frames: int
+    session_ms: int = Field(description="how long sockets were open; counted when they closed")
 
 
 class UsageTotal(BaseModel):
@@ -35,6 +37,8 @@ class UsageTotal(BaseModel):
     output_text_tokens: int
     input_audio_ms: int
     output_audio_ms: int
+    output_motion_frames: int
+    session_ms: int
 
 
 class UsageBody(BaseModel):

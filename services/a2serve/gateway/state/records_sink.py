@@ -1,6 +1,6 @@
 """`Records` of sessions: their facts as Kafka records, into the outbox.
 
-Who opened the session is known from the request that did. The id of a turn's records follows from its response, so that
+Who opened the session is known from the request that did. The ids of records follow from the response or the socket, so that
 writing them again, when it is not known whether the first time worked, bills nothing twice.
 """
 
@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from a2serve.contracts.records import SessionRecord, TurnRecord, UsageRecord
+from a2serve.contracts.records import RecordBase, SessionRecord, TurnRecord, UsageRecord
 from a2serve.gateway import request_context
+from a2serve.gateway.model_client.interface import Usage
 from a2serve.gateway.realtime.collaborators import SessionFacts, StoreUnavailable, TurnFacts
 from a2serve.gateway.state.outbox import Outbox
 
@@ -22,21 +23,42 @@ class OutboxRecords:
 
     async def turn(self, facts: TurnFacts) -> None:
         """The turn and what it cost, both or neither."""
+        await self._write(self.of_turn(facts))
+
+    async def session(self, facts: SessionFacts) -> None:
+        """That a socket was opened, or closed and how long it was open."""
+        await self._write(self.of_session(facts))
+
+    def of_turn(self, facts: TurnFacts) -> list[RecordBase]:
+        """A response that was refused cost nothing, and is no row of the bill."""
+        cost = facts.status != "failed" or facts.usage != Usage() or facts.motion_frames
+        return [_turn(facts), *([_usage(facts, self._model())] if cost else [])]
+
+    def of_session(self, facts: SessionFacts) -> list[RecordBase]:
+        return [_session(facts), *([_open_time(facts, self._model())] if facts.event == "closed" else [])]
+
+    async def _write(self, records: list[RecordBase]) -> None:
         try:
-            await self._outbox.write(_turn(facts), _usage(facts, self._model()))
+            await self._outbox.write(*records)
         except RedisError as error:
             raise StoreUnavailable from error
 
-    async def session(self, facts: SessionFacts) -> None:
-        context = request_context.current()
-        record = SessionRecord(
-            tenant=facts.tenant, session_id=facts.session_id, event=facts.event, cause=facts.cause or "", key_id=context.key_id,
-            end_user_id=context.end_user_id, request_id=context.request_id, duration_ms=facts.duration_ms, turns=facts.turns,
-        )  # fmt: skip
-        try:
-            await self._outbox.write(record)
-        except RedisError as error:
-            raise StoreUnavailable from error
+
+def _session(facts: SessionFacts) -> SessionRecord:
+    context = request_context.current()
+    return SessionRecord(
+        record_id=f"{facts.event}_{facts.holder}", tenant=facts.tenant, session_id=facts.session_id, event=facts.event,
+        cause=facts.cause or "", key_id=context.key_id, end_user_id=context.end_user_id, request_id=context.request_id,
+        duration_ms=facts.duration_ms, turns=facts.turns,
+    )  # fmt: skip
+
+
+def _open_time(facts: SessionFacts, model: str) -> UsageRecord:
+    context = request_context.current()
+    return UsageRecord(
+        record_id=f"usage_{facts.holder}", tenant=facts.tenant, session_id=facts.session_id, response_id="", model=model,
+        end_user_id=context.end_user_id, request_id=context.request_id, session_ms=facts.duration_ms,
+    )  # fmt: skip
 
 
 def _turn(facts: TurnFacts) -> TurnRecord:
@@ -56,5 +78,5 @@ def _usage(facts: TurnFacts, model: str) -> UsageRecord:
         record_id=f"usage_{facts.response_id}", tenant=facts.tenant, session_id=facts.session_id, response_id=facts.response_id,
         end_user_id=context.end_user_id, request_id=context.request_id, trace_id=facts.trace_id, model=model,
         input_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens, output_text_tokens=usage.output_text_tokens,
-        input_audio_ms=facts.input_audio_ms, output_audio_ms=usage.output_audio_ms,
+        input_audio_ms=facts.input_audio_ms, output_audio_ms=usage.output_audio_ms, output_motion_frames=facts.motion_frames,
     )  # fmt: skip

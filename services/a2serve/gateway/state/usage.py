@@ -14,7 +14,9 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.records import UsageRecord
 
 GroupBy: TypeAlias = Literal["day", "session", "end_user"]
-COUNTED = ("input_tokens", "cached_tokens", "output_text_tokens", "input_audio_ms", "output_audio_ms")
+COUNTED = (
+    "input_tokens", "cached_tokens", "output_text_tokens", "input_audio_ms", "output_audio_ms", "output_motion_frames", "session_ms",
+)  # fmt: skip
 MAX_ROWS = 1000
 _COLUMNS: list[Any] = [column(name) for name in (*UsageRecord.model_fields, "day") if name not in ("version", "kind")]
 _usage = table("usage", *_COLUMNS)
@@ -69,7 +71,7 @@ def _statement(question: UsageQuestion) -> Select[Any]:
     group = _GROUPS[question.group_by]
     sums = [func.sum(_usage.c[name]).label(name) for name in COUNTED]
     statement = (
-        select(group.label("group"), func.count().label("responses"), *sums)
+        select(group.label("group"), func.count(func.nullif(_usage.c.response_id, "")).label("responses"), *sums)
         .where(_usage.c.tenant == question.tenant, _usage.c.at >= _utc(question.start), _usage.c.at < _utc(question.end))
         .group_by(group)
         .order_by(group)
