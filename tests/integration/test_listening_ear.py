@@ -3,6 +3,7 @@
 import json
 import re
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from a2llm.language.chat import find_persona
 from a2llm.listening.audio_input import AudioClip, AudioInputError, read_audio
 from a2llm.listening.listener import Listener
 from a2llm.listening.vad import NoSpeechError
+from a2serve.inference.model import load_listener
+from a2serve.inference.settings import InferenceSettings
 
 pytestmark = pytest.mark.integration
 QUESTIONS = Path(__file__).parents[1] / "data" / "questions"
@@ -73,6 +76,15 @@ def test_what_is_heard_is_complete(listener: Listener):
 def test_the_same_sound_gives_the_same_words(listener: Listener):
     pcm = clip_of(ROWS[3]).pcm
     assert listener.transcriber.transcribe(pcm).text == listener.transcriber.transcribe(pcm).text
+
+
+def test_two_are_heard_at_once_as_each_alone(listener: Listener):
+    """Of a model with one worker, the second call would wait for the first."""
+    both = load_listener(InferenceSettings(slots=8)).transcriber
+    assert (both.workers, listener.transcriber.workers) == (2, 1)
+    clips = [clip_of(row).pcm for row in CHOSEN[:4]]
+    with ThreadPoolExecutor(2) as pool:
+        assert [t.text for t in pool.map(both.transcribe, clips)] == [listener.transcriber.transcribe(clip).text for clip in clips]
 
 
 @pytest.mark.parametrize("kind", ["silence", "white", "hum", "too short", "nothing"])

@@ -40,7 +40,8 @@ class Transcript:
 
 
 class Transcriber:
-    """The model; one instance serves many clips, one at a time.
+    """The model; one instance serves many clips, `workers` of them at a time. Each one by itself: a batch of eight costs a CPU four
+    fifths as much for each, and the padding to one length changed the words of 3 clips in 48.
 
     model_path: folder of a CTranslate2 Whisper with its tokenizer.json; None takes the installed tiny.en.
 
@@ -48,17 +49,23 @@ class Transcriber:
     """
 
     def __init__(self, model_path: Path | None = None, threads: int = THREADS, tail_s: float = _TAIL_S,
-                 vad: SileroVad | None = None) -> None:
+                 vad: SileroVad | None = None, workers: int = 1) -> None:
         import ctranslate2
         from tokenizers import Tokenizer
 
         folder = model_path or weights.resolve("ear")
-        self._model = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="int8", intra_threads=threads)
+        pool = {"intra_threads": threads, "inter_threads": workers}
+        self._model = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="int8", **pool)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._prompt = [self._tokenizer.token_to_id(name) for name in ("<|startoftranscript|>", "<|notimestamps|>")]
         self._end_id = self._tokenizer.token_to_id("<|endoftext|>")
         self._tail_s = tail_s
         self._vad = vad or SileroVad()
+
+    @property
+    def workers(self) -> int:
+        """Clips that are read at the same time; others wait."""
+        return self._model.num_workers
 
     def transcribe(self, pcm: np.ndarray) -> Transcript:
         """Sound float32 [S] at 16 kHz, of any length -> what was said (empty text where nothing was)."""

@@ -1,4 +1,4 @@
-"""Ears: one per session, each hearing one utterance at a time. The work runs in a small thread pool, beside the speaking.
+"""Ears: one per session, each hearing one utterance at a time. The work runs on the threads of an EarPool, beside the speaking.
 
 An ear is a memory, not a record: it is lost with the replica, and the gateway sends the utterance again (UtteranceUnknown).
 """
@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from a2llm.affect import AFFECTS, Affect
 from a2llm.listening.listener import Listener
 from a2llm.listening.user_affect import STRANGER, UNHEARD, AffectReading, Usual
+from a2serve.inference.ear_pool import EarPool
 from a2serve.inference.utterance import Utterance
 
 LONGEST_UTTERANCE_S = 180
@@ -72,9 +72,8 @@ class _Ear:
 class Ears:
     """All sessions' ears around one listener. `sessions`: of how many the memory is kept."""
 
-    def __init__(self, listener: Listener, judge: Judge, workers: int = 1, sessions: int = 256) -> None:
-        self._listener, self._judge = listener, judge
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ear")
+    def __init__(self, listener: Listener, judge: Judge, pool: EarPool, sessions: int = 256) -> None:
+        self._listener, self._judge, self._pool = listener, judge, pool
         self._most = sessions
         self._ears: OrderedDict[str, _Ear] = OrderedDict()
 
@@ -86,7 +85,7 @@ class Ears:
                 return ear.last
             utterance = self._utterance(ear, sound)
             started = time.perf_counter()
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._hear, ear, utterance, sound)
+            await self._pool.run(lambda: self._hear(ear, utterance, sound))
             turn_end = await self._turn_end(ear, utterance.words.text)
             ear.last = _hearing(ear, utterance, turn_end, (time.perf_counter() - started) * 1000)
             return ear.last
@@ -96,7 +95,7 @@ class Ears:
         return self._ears.pop(session_id, None) is not None
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
     @property
     def sessions(self) -> int:

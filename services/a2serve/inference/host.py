@@ -9,6 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from prometheus_client import start_http_server
 
 from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.inference.ear_pool import EarPool
 from a2serve.inference.ears import Ears
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
@@ -45,7 +46,7 @@ class Host:
         self.port = self._take_port()
         facts, listener, _ = await asyncio.gather(
             asyncio.to_thread(read_facts, self._settings), asyncio.to_thread(load_listener, self._settings), self._engine_host.start())
-        self._ears = Ears(listener, self._engine.turn_end, self._settings.ear_workers, self._settings.ear_sessions)
+        self._ears = Ears(listener, self._engine.turn_end, EarPool(self._settings.ears, self._metrics), self._settings.ear_sessions)
         tracer = self._tracing.get_tracer("a2serve.inference")
         self._avatar = Avatar(self._engine, self._ears, facts, self._metrics, tracer)
         cast("Any", avatar_pb2_grpc).add_AvatarServicer_to_server(AvatarServicer(self._avatar), self._server)

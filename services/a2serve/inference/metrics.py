@@ -32,6 +32,9 @@ class Metrics:
                                      buckets=latency, registry=self.registry)  # fmt: skip
         self.listen = Histogram(names.METRIC_INFERENCE_LISTEN_SECONDS, "time of one Listen", [names.LABEL_FINAL],
                                 buckets=latency, registry=self.registry)  # fmt: skip
+        self.ears_waiting = Gauge(names.METRIC_INFERENCE_EARS_WAITING, "Listen calls that wait for a worker", registry=self.registry)
+        self.ear_workers = Gauge(names.METRIC_INFERENCE_EAR_WORKERS, "transcriptions at the same time", registry=self.registry)
+        self.ear_busy = Counter(names.METRIC_INFERENCE_EAR_BUSY_SECONDS, "time that workers were hearing", registry=self.registry)
         self.refused = Counter(names.METRIC_INFERENCE_REFUSED, "responses refused", reason, registry=self.registry)
         self.responses = Counter(names.METRIC_INFERENCE_RESPONSES, "responses by how they ended", reason, registry=self.registry)
         self.tokens = Counter(names.METRIC_INFERENCE_TOKENS, "tokens", [names.LABEL_KIND], registry=self.registry)

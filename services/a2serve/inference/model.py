@@ -98,6 +98,6 @@ def _say(speaker: Speaker, responses: Sequence[ReplyOptions]) -> None:
 
 def load_listener(settings: InferenceSettings) -> Listener:
     """The ear, warm."""
-    listener = Listener(threads=settings.ear_threads)
+    listener = Listener(threads=settings.ear_threads, workers=settings.ears)
     listener.transcriber.transcribe(np.zeros(16_000, np.float32))
     return listener

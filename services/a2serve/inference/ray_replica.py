@@ -16,6 +16,7 @@ import grpc
 from prometheus_client import start_http_server
 
 from a2serve.contracts.proto import avatar_pb2 as pb
+from a2serve.inference.ear_pool import EarPool
 from a2serve.inference.ears import Ears
 from a2serve.inference.exchange import Refused
 from a2serve.inference.host import SWITCH_INTERVAL_S
@@ -52,13 +53,14 @@ class AvatarReplica:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._metrics, self._load = Metrics(), Load()
         self._tracing = start_tracing(names.SERVICE_INFERENCE, settings.otlp_endpoint)
+        self._ear_pool = EarPool(settings.ears, self._metrics, self._load.ear_waited)
         self._place = await _take_place(ray_settings)
         self._name = f"{socket.gethostname()}/{self._place.number}"
         addresses = ray_settings.triton_addresses
         url = addresses[self._place.number] if addresses else ""
         facts, listener, self._engine = await asyncio.gather(
             asyncio.to_thread(read_facts, settings), asyncio.to_thread(load_listener, settings), open_engine(settings, url, self._metrics))
-        self._ears = Ears(listener, self._engine.client.turn_end, settings.ear_workers, settings.ear_sessions)
+        self._ears = Ears(listener, self._engine.client.turn_end, self._ear_pool, settings.ear_sessions)
         tracer = self._tracing.get_tracer("a2serve.inference")
         self._avatar = Avatar(self._engine.client, self._ears, facts, self._metrics, tracer)
         self._serve_metrics(settings.host, ray_settings.replica_metrics_port)
@@ -107,7 +109,8 @@ class AvatarReplica:
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Ray asks; ray_scaling decides by it."""
-        return self._load.told(self._engine.client.slots, self._engine.client.speaking)
+        engine, ears = self._engine.client, self._ear_pool
+        return self._load.told(engine.slots, engine.speaking, ears.workers, ears.jobs)
 
     async def __del__(self) -> None:
         """Ray calls it once, after the drain."""

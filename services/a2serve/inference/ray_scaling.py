@@ -1,4 +1,4 @@
-"""How many replicas are wanted, by the slots in use and by how late first packets come. Imports nothing heavy: Ray's controller runs it.
+"""How many replicas are wanted, by the slots and the ears in use and by who has to wait. Imports nothing heavy: Ray's controller runs it.
 
 CPU says little here: an engine step costs about the same for one stream as for four.
 """
@@ -6,12 +6,15 @@ CPU says little here: an engine step costs about the same for one stream as for 
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from statistics import fmean
 from typing import Any, Protocol
 
-SLOTS, SPEAKING, REFUSED, FRL_MS = "slots", "speaking", "refused", "frl_ms"  # what a replica tells
+# What a replica tells:
+SLOTS, SPEAKING, REFUSED, FRL_MS = "slots", "speaking", "refused", "frl_ms"
+EARS, HEARING, EAR_WAIT_MS = "ears", "hearing", "ear_wait_ms"  # workers; jobs that they have, or that wait for them; how long
 REFUSED_MEMORY_S = 2.0
-FRL_MEMORY_S = 10.0
+LATE_MEMORY_S = 10.0
 
 
 class Context(Protocol):
@@ -26,21 +29,23 @@ class Context(Protocol):
 class SlotsPolicy:
     """Ray's autoscaling policy of the deployment; delays and bounds are Ray's.
 
-    Enough replicas that at most `share` of the slots speak; more than there are while anybody is refused, or first packets take
-    longer than `frl_limit_ms` at a tenth of them.
+    Enough replicas that at most `share` of the slots speak and at most that much of the ears is in use; more than there are while
+    anybody is refused, or while at a tenth of them first packets take longer than `frl_limit_ms`, or sound waits longer than
+    `ear_limit_ms` for an ear.
     """
 
-    def __init__(self, share: float, frl_limit_ms: float) -> None:
-        self._share, self._frl_limit_ms = share, frl_limit_ms
+    def __init__(self, share: float, frl_limit_ms: float, ear_limit_ms: float) -> None:
+        self._share, self._limits_ms = share, {FRL_MS: frl_limit_ms, EAR_WAIT_MS: ear_limit_ms}
 
     def __call__(self, context: Context) -> tuple[int, dict[str, Any]]:
         told = context.aggregated_metrics or {}
-        slots, speaking, refused, frl_ms = (told.get(name, {}) for name in (SLOTS, SPEAKING, REFUSED, FRL_MS))
+        slots, speaking, refused, ears, hearing = (told.get(name, {}) for name in (SLOTS, SPEAKING, REFUSED, EARS, HEARING))
         if not slots:
             return context.target_num_replicas, {}
-        late = sum(took_ms > self._frl_limit_ms for took_ms in frl_ms.values())
-        strained = sum(refused.values()) > 0 or late >= math.ceil(len(slots) / 10)  # among many, one is always late
-        return wanted_replicas(len(slots), max(slots.values()), sum(speaking.values()), strained, self._share), {}
+        late = {replica for name, limit_ms in self._limits_ms.items() for replica, ms in told.get(name, {}).items() if ms > limit_ms}
+        strained = sum(refused.values()) > 0 or len(late) >= math.ceil(len(slots) / 10)  # among many, one is always late
+        kinds = [(slots, speaking), *([(ears, hearing)] if ears else [])]
+        return max(wanted_replicas(len(slots), max(size.values()), sum(used.values()), strained, self._share) for size, used in kinds), {}
 
 
 def wanted_replicas(replicas: int, slots: float, speaking: float, strained: bool, share: float) -> int:
@@ -53,7 +58,8 @@ def wanted_replicas(replicas: int, slots: float, speaking: float, strained: bool
 
 
 class Load:
-    """What one replica tells: its slots, how many speak, who was refused just now, and the slowest of the latest first packets.
+    """What one replica tells: its slots and ears, how many are in use, who was refused just now, the slowest of the latest first packets,
+    and how long sound waited for an ear (the mean: two who end a sentence at once are no news).
 
     Refused is who had no other place to go. A full replica alone is no news: the gateway asks the next one, and among many there is
     always one that is full.
@@ -62,6 +68,7 @@ class Load:
     def __init__(self) -> None:
         self._refused: deque[float] = deque(maxlen=1000)
         self._frl: deque[tuple[float, float]] = deque(maxlen=100)
+        self._ear_waits: deque[tuple[float, float]] = deque(maxlen=1000)
 
     def refused(self) -> None:
         self._refused.append(time.monotonic())
@@ -69,8 +76,16 @@ class Load:
     def first_packet(self, took_ms: float) -> None:
         self._frl.append((time.monotonic(), took_ms))
 
-    def told(self, slots: int, speaking: int) -> dict[str, float]:
+    def ear_waited(self, waited_ms: float) -> None:
+        self._ear_waits.append((time.monotonic(), waited_ms))
+
+    def told(self, slots: int, speaking: int, ears: int, hearing: int) -> dict[str, float]:
         now_s = time.monotonic()
         refused = sum(at_s > now_s - REFUSED_MEMORY_S for at_s in self._refused)
-        frl_ms = [took_ms for at_s, took_ms in self._frl if at_s > now_s - FRL_MEMORY_S]
-        return {SLOTS: float(slots), SPEAKING: float(speaking), REFUSED: float(refused), FRL_MS: max(frl_ms, default=0.0)}
+        return {SLOTS: float(slots), SPEAKING: float(speaking), REFUSED: float(refused), FRL_MS: max(_latest(self._frl, now_s)),
+                EARS: float(ears), HEARING: float(hearing), EAR_WAIT_MS: fmean(_latest(self._ear_waits, now_s))}  # fmt: skip
+
+
+def _latest(waits: Iterable[tuple[float, float]], now_s: float) -> list[float]:
+    """In ms; at least one."""
+    return [ms for at_s, ms in waits if at_s > now_s - LATE_MEMORY_S] or [0.0]

@@ -1,9 +1,14 @@
 """Every setting of the inference service, read once from the environment: A2_INFERENCE_<NAME>."""
 
+import math
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Who speaks in a slot is one of about four who are in conversation (docs/capacity.md): 22 people with an utterance each 12 s, for
+# which a worker needs 0.2 s, 0.43 s on a busy machine. So a worker is at most four fifths in use when every slot speaks.
+SLOTS_PER_EAR = 6
 
 
 class InferenceSettings(BaseSettings):
@@ -19,7 +24,7 @@ class InferenceSettings(BaseSettings):
     device: str = Field(default="auto", description="auto, cpu or cuda[:n]")
     threads: int = Field(default=2, ge=1, le=64, description="CPU threads of the backbone and the talker")
     ear_threads: int = Field(default=1, ge=1, le=64, description="CPU threads of one transcription; more disturb those that are spoken to")
-    ear_workers: int = Field(default=1, ge=1, le=16, description="transcriptions at the same time")
+    ear_workers: int = Field(default=0, ge=0, le=64, description="transcriptions at the same time; 0: one for every 6 slots")
     ear_sessions: int = Field(default=256, ge=1, description="sessions whose utterance is kept in memory")
     lead_ms: int = Field(default=4000, ge=500, description="a response so far ahead of real time pauses, unless `burst`")
     crowded_lead_ms: int = Field(default=1000, ge=200, description="the same while another response waits for its first sound")
@@ -31,6 +36,11 @@ as a share of the slots' own; taken as it is used")
     flame_mapping: Path | None = Field(default=None, description="npz for rig flame58; without it that rig is not offered")
     otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL for traces; empty: none are sent")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @property
+    def ears(self) -> int:
+        """Transcriptions at the same time."""
+        return self.ear_workers or math.ceil(self.slots / SLOTS_PER_EAR)
 
     @property
     def lead_s(self) -> float:

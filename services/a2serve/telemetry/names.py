@@ -51,6 +51,9 @@ METRIC_INFERENCE_TOKENS: Final = "a2_inference_tokens"  # counter; kind: input |
 METRIC_INFERENCE_AUDIO_SECONDS: Final = "a2_inference_audio_seconds"  # counter: speech made
 METRIC_INFERENCE_FIRST_AUDIO_SECONDS: Final = "a2_inference_first_audio_seconds"
 METRIC_INFERENCE_LISTEN_SECONDS: Final = "a2_inference_listen_seconds"  # final: true | false
+METRIC_INFERENCE_EARS_WAITING: Final = "a2_inference_ears_waiting_calls"  # gauge: Listen calls beyond the workers
+METRIC_INFERENCE_EAR_WORKERS: Final = "a2_inference_ear_workers"  # gauge
+METRIC_INFERENCE_EAR_BUSY_SECONDS: Final = "a2_inference_ear_busy_seconds"  # counter: of all workers together
 
 LABEL_STATE: Final = "state"
 LABEL_REASON: Final = "reason"
