@@ -15,6 +15,7 @@ SLOTS, SPEAKING, REFUSED, FRL_MS = "slots", "speaking", "refused", "frl_ms"
 EARS, HEARING, EAR_WAIT_MS = "ears", "hearing", "ear_wait_ms"  # workers; jobs that they have, or that wait for them; how long
 REFUSED_MEMORY_S = 2.0
 LATE_MEMORY_S = 10.0
+EAR_LIMIT_MS = 200.0
 
 
 class Context(Protocol):
@@ -34,7 +35,7 @@ class SlotsPolicy:
     `ear_limit_ms` for an ear.
     """
 
-    def __init__(self, share: float, frl_limit_ms: float, ear_limit_ms: float) -> None:
+    def __init__(self, share: float, frl_limit_ms: float, ear_limit_ms: float = EAR_LIMIT_MS) -> None:
         self._share, self._limits_ms = share, {FRL_MS: frl_limit_ms, EAR_WAIT_MS: ear_limit_ms}
 
     def __call__(self, context: Context) -> tuple[int, dict[str, Any]]:
