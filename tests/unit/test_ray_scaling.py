@@ -6,7 +6,7 @@ import pytest
 
 from a2serve.inference.ray_scaling import EAR_WAIT_MS, EARS, FRL_MS, HEARING, REFUSED, SLOTS, SPEAKING, Load, SlotsPolicy
 
-POLICY = SlotsPolicy(share=0.7, frl_limit_ms=600, ear_limit_ms=200)
+POLICY = SlotsPolicy(share=0.7, frl_limit_ms=600)
 
 
 def context(*replicas: tuple[float, ...], target: int = 1) -> SimpleNamespace:

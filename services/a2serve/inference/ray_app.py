@@ -37,8 +37,7 @@ def build(settings: InferenceSettings, ray_settings: RaySettings) -> Application
 
 def _autoscaling(settings: RaySettings) -> AutoscalingConfig:
     policy = AutoscalingPolicy(policy_function=SlotsPolicy,
-                               policy_kwargs={"share": settings.slots_share, "frl_limit_ms": settings.frl_limit_ms,
-                                              "ear_limit_ms": settings.ear_limit_ms})  # fmt: skip
+                               policy_kwargs={"share": settings.slots_share, "frl_limit_ms": settings.frl_limit_ms})  # fmt: skip
     return AutoscalingConfig(
         min_replicas=settings.replicas_min, max_replicas=settings.replicas_max, policy=policy,
         look_back_period_s=settings.scale_look_back_s, upscale_delay_s=settings.scale_up_s, downscale_delay_s=settings.scale_down_s,

@@ -15,7 +15,7 @@ SLOTS, SPEAKING, REFUSED, FRL_MS = "slots", "speaking", "refused", "frl_ms"
 EARS, HEARING, EAR_WAIT_MS = "ears", "hearing", "ear_wait_ms"  # workers; jobs that they have, or that wait for them; how long
 REFUSED_MEMORY_S = 2.0
 LATE_MEMORY_S = 10.0
-EAR_LIMIT_MS = 200.0
+EAR_LIMIT_MS = 200.0  # as long as a reading takes
 
 
 class Context(Protocol):
@@ -32,11 +32,11 @@ class SlotsPolicy:
 
     Enough replicas that at most `share` of the slots speak and at most that much of the ears is in use; more than there are while
     anybody is refused, or while at a tenth of them first packets take longer than `frl_limit_ms`, or sound waits longer than
-    `ear_limit_ms` for an ear.
+    EAR_LIMIT_MS for an ear.
     """
 
-    def __init__(self, share: float, frl_limit_ms: float, ear_limit_ms: float = EAR_LIMIT_MS) -> None:
-        self._share, self._limits_ms = share, {FRL_MS: frl_limit_ms, EAR_WAIT_MS: ear_limit_ms}
+    def __init__(self, share: float, frl_limit_ms: float) -> None:
+        self._share, self._limits_ms = share, {FRL_MS: frl_limit_ms, EAR_WAIT_MS: EAR_LIMIT_MS}
 
     def __call__(self, context: Context) -> tuple[int, dict[str, Any]]:
         told = context.aggregated_metrics or {}

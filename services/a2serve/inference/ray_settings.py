@@ -3,8 +3,6 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from a2serve.inference.ray_scaling import EAR_LIMIT_MS
-
 
 class RaySettings(BaseSettings):
     """How many replicas, what each runs on, and when there are more or fewer. `ray_program --help` prints it."""
@@ -19,7 +17,6 @@ class RaySettings(BaseSettings):
     replica_gpus: float = Field(default=0.0, ge=0, description="GPUs that Ray reserves for a replica")
     slots_share: float = Field(default=0.7, gt=0, le=1, description="replicas are added when more of the slots, or of the ears, are in use")
     frl_limit_ms: float = Field(default=600.0, gt=0, description="and when first packets take longer than this, or somebody is refused")
-    ear_limit_ms: float = Field(default=EAR_LIMIT_MS, gt=0, description="and when what is said waits longer than this for an ear, mean of 10 s")
     scale_look_back_s: float = Field(default=12.0, gt=0, description="load is averaged over so long; longer than Ray reports it (10 s)")
     scale_up_s: float = Field(default=5.0, ge=0, description="more are wanted so long before they are started")
     scale_down_s: float = Field(default=120.0, ge=0, description="fewer are wanted so long before one is drained")
