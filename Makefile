@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check lock outdated bench bench-live bench-scale bench-gpu
-.PHONY: soak capacity train clean
+.PHONY: soak capacity images train clean
 
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -91,6 +91,10 @@ soak: setup ## Hold conversations for MINUTES=30: memory, underruns; JSON=FILE
 
 capacity: setup ## Machines and costs for so many sessions: tables and plots of docs/capacity.md (minutes)
 	@PYTHONPATH=infra $(VENV)/bin/python -m capacity
+
+images: ## Build the images; REGISTRY=… VERSION=… PUSH=1 ONLY="gateway triton-cuda" DRY_RUN=1
+	@$(or $(PYTHON),python3) infra/docker/images.py $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(VERSION),--version $(VERSION)) \
+	  $(if $(PUSH),--push) $(if $(DRY_RUN),--dry-run) $(if $(ONLY),--only $(ONLY))
 
 train: setup ## Train a component: RECIPE=name (without: list the recipes)
 	@$(A2) train $(or $(RECIPE),--help)
