@@ -22,7 +22,7 @@ from a2serve.gateway.request_bounds import RequestBounds
 from a2serve.gateway.rest import catalog, client_secrets, docs_page, health, openapi, problem_responses, sessions, traces, turns, usage
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.site import add_site
-from a2serve.gateway.state import redis_client
+from a2serve.gateway.state import redis_client, redis_keys
 from a2serve.gateway.state.endings import Endings
 from a2serve.gateway.state.kafka_producer import IdempotentProducer
 from a2serve.gateway.state.outbox_sender import OutboxSender
@@ -84,6 +84,9 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         ending.push_async_callback(parts.close)
         sender = OutboxSender(parts.redis, lambda: IdempotentProducer(parts.settings), _replica_name(parts.settings))
         await ending.enter_async_context(running(sender.run(), "outbox"))
+        if words := parts.transcript_table:
+            into_sql = OutboxSender(parts.redis, lambda: words, _replica_name(parts.settings), redis_keys.TRANSCRIPTS)
+            await ending.enter_async_context(running(into_sql.run(), "transcripts"))
         await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
         gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime)
         await ending.enter_async_context(running(every(GAUGES_S, gauges.read), "gauges"))

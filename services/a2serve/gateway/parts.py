@@ -27,6 +27,7 @@ from a2serve.gateway.state.outbox import Outbox
 from a2serve.gateway.state.personas import InferenceWithPersonas, Personas
 from a2serve.gateway.state.redis_client import BoundedRedis
 from a2serve.gateway.state.store import SessionStore
+from a2serve.gateway.state.transcripts import Transcripts, TranscriptTable
 from a2serve.gateway.state.usage import UsageReader
 
 
@@ -81,6 +82,14 @@ class GatewayParts:
         return Outbox(self.redis)
 
     @cached_property
+    def transcript_table(self) -> TranscriptTable | None:
+        return TranscriptTable(self.settings.transcript_database) if self.settings.transcript_database else None
+
+    @cached_property
+    def transcripts(self) -> Transcripts:
+        return Transcripts(self.redis, lambda tenant: self.tenants.content.limits(tenant).transcripts_days, self.transcript_table)
+
+    @cached_property
     def response_metrics(self) -> ResponseMetrics:
         return ResponseMetrics(self.registry)
 
@@ -113,6 +122,7 @@ class GatewayParts:
         if isinstance(self.raw_inference, Closable):
             await self.raw_inference.close()
         self.usage.close()
+        self.transcripts.close()
         await asyncio.to_thread(self.tracing.shutdown)
 
     def refuse_while_draining(self) -> None:

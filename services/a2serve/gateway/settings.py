@@ -31,6 +31,9 @@ class GatewaySettings(RedisAccess, KafkaAccess):
     )
     inference_application: str = Field(default="", description="application name behind a shared gRPC ingress (Ray Serve)")
     usage_database: str = Field(default="", description="SQLAlchemy URL of the recorder's database; empty: no usage")
+    transcript_database: str = Field(
+        default="", description="the same database, as a role that may write `transcripts` and `erased`; empty: no tenant's words are kept"
+    )
     tenants_file: Path = Field(
         default_factory=default_tenants_file,
         validation_alias=AliasChoices("A2_TENANTS_FILE", "A2_GATEWAY_TENANTS_FILE"),

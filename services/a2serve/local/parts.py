@@ -99,7 +99,7 @@ def recorder(ports: Ports, home: Home) -> Part:
         "A2_RECORDER_KAFKA_SERVERS": _address(ports.broker), "A2_RECORDER_DATABASE": database_url(home),
         "A2_RECORDER_HOST": HOST, "A2_RECORDER_METRICS_PORT": str(ports.recorder_metrics),
     }  # fmt: skip
-    return Part("recorder", "usage and transcripts (SQL)", (sys.executable, "-m", "a2serve.recorder"),
+    return Part("recorder", "usage and turns (SQL)", (sys.executable, "-m", "a2serve.recorder"),
                 http_ok(ports.recorder_metrics, "/metrics"), _address(ports.recorder_metrics), env, needs=("broker",))  # fmt: skip
 
 
@@ -109,6 +109,7 @@ def gateway(ports: Ports, home: Home, application: str = "") -> Part:
         "A2_GATEWAY_HOST": HOST, "A2_GATEWAY_PORT": str(ports.gateway), "A2_GATEWAY_PROFILE": "local",
         "A2_GATEWAY_INFERENCE": _address(ports.inference), "A2_GATEWAY_REDIS_URL": f"redis://{_address(ports.valkey)}/0",
         "A2_GATEWAY_KAFKA_SERVERS": _address(ports.broker), "A2_GATEWAY_USAGE_DATABASE": database_url(home),
+        "A2_GATEWAY_TRANSCRIPT_DATABASE": database_url(home),
         "A2_GATEWAY_WEB_FOLDER": str(PAGE_FOLDER), "A2_GATEWAY_AVATARS_FOLDER": str(AVATARS_FOLDER),
         "A2_GATEWAY_OTLP_ENDPOINT": _url(ports.traces), "A2_TENANTS_FILE": str(home.tenants_file),
         "A2_GATEWAY_DRAIN_S": str(DRAIN_S), "A2_GATEWAY_INFERENCE_APPLICATION": application,

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, IntegrityError
 
 from a2serve.contracts.records import read_record
-from a2serve.recorder.tables import TABLE_OF, offsets, row_of, unreadable, utc_now
+from a2serve.recorder.tables import TABLE_OF, erased, offsets, row_of, transcripts, unreadable, utc_now
 from a2serve.recorder.upgrading import upgrade
 
 # What a database says of a value that it cannot hold: the message's fault, which no second try mends.
@@ -78,6 +78,13 @@ class RecordDatabase:
         query = select(offsets.c.next_offset).where(offsets.c.topic == topic, offsets.c.partition == partition)
         with self._engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none()
+
+    def delete_lapsed(self) -> int:
+        """What may not be kept any longer; how many transcripts that was."""
+        now = utc_now()
+        with self._engine.begin() as connection:
+            connection.execute(delete(erased).where(erased.c.delete_after < now))
+            return connection.execute(delete(transcripts).where(transcripts.c.delete_after < now)).rowcount
 
     def close(self) -> None:
         self._engine.dispose()

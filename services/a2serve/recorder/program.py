@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from a2serve.recorder.consumer import Recorder, RecorderMetrics
 from a2serve.recorder.database import RecordDatabase
+from a2serve.recorder.retention import Retention
 from a2serve.recorder.settings import RecorderSettings
 from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_logging
@@ -40,14 +41,18 @@ def main() -> None:
 def _serve(settings: RecorderSettings) -> None:
     database, registry = RecordDatabase(settings.database), CollectorRegistry()
     database.migrate()
-    recorder = Recorder(settings, database, RecorderMetrics(registry))
+    recorder, retention = Recorder(settings, database, RecorderMetrics(registry)), Retention(database, registry)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: recorder.stop())
     port = _show_metrics(settings, registry)
     print(json.dumps({"ready": True, "metrics_port": port}), flush=True)
     worker = threading.Thread(target=recorder.run, name="recorder")  # so that signals find the main thread awake
+    deleting = threading.Thread(target=retention.run, name="retention")
     worker.start()
+    deleting.start()
     worker.join()
+    retention.stop()
+    deleting.join()
     database.close()
 
 

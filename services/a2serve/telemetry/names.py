@@ -111,6 +111,7 @@ BUCKETS_LAG_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25,
 
 # --- recorder --------------------------------------------------------------------------------------------------------
 METRIC_RECORDER_RECORDS: Final = "a2_recorder_records"  # counter; topic, outcome: stored | repeated | unreadable
+METRIC_RECORDER_LAPSED: Final = "a2_recorder_lapsed_transcripts"  # counter: deleted since their days were over
 METRIC_RECORDER_LAG: Final = "a2_recorder_lag_records"  # gauge; topic: behind the end of its partitions
 
 LABEL_TOPIC: Final = "topic"

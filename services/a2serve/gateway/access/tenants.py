@@ -42,6 +42,7 @@ class Limits(BaseModel):
     max_sessions: int = Field(default=20, ge=0, description="sockets and REST turns at the same time")
     requests_per_minute: int = Field(default=600, ge=1, description="REST requests, opened sockets and responses on sockets")
     burst_requests: int = Field(default=60, ge=1, description="requests at once before the rate counts")
+    transcripts_days: int = Field(default=0, ge=0, le=3650, description="for how many days what is said is kept in SQL; 0: not at all")
 
 
 class ApiKey(BaseModel):

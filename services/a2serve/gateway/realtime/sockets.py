@@ -73,7 +73,8 @@ def collaborators(parts: GatewayParts) -> Collaborators:
     limits = SessionLimits(
         max_session_ms=parts.settings.session_max_s * 1000, go_away_ms=min(30_000, int(parts.settings.drain_s * 1000))
     )
-    records, tracer = OutboxRecords(parts.outbox, lambda: parts.inference.revision), parts.tracing.get_tracer("a2serve.gateway")
+    records = OutboxRecords(parts.outbox, parts.transcripts, lambda: parts.inference.revision)
+    tracer = parts.tracing.get_tracer("a2serve.gateway")
     return Collaborators(parts.inference, KeptSessions(parts.sessions), records, limits, tracer=tracer, metrics=parts.response_metrics)
 
 

@@ -77,7 +77,7 @@ async def once(
 ) -> Response:
     """`work`'s answer; the first one where the Idempotency-Key was seen before."""
     said = b"\n".join((request.method.encode(), request.url.path.encode(), await request.body())) if key else b""
-    return await parts.idempotency.run(principal.tenant, key, said, work)
+    return await parts.idempotency.run(principal.tenant, key, said, work, request.path_params.get("session_id", ""))
 
 
 def audit(principal: Principal, action: str, target: str, **detail: str) -> AuditRecord:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from a2serve.contracts.items import ConversationItem
@@ -79,14 +80,20 @@ async def read_session(session_id: SessionId, parts: Parts, caller: ApiCaller) -
 async def delete_session(session_id: SessionId, parts: Parts, caller: ApiCaller) -> None:
     """Forgets settings and conversation; a response in progress ends, and a socket that is open for it is closed (`deleted`).
 
-    What was recorded for billing stays.
+    What was said is erased wherever it was kept: answers that an Idempotency-Key would repeat, and the transcript of tenants that
+    keep one, also of a session that lapsed before. Figures for billing stay; they hold no words.
     """
+    if await parts.sessions.head(caller.tenant, session_id) is None and await _erase(parts, caller, session_id):
+        await parts.outbox.write(audit(caller, "session.delete", session_id))
+        return
     head = await existing(parts, caller, session_id)
     ended = SessionRecord(
         tenant=caller.tenant, session_id=session_id, event="deleted", key_id=caller.key_id, end_user_id=head.end_user_id,
         request_id=request_context.current().request_id,
     )  # fmt: skip
     await parts.sessions.delete(caller.tenant, session_id, ended, audit(caller, "session.delete", session_id))
+    await parts.idempotency.forget(caller.tenant, session_id)
+    await _erase(parts, caller, session_id)
     try:
         await parts.inference.release(session_id)
     except Problem as problem:
@@ -121,6 +128,14 @@ async def existing(parts: GatewayParts, caller: Principal, session_id: str) -> S
         raise Problem(Code.NOT_FOUND, f"no session {session_id!r}")
     context.end_user_id = head.end_user_id
     return head
+
+
+async def _erase(parts: GatewayParts, caller: Principal, session_id: str) -> bool:
+    try:
+        return await parts.transcripts.erase(caller.tenant, session_id)
+    except SQLAlchemyError:
+        detail = "the session's transcript cannot be erased now: repeat the request"
+        raise Problem(Code.STATE_UNAVAILABLE, detail, retry_after_ms=2000) from None
 
 
 async def _create(parts: GatewayParts, caller: Principal, body: SessionCreate) -> Response:

@@ -21,6 +21,15 @@ CLAIM_S = 300  # longer than any request may take; a replica that died blocks it
 LARGEST_BYTES = 16 << 20
 
 
+# An answer of a session that was deleted meanwhile is not kept: it may hold what was said. KEYS: answer, the session's answers, deleted.
+_KEEP_OF_SESSION = """
+if redis.call('EXISTS', KEYS[3]) == 1 then return redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('SADD', KEYS[2], KEYS[1])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+"""
+
+
 class _Kept(BaseModel):
     """What stands in Redis; without an answer yet while `status` is 0. The body stands behind it, after a line end."""
 
@@ -36,9 +45,15 @@ class Idempotency:
 
     def __init__(self, redis: "Redis") -> None:
         self._redis: Any = redis
+        self._keep_of_session: Any = redis.register_script(_KEEP_OF_SESSION)
 
-    async def run(self, tenant: str, name: str | None, request: bytes, work: Callable[[], Awaitable[Response]]) -> Response:
-        """`work`'s answer, or the first answer to `name`. `request` is what must be the same: method, path and body."""
+    async def run(
+        self, tenant: str, name: str | None, request: bytes, work: Callable[[], Awaitable[Response]], session_id: str = ""
+    ) -> Response:
+        """`work`'s answer, or the first answer to `name`. `request` is what must be the same: method, path and body.
+
+        `session_id`: whose answer it is, where that is known before.
+        """
         if name is None:
             return await work()
         key, fingerprint = redis_keys.idempotency(tenant, name), hashlib.sha256(request).hexdigest()
@@ -52,10 +67,15 @@ class Idempotency:
         except BaseException:
             await self._redis.delete(key)
             raise
-        await self._keep(key, fingerprint, answer)
+        await self._keep(key, fingerprint, answer, tenant, session_id or _made_session(answer))
         return answer
 
-    async def _keep(self, key: str, fingerprint: str, answer: Response) -> None:
+    async def forget(self, tenant: str, session_id: str) -> None:
+        """All answers of a session that was deleted."""
+        answers = redis_keys.answers(tenant, session_id)
+        await self._redis.delete(answers, *await self._redis.smembers(answers))
+
+    async def _keep(self, key: str, fingerprint: str, answer: Response, tenant: str, session_id: str) -> None:
         if answer.status_code >= 300:
             await self._redis.delete(key)
             return
@@ -67,7 +87,12 @@ class Idempotency:
             fingerprint=fingerprint, status=answer.status_code, media_type=answer.headers["content-type"],
             location=answer.headers.get("location", ""),
         )  # fmt: skip
-        await self._redis.set(key, kept.model_dump_json().encode() + b"\n" + body, ex=KEEP_S)
+        raw = kept.model_dump_json().encode() + b"\n" + body
+        if not session_id:
+            await self._redis.set(key, raw, ex=KEEP_S)
+            return
+        of_session = [redis_keys.answers(tenant, session_id), redis_keys.deleted(tenant, session_id)]
+        await self._keep_of_session(keys=[key, *of_session], args=[raw, KEEP_S])
 
     @staticmethod
     def _first(raw: bytes | None, fingerprint: str) -> Response:
@@ -81,3 +106,9 @@ class Idempotency:
             raise Problem(Code.CONFLICT, "this request was carried out; its answer was streamed or too large to keep")
         headers = {"idempotency-replayed": "true"} | ({"location": kept.location} if kept.location else {})
         return Response(body, kept.status, headers, kept.media_type)
+
+
+def _made_session(answer: Response) -> str:
+    """The id of the session that the answer says was made."""
+    _, sessions, session_id = answer.headers.get("location", "").partition("/v1/sessions/")
+    return session_id if sessions else ""

@@ -1,4 +1,4 @@
-"""Brings the outbox to Kafka, for ever: an entry is deleted only after the broker acknowledged it.
+"""Brings the outbox to Kafka, for ever: an entry is deleted only after the broker acknowledged it. Transcripts go to SQL in the same way.
 
 Replicas share the work through a consumer group of the stream. What a replica took and did not finish, because it died,
 is taken over by another. So a record may arrive twice, and `record_id` tells; it never gets lost.
@@ -38,11 +38,11 @@ class Producer(Protocol):
 
 
 class OutboxSender:
-    """One per replica; `run` ends only by cancellation. `name` is the replica's."""
+    """One per replica and stream; `run` ends only by cancellation. `name` is the replica's."""
 
-    def __init__(self, redis: "Redis", make_producer: Callable[[], Producer], name: str) -> None:
+    def __init__(self, redis: "Redis", make_producer: Callable[[], Producer], name: str, stream: str = redis_keys.OUTBOX) -> None:
         self._redis: Any = redis
-        self._make_producer, self._name = make_producer, name
+        self._make_producer, self._name, self._stream = make_producer, name, stream
         self._producer: Producer | None = None
         self._thread = ThreadPoolExecutor(1, "a2-kafka")
         self._grouped = False
@@ -65,32 +65,33 @@ class OutboxSender:
         entries = await self._unfinished() or await self._new()
         if not entries:
             return
-        messages = [(fields[TOPIC].decode(), fields[KEY], fields[VALUE]) for _, fields in entries]
-        await self._in_thread(lambda: self._deliver(messages))
+        messages = [(fields[TOPIC].decode(), fields[KEY], fields[VALUE]) for _, fields in entries if fields]  # none: erased meanwhile
+        if messages:
+            await self._in_thread(lambda: self._deliver(messages))
         ids = [entry_id for entry_id, _ in entries]
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.xack(redis_keys.OUTBOX, GROUP, *ids)
-        pipeline.xdel(redis_keys.OUTBOX, *ids)
+        pipeline.xack(self._stream, GROUP, *ids)
+        pipeline.xdel(self._stream, *ids)
         await pipeline.execute()
 
     async def _unfinished(self) -> list[Entry]:
         """What this replica took before and could not send, then what a dead one left."""
         await self._make_group()
-        own = await self._redis.xreadgroup(GROUP, self._name, {redis_keys.OUTBOX: "0"}, count=BATCH)
+        own = await self._redis.xreadgroup(GROUP, self._name, {self._stream: "0"}, count=BATCH)
         if own and own[0][1]:
             return list(own[0][1])
-        claimed = await self._redis.xautoclaim(redis_keys.OUTBOX, GROUP, self._name, TAKE_OVER_MS, "0-0", count=BATCH)
+        claimed = await self._redis.xautoclaim(self._stream, GROUP, self._name, TAKE_OVER_MS, "0-0", count=BATCH)
         return list(claimed[1])
 
     async def _new(self) -> list[Entry]:
-        fresh = await self._redis.xreadgroup(GROUP, self._name, {redis_keys.OUTBOX: ">"}, count=BATCH, block=WAIT_MS)
+        fresh = await self._redis.xreadgroup(GROUP, self._name, {self._stream: ">"}, count=BATCH, block=WAIT_MS)
         return list(fresh[0][1]) if fresh else []
 
     async def _make_group(self) -> None:
         if self._grouped:
             return
         with suppress(ResponseError):  # BUSYGROUP: it is there
-            await self._redis.xgroup_create(redis_keys.OUTBOX, GROUP, id="0", mkstream=True)
+            await self._redis.xgroup_create(self._stream, GROUP, id="0", mkstream=True)
         self._grouped = True
 
     def _deliver(self, messages: list[tuple[str, bytes, bytes]]) -> None:
@@ -103,7 +104,7 @@ class OutboxSender:
         pause_s = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
         self.failures += 1
         level = logging.WARNING if self.failures == 1 else logging.DEBUG
-        log.log(level, "records wait in the outbox: %s", error, extra={"retry_s": pause_s, "failures": self.failures})
+        log.log(level, "records wait in %s: %s", self._stream, error, extra={"retry_s": pause_s, "failures": self.failures})
         self._grouped = False  # Redis may have come back empty
         await self._drop_producer()
         await asyncio.sleep(pause_s)

@@ -13,17 +13,22 @@ from a2serve.gateway import request_context
 from a2serve.gateway.model_client.interface import Usage
 from a2serve.gateway.realtime.collaborators import SessionFacts, StoreUnavailable, TurnFacts
 from a2serve.gateway.state.outbox import Outbox
+from a2serve.gateway.state.transcripts import Transcripts
 
 
 class OutboxRecords:
-    """One per gateway. `model` tells the revision that answers now."""
+    """One per gateway. `model` tells the revision that answers now. What was said goes another way than the records."""
 
-    def __init__(self, outbox: Outbox, model: Callable[[], str] = str) -> None:
-        self._outbox, self._model = outbox, model
+    def __init__(self, outbox: Outbox, transcripts: Transcripts, model: Callable[[], str] = str) -> None:
+        self._outbox, self._transcripts, self._model = outbox, transcripts, model
 
     async def turn(self, facts: TurnFacts) -> None:
         """The turn and what it cost, both or neither."""
         await self._write(self.of_turn(facts))
+        try:
+            await self._transcripts.keep(facts, request_context.current().end_user_id)
+        except RedisError as error:
+            raise StoreUnavailable from error
 
     async def session(self, facts: SessionFacts) -> None:
         """That a socket was opened, or closed and how long it was open."""

@@ -1,6 +1,6 @@
 """Every Redis key, once. The tenant is the first part, so one tenant's code can never name another's data.
 
-The only key without a tenant is the outbox, which only the sender reads.
+The only keys without a tenant are the outbox and the transcripts on their way, which only their senders read.
 
 All keys share the hash tag `{a2}`, so that a Redis Cluster keeps them in one slot: a session and the records that tell of it
 are written in one transaction, and there is one outbox. A cluster gives failover then, not more room; one primary has
@@ -12,6 +12,7 @@ from typing import Final
 
 PREFIX: Final = "{a2}"
 OUTBOX: Final = f"{PREFIX}:outbox"
+TRANSCRIPTS: Final = f"{PREFIX}:transcripts"  # words on their way to SQL; each entry says whose
 ALL_ENDINGS: Final = f"{PREFIX}:*:endings"  # every tenant's, for a replica to listen to
 
 
@@ -63,6 +64,11 @@ def personas(tenant: str) -> str:
 def idempotency(tenant: str, name: str) -> str:
     """The first answer to an Idempotency-Key."""
     return _key(tenant, "idempotency", _digest(name))
+
+
+def answers(tenant: str, session_id: str) -> str:
+    """Set: the keys of the answers that were kept of a session's requests; they hold what was said."""
+    return _key(tenant, "answers", session_id)
 
 
 def request_rate(tenant: str) -> str:
