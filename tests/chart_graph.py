@@ -121,12 +121,12 @@ def _references(found: Rendered) -> Iterator[str]:
         account = pod.spec.get("serviceAccountName")
         if account not in made["ServiceAccount"] and (pod.lasting or account != "default"):
             yield f"{pod.owner}: no ServiceAccount {account}"
-        for kind, name in _named(pod.spec):
+        for kind, name in named_in(pod.spec):
             if name not in made.get(kind, set()) | given:
                 yield f"{pod.owner}: no {kind} {name}"
     for each in found.of("RayService"):
         yield from (
-            f"{each['metadata']['name']}: no Secret {name}" for _, name in _named(each["spec"]) if name not in given | made["ConfigMap"]
+            f"{each['metadata']['name']}: no Secret {name}" for _, name in named_in(each["spec"]) if name not in given | made["ConfigMap"]
         )
     for each in found.of("Ingress"):
         yield from (f"Ingress: no Secret {tls['secretName']}" for tls in each["spec"].get("tls", []) if tls["secretName"] not in given)
@@ -144,10 +144,11 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(each)
 
 
-def _named(tree: Any) -> Iterator[tuple[str, str]]:
+def named_in(tree: Any) -> Iterator[tuple[str, str]]:
+    """(kind, name) of Secrets, ConfigMaps and claims that a tree names."""
     if isinstance(tree, list):
         for each in tree:
-            yield from _named(each)
+            yield from named_in(each)
     if not isinstance(tree, dict):
         return
     for key, value in tree.items():
@@ -162,7 +163,7 @@ def _named(tree: Any) -> Iterator[tuple[str, str]]:
         elif key == "imagePullSecrets":
             yield from (("Secret", each["name"]) for each in value)
         else:
-            yield from _named(value)
+            yield from named_in(value)
 
 
 def _targets(found: Rendered) -> Iterator[str]:

@@ -18,11 +18,13 @@ locals {
   gpu_groups = { for name, pool in var.gpu_pools : name => { machine = pool.machine, min = 0, max = pool.max, spot = pool.spot } }
   groups     = merge(local.fixed_groups, local.gpu_groups)
 
+  # NVIDIA's device plugin goes to nodes that say so.
+  labels = { for name in keys(local.groups) : name => merge({ "a2llm/pool" = name }, contains(keys(var.gpu_pools), name) ? { "nvidia.com/gpu.present" = "true" } : {}) }
   taints = merge({ cpu = { key = "a2llm/pool", value = "cpu" } }, { for name, pool in var.gpu_pools : name => { key = "nvidia.com/gpu", value = "present" } })
 
   # From zero there is no node to learn from: labels, taints and the GPU are told by tags on the groups that the autoscaler reads.
   told = merge(
-    { for name, taint in local.taints : "${name} label" => { group = name, key = "node-template/label/a2llm/pool", value = name } },
+    merge([for name in keys(local.taints) : { for key, value in local.labels[name] : "${name} ${key}" => { group = name, key = "node-template/label/${key}", value = value } }]...),
     { for name, taint in local.taints : "${name} taint" => { group = name, key = "node-template/taint/${taint.key}", value = "${taint.value}:NoSchedule" } },
     { for name, pool in var.gpu_pools : "${name} count" => { group = name, key = "node-template/resources/nvidia.com/gpu", value = "1" } },
   )
@@ -61,6 +63,16 @@ resource "aws_subnet" "nodes" {
   availability_zone = local.zones[count.index]
   cidr_block        = cidrsubnet(aws_vpc.net.cidr_block, 3, count.index + 1)
   tags              = { Name = "${var.name}-nodes-${count.index}", "kubernetes.io/role/internal-elb" = "1" }
+}
+
+# Redis, Kafka and Postgres (data.tf); nothing leads out of here. values-eks.yaml lets pods reach 10.10.224.0/20.
+resource "aws_subnet" "data" {
+  count = var.zones
+
+  vpc_id            = aws_vpc.net.id
+  availability_zone = local.zones[count.index]
+  cidr_block        = cidrsubnet(aws_vpc.net.cidr_block, 8, 224 + count.index)
+  tags              = { Name = "${var.name}-data-${count.index}" }
 }
 
 resource "aws_eip" "out" {
@@ -182,6 +194,35 @@ resource "aws_iam_role_policy" "autoscaler" {
   policy = data.aws_iam_policy_document.autoscaler.json
 }
 
+# The AWS Load Balancer Controller; README.md gives it the policy that its version comes with.
+resource "aws_iam_role" "balancer" {
+  name               = "${var.name}-balancer"
+  assume_role_policy = data.aws_iam_policy_document.assume["pods"].json
+}
+
+# External Secrets may read this cluster's secrets, and no others.
+data "aws_iam_policy_document" "secrets" {
+  statement {
+    actions   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+    resources = [for secret in aws_secretsmanager_secret.data : secret.arn]
+  }
+
+  statement {
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.kafka.arn]
+  }
+}
+
+resource "aws_iam_role" "secrets" {
+  name               = "${var.name}-secrets"
+  assume_role_policy = data.aws_iam_policy_document.assume["pods"].json
+}
+
+resource "aws_iam_role_policy" "secrets" {
+  role   = aws_iam_role.secrets.name
+  policy = data.aws_iam_policy_document.secrets.json
+}
+
 # --- cluster ----------------------------------------------------------------------------------------------------------
 
 resource "aws_eks_cluster" "main" {
@@ -229,6 +270,20 @@ resource "aws_eks_pod_identity_association" "autoscaler" {
   role_arn        = aws_iam_role.autoscaler.arn
 }
 
+resource "aws_eks_pod_identity_association" "balancer" {
+  cluster_name    = aws_eks_cluster.main.name
+  namespace       = "kube-system"
+  service_account = "aws-load-balancer-controller"
+  role_arn        = aws_iam_role.balancer.arn
+}
+
+resource "aws_eks_pod_identity_association" "secrets" {
+  cluster_name    = aws_eks_cluster.main.name
+  namespace       = "external-secrets"
+  service_account = "external-secrets"
+  role_arn        = aws_iam_role.secrets.arn
+}
+
 resource "aws_eks_node_group" "pools" {
   for_each = local.groups
 
@@ -240,12 +295,17 @@ resource "aws_eks_node_group" "pools" {
   instance_types  = [each.value.machine]
   capacity_type   = each.value.spot ? "SPOT" : "ON_DEMAND"
   disk_size       = 100 # images of several GB
-  labels          = { "a2llm/pool" = each.key }
+  labels          = local.labels[each.key]
 
   scaling_config {
     min_size     = each.value.min
     max_size     = each.value.max
     desired_size = each.value.min
+  }
+
+  # One node at a time: each drains people who are talking.
+  update_config {
+    max_unavailable = 1
   }
 
   dynamic "taint" {

@@ -86,3 +86,14 @@ variable "gpu_pools" {
     error_message = "1 to 450 nodes, which is what a managed group holds; more sessions than that are more clusters (docs/capacity.md)."
   }
 }
+
+variable "data_sizes" {
+  description = "Machines of Valkey, Postgres and Kafka (data.tf). A thousand sessions are a few MB of Redis and some hundred records a second."
+  type        = object({ redis = string, postgres = string, kafka = string })
+  default     = { redis = "cache.t4g.small", postgres = "db.t4g.small", kafka = "kafka.m7g.large" }
+
+  validation {
+    condition     = startswith(var.data_sizes.redis, "cache.") && startswith(var.data_sizes.postgres, "db.") && startswith(var.data_sizes.kafka, "kafka.")
+    error_message = "Names such as cache.t4g.small, db.t4g.small, kafka.m7g.large."
+  }
+}

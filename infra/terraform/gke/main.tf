@@ -2,11 +2,12 @@
 # What is installed into it is the chart's business; README.md has the steps.
 
 locals {
-  labels = { app = var.name }
+  labels        = { app = var.name }
+  control_plane = "172.16.0.0/28"
 }
 
 resource "google_project_service" "needed" {
-  for_each = toset(["compute.googleapis.com", "container.googleapis.com", "artifactregistry.googleapis.com"])
+  for_each = toset(["compute.googleapis.com", "container.googleapis.com", "artifactregistry.googleapis.com", "servicenetworking.googleapis.com", "redis.googleapis.com", "sqladmin.googleapis.com", "certificatemanager.googleapis.com"])
 
   service            = each.value
   disable_on_destroy = false
@@ -34,6 +35,19 @@ resource "google_compute_subnetwork" "nodes" {
   secondary_ip_range {
     range_name    = "services"
     ip_cidr_range = "10.30.0.0/20"
+  }
+}
+
+# The control plane asks KEDA: its metrics (6443) and its webhook (9443). GKE itself opens 443 and 10250 only.
+resource "google_compute_firewall" "control_plane" {
+  name                    = "${var.name}-control-plane"
+  network                 = google_compute_network.net.id
+  source_ranges           = [local.control_plane]
+  target_service_accounts = [google_service_account.nodes.email]
+
+  allow {
+    protocol = "tcp"
+    ports    = ["6443", "9443"]
   }
 }
 
@@ -96,7 +110,7 @@ resource "google_container_cluster" "main" {
 
   private_cluster_config {
     enable_private_nodes   = true
-    master_ipv4_cidr_block = "172.16.0.0/28"
+    master_ipv4_cidr_block = local.control_plane
   }
 
   master_authorized_networks_config {

@@ -86,3 +86,14 @@ variable "gpu_pools" {
     error_message = "1 to 500 nodes; more sessions than that are more clusters (docs/capacity.md)."
   }
 }
+
+variable "data_sizes" {
+  description = "Size of Redis in GB and machine of Postgres (data.tf). A thousand sessions are a few MB of Redis and some hundred records a second."
+  type        = object({ redis_gb = number, postgres = string })
+  default     = { redis_gb = 1, postgres = "db-custom-2-7680" }
+
+  validation {
+    condition     = var.data_sizes.redis_gb >= 1 && startswith(var.data_sizes.postgres, "db-")
+    error_message = "At least 1 GB; a machine such as db-custom-2-7680."
+  }
+}
