@@ -143,7 +143,7 @@ def _wanted_data(values: Any) -> list[tuple[str, str, int]]:
     elif values["recorder"]["autoscaling"]["mode"] == "keda":
         rows += [("kafka", "kedaFrom", 9092)]
     if not values["database"]["sqlite"]["enabled"]:
-        reading = ["gateway"] if values["database"]["readOnlySecret"]["name"] else []
+        reading = ["gateway"] if any(values["database"][name]["name"] for name in ("readOnlySecret", "transcriptSecret")) else []
         migrating = ["migrations"] if values["recorder"]["migrations"] else []
         rows += [(who, "databaseTo", values["database"]["port"]) for who in ("recorder", *reading, *migrating)]
     if telemetry["otlpEndpoint"]:

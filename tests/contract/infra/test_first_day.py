@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from chart_graph import named_in
-from chart_render import Rendered, rendered
+from chart_render import CHART, Rendered, pods, render, rendered
 from infra_files import INFRA
 
 README = INFRA / "terraform" / "README.md"
@@ -88,6 +88,12 @@ def test_ports_and_images_are_the_charts() -> None:
     assert int(forward) in [port["port"] for port in example("gke").one("Service", "gateway")["spec"]["ports"]]
     assert "make images REGISTRY=$registry PUSH=1" in text, "one place knows the tags"
     assert "docker buildx build" not in README.read_text()
+    command = [sys.executable, str(INFRA / "docker" / "images.py"), "--registry", "r.example/a2llm", "--push", "--dry-run"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    pushed = set(re.findall(r"docker push (\S+)", done.stdout))
+    found = render({**yaml.safe_load((CHART / "values-gke.yaml").read_text()), "image": {"registry": "r.example/a2llm"}})
+    wanted = {container["image"] for pod in pods(found) for container in pod.containers if container["image"].startswith("r.example")}
+    assert wanted and wanted <= pushed
 
 
 def ranges(cloud: str) -> dict[str, IPv4Network]:

@@ -18,7 +18,7 @@ A name that ends in From or To is somebody outside the release, whose peers are 
 - {from: recorder, to: {{ $kafka }}, ports: [{{ $kafkaPorts }}]}
 {{- if $sql }}
 - {from: recorder, to: databaseTo, ports: [{{ .Values.database.port }}]}
-{{- if .Values.database.readOnlySecret.name }}
+{{- if or .Values.database.readOnlySecret.name .Values.database.transcriptSecret.name }}
 - {from: gateway, to: databaseTo, ports: [{{ .Values.database.port }}]}
 {{- end }}
 {{- if .Values.recorder.migrations }}
