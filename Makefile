@@ -138,7 +138,7 @@ $(VENV)/.stamp-converted: models/a2llm/weights.py models/a2llm/language/gguf_con
 $(VENV)/.stamp-cluster: requirements/cluster.txt services/a2serve/local/triton_install.py $(VENV)/.stamp-packages
 	@echo "installing Ray Serve and fetching Triton"
 	@$(INSTALL) requirements/cluster.txt
-	@$(VENV)/bin/python -c 'from a2serve.local.triton_install import install_triton; install_triton(print)'
+	@$(VENV)/bin/python -m a2serve.local.triton_install
 	@touch $@
 
 # The page is built with the Node.js that PyPI carries (in the extra `dev`), the same everywhere. Without it all else still works.

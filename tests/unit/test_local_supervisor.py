@@ -260,7 +260,7 @@ def test_a_taken_port_gives_the_next_one() -> None:
     ("one\ntwo\n\n", "two"),
     ('{"message": "not serving", "level": "error"}\n', "not serving"),
     ('{"message": "failed", "error": "Traceback\\n  File\\nValueError: wrong shape"}\n', "ValueError: wrong shape"),
-    ("x" * 300, "x" * 159 + "…"),
+    ("x" * 500, "x" * 399 + "…"),
 ])  # fmt: skip
 def test_the_last_words_of_a_log(log: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "log"

@@ -59,12 +59,20 @@ class Host:
         try:
             return self._server.add_insecure_port(f"{self._settings.host}:{self._settings.port}")
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {self._settings.host}:{self._settings.port}: {error}") from error
+            where = f"{self._settings.host}:{self._settings.port}"
+            raise OSError(f"cannot listen on {where} (A2_INFERENCE_HOST, A2_INFERENCE_PORT): {error}") from error
 
     def _serve_metrics(self) -> None:
         if self._settings.metrics_port >= 0:
+            self.metrics_port = self._show_metrics()
+
+    def _show_metrics(self) -> int:
+        try:
             server, _ = start_http_server(self._settings.metrics_port, self._settings.host, self._metrics.registry)
-            self.metrics_port = server.server_port
+        except OSError as error:
+            where = f"{self._settings.host}:{self._settings.metrics_port}"
+            raise OSError(f"cannot show metrics on {where} (A2_INFERENCE_METRICS_PORT; -1: none): {error}") from error
+        return server.server_port
 
     async def drain(self) -> None:
         """Take no new responses and wait for those that run, up to the limit; then stop everything."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -24,9 +25,12 @@ def dev_key(home: Home) -> str:
     key = _create(home.tenants_file)
     aside = home.key_file.with_suffix(".new")
     aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(key + "\n")
-    aside.replace(home.key_file)
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(key + "\n")
+        aside.replace(home.key_file)
+    finally:
+        aside.unlink(missing_ok=True)
     return key
 
 
@@ -53,5 +57,8 @@ def _create(tenants_file: Path) -> str:
     command = [sys.executable, "-c", _CREATE, str(tenants_file), TENANT]
     made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if made.returncode:
-        raise OSError(f"no development key could be made: {made.stderr.strip().splitlines()[-1]}")
+        said = made.stderr.strip().splitlines()[-1]
+        if number := re.search(r"\[Errno (\d+)\]", said):
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(tenants_file))
+        raise OSError(f"no development key could be made: {said}")
     return made.stdout.strip()

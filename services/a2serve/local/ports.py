@@ -2,6 +2,7 @@
 
 import random
 import socket
+from argparse import ArgumentTypeError
 from contextlib import ExitStack, suppress
 
 HOST = "127.0.0.1"
@@ -35,13 +36,20 @@ def free_block(count: int) -> int:
 
 
 def first_free_port(wanted: int) -> int:
-    """`wanted`, else the next one that is free; 0 is any. Raises OSError if the next 50 are taken too."""
+    """`wanted`, else the next one that is free; 0 is any. Raises OSError if the next 50 are taken too, or only root may have it."""
     if wanted == 0:
         return free_ports(1)[0]
     for port in range(wanted, min(wanted + TRIES, 65536)):
         if _is_free(port):
             return port
-    raise OSError(f"ports {wanted} to {wanted + TRIES - 1} are all taken; choose another: make up PORT=…")
+    raise OSError(f"ports {wanted} to {min(wanted + TRIES, 65536) - 1} are all taken; choose another: make up PORT=…")
+
+
+def port_number(text: str) -> int:
+    """For argparse."""
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise ArgumentTypeError(f"{text!r} is no port: make up PORT=8080 takes a number from 0 (any) to 65535")
+    return int(text)
 
 
 def _is_free(port: int) -> bool:
@@ -49,6 +57,8 @@ def _is_free(port: int) -> bool:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port in TIME_WAIT is free
         try:
             listener.bind((HOST, port))
+        except PermissionError:
+            raise OSError(f"port {port} is kept for root: choose one above 1023, make up PORT=8080") from None
         except OSError:
             return False
         return True

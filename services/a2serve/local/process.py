@@ -136,7 +136,7 @@ def signal_group(pid: int, number: signal.Signals) -> bool:
     return True
 
 
-def last_words(log: Path, limit: int = 160) -> str:
+def last_words(log: Path, limit: int = 400) -> str:
     """The last line that a log has to say, of a JSON line its message or the last line of its error; at most `limit` characters."""
     try:
         with log.open("rb") as file:

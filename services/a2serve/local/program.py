@@ -9,12 +9,13 @@ import time
 import webbrowser
 from collections.abc import Callable
 
+from a2serve.local.advice import explain
 from a2serve.local.cluster import choose_cluster_ports, cluster_parts
 from a2serve.local.dev_key import dev_key
 from a2serve.local.down import stop_what_runs
 from a2serve.local.home import Home, find_home
 from a2serve.local.parts import Ports, all_parts, choose_ports, missing_page, table
-from a2serve.local.ports import HOST
+from a2serve.local.ports import HOST, port_number
 from a2serve.local.process import Part
 from a2serve.local.state import AlreadyRunning, State, only_supervisor, read_state
 from a2serve.local.supervisor import Supervisor
@@ -36,7 +37,7 @@ def main() -> None:
         with only_supervisor(home):
             kept_alive = _up(home, arguments.port, arguments.profile, not arguments.no_browser, began_s)
     except (OSError, ImportError, AlreadyRunning) as error:
-        sys.exit(f"cannot start: {error}")
+        sys.exit(f"cannot start: {explain(error)}")
     except KeyboardInterrupt:  # before the first part was started
         sys.exit(130)
     sys.exit(not kept_alive)
@@ -45,7 +46,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m a2serve.local", description="A2-LLM Serve on this machine, on loopback only.")
     parser.add_argument("action", nargs="?", choices=["up", "down"], default="up", help="down: stop what runs, from any terminal")
-    parser.add_argument("--port", type=int, default=8080, help="of the page and the API; the next free one if taken (default 8080)")
+    parser.add_argument("--port", type=port_number, default=8080, metavar="PORT",
+                        help="of the page and the API; the next free one if taken (default 8080)")  # fmt: skip
     parser.add_argument("--profile", choices=["default", "cluster"], default="default",
                         help="what runs the model: one process (default), or replicas behind Ray Serve, each with a Triton")  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="do not open the page")

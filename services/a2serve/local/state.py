@@ -65,8 +65,11 @@ class State:
     def write(self, path: Path) -> None:
         """Replaces the file as a whole."""
         aside = path.with_suffix(".new")
-        aside.write_text(json.dumps(asdict(self), indent=1))
-        aside.replace(path)
+        try:
+            aside.write_text(json.dumps(asdict(self), indent=1))
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def read_state(path: Path) -> State | None:

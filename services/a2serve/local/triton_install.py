@@ -17,6 +17,7 @@ from zipfile import ZipFile
 
 from filelock import FileLock
 
+from a2serve.local.advice import is_full
 from a2serve.local.home import cache_folder
 
 PACKAGE, VERSION = "nvidia-pytriton", "0.7.0"  # Triton 2.51
@@ -49,11 +50,19 @@ def install_triton(say: Callable[[str], None], root: Path | None = None) -> Trit
     """Fetch and unpack it, unless that is done (55 MB; seconds to a minute). Raises TritonUnavailable."""
     python_library()
     final = (root or cache_folder() / "triton") / f"{VERSION}-py{PYTHON}"
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(final.parent / f".{final.name}.lock"):
-        if not final.is_dir():
-            say(f"fetching Triton ({PACKAGE} {VERSION}, 55 MB, once)")
-            _build(final)
+    if final.is_dir():
+        return TritonInstall(final)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(final.parent / f".{final.name}.lock"):
+            if not final.is_dir():
+                say(f"fetching Triton ({PACKAGE} {VERSION}, 55 MB, once)")
+                _build(final)
+    except TritonUnavailable:
+        raise
+    except OSError as error:
+        reason = "its disk is full: it takes 200 MB" if is_full(error) else error.strerror or error
+        raise TritonUnavailable(f"Triton cannot be kept in {final.parent} ({reason}): make room, or set A2_HOME elsewhere") from error
     return TritonInstall(final)
 
 
@@ -86,6 +95,8 @@ def download(folder: Path) -> Path:
     wheel = next(folder.glob("*.whl"), None)
     if done.returncode or wheel is None:
         reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "pip failed")
+        if "No space left" in reason:
+            raise TritonUnavailable(f"no room to fetch Triton in {folder.parent} or {tempfile.gettempdir()}: set A2_HOME, TMPDIR to others")
         raise TritonUnavailable(f"{PACKAGE} {VERSION} could not be fetched (it exists for Linux x86-64 with glibc 2.35 or newer): {reason}")
     with wheel.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != SHA256:
