@@ -1,13 +1,14 @@
 """The whole gateway as it ships, before a real Valkey, a scripted model over gRPC and, where wanted, a real Kafka-wire broker."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ import httpx
 import uvicorn
 import websockets
 from realtime_stand import Client, Script, ScriptedAvatar
+from redis import Redis
 
 from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.contracts.records import UsageRecord, read_record
 from a2serve.gateway.access import tenants
 from a2serve.gateway.access.tenants import create_key
 from a2serve.gateway.app import create_app
 from a2serve.gateway.http_bounds import server_config
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.settings import GatewaySettings
+from a2serve.gateway.state import redis_keys
 
 START_S, WAIT_S, TEST_S = 60.0, 120.0, 280.0  # a busy machine is slow, not broken
 ROOT = Path(__file__).parents[1]
@@ -155,12 +159,60 @@ async def gateway_standing(folder: Path, redis_port: int, script: Script | None 
         listening.close()
 
 
+@dataclass
+class GatewayProcess:
+    """`python -m a2serve.gateway`, to be killed."""
+
+    running: asyncio.subprocess.Process
+    port: int
+    key: str
+
+    def talking(self, query: str = "") -> AbstractAsyncContextManager[Client]:
+        """An open socket, greeted."""
+        return talking(f"ws://127.0.0.1:{self.port}/v1/realtime?model=a2-llm{query}", self.key)
+
+    def client(self) -> httpx.AsyncClient:
+        headers = {"authorization": f"Bearer {self.key}"}
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=WAIT_S, trust_env=False)
+
+
+@asynccontextmanager
+async def gateway_process(folder: Path, redis_port: int, inference: str, key: str, **settings: object) -> AsyncIterator[GatewayProcess]:
+    """As an operator runs it, with the tenants of `folder`; killed at the end."""
+    own = {"PORT": 0, "INFERENCE": inference, "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0", "KAFKA_SERVERS": "127.0.0.1:9"} | settings
+    env = os.environ | {f"A2_GATEWAY_{name}": str(value) for name, value in own.items()} | {"A2_TENANTS_FILE": str(folder / "tenants.toml")}
+    with (folder / "gateway.log").open("ab") as log:
+        command = (sys.executable, "-m", "a2serve.gateway")
+        running = await asyncio.create_subprocess_exec(*command, env=env, stdout=subprocess.PIPE, stderr=log)
+    try:
+        assert running.stdout
+        ready = json.loads(await asyncio.wait_for(running.stdout.readline(), WAIT_S) or "null")
+        assert ready, (folder / "gateway.log").read_text()
+        yield GatewayProcess(running, ready["port"], key)
+    finally:
+        with suppress(ProcessLookupError):
+            running.kill()
+        await running.wait()
+
+
 async def scripted(script: Script) -> tuple[grpc.aio.Server, str]:
     avatar = grpc.aio.server()
     avatar_pb2_grpc.add_AvatarServicer_to_server(ScriptedAvatar(script), avatar)
     port = avatar.add_insecure_port("127.0.0.1:0")
     await avatar.start()
     return avatar, f"127.0.0.1:{port}"
+
+
+def records(port: int, kind: type) -> list[Any]:
+    """What waits in the outbox."""
+    with Redis(port=port) as redis:
+        entries = [fields for _, fields in redis.xrange(redis_keys.OUTBOX)]
+    found = [read_record(fields[b"topic"].decode(), fields[b"value"]) for fields in entries]
+    return [record for record in found if isinstance(record, kind)]
+
+
+def bills(port: int) -> list[UsageRecord]:
+    return [record for record in records(port, UsageRecord) if record.response_id]
 
 
 async def eventually(check: Any, seconds: float = WAIT_S) -> Any:

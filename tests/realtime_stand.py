@@ -9,7 +9,7 @@ import base64
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,12 @@ from a2serve.contracts.events import read_server_event
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.contracts.records import RecordBase
 from a2serve.contracts.server_events import RateLimit
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.realtime.collaborators import (
     Change,
+    Checkpoint,
     Collaborators,
     EndedElsewhere,
     Identity,
@@ -185,7 +187,7 @@ class Memory:
         self.holders[key] = identity.holder
         return self.saved.get(key)
 
-    async def save(self, identity: Identity, saved: SavedSession) -> None:
+    async def save(self, identity: Identity, saved: SavedSession, checkpoint: Checkpoint | None) -> None:
         json.dumps([saved.config, saved.items])
         self.saved[self._ours(identity)] = saved
 
@@ -196,6 +198,14 @@ class Memory:
         items = items_of([*old.items, *map(dict, change.entries)])
         self.saved[identity.tenant, identity.session_id] = SavedSession(change.config or old.config, items, change.sequence)
         return True
+
+    async def leave(self, identity: Identity) -> None: ...
+
+    def of_turn(self, facts: TurnFacts) -> list[RecordBase]:
+        return []
+
+    def of_session(self, facts: SessionFacts) -> list[RecordBase]:
+        return []
 
     def _ours(self, identity: Identity) -> tuple[str, str]:
         key = identity.tenant, identity.session_id
@@ -299,6 +309,12 @@ class Client:
             if event["type"] in kinds:
                 return event
             assert "error" in kinds or event["type"] != "error", event
+
+    async def gone(self) -> None:
+        """Read until the other side has left."""
+        with suppress(websockets.ConnectionClosed):
+            while True:
+                await self.next()
 
     async def quiet(self, seconds: float) -> list[dict[str, Any]]:
         """What still comes within that time."""

@@ -8,27 +8,13 @@ from typing import Any
 import grpc
 import orjson
 import pytest
-from gateway_stand import GatewayStand, eventually, gateway_standing, run
+from gateway_stand import GatewayStand, bills, eventually, gateway_standing, records, run
 from realtime_stand import Client, Script
-from redis import Redis
 
-from a2serve.contracts.records import SessionRecord, UsageRecord, read_record
-from a2serve.gateway.state import redis_keys
+from a2serve.contracts.records import SessionRecord, UsageRecord
 
 MOTION = {"rig": "arkit61", "fps": 30}
 Ending = Callable[[GatewayStand, Client], Awaitable[dict[str, Any] | None]]
-
-
-def records(port: int, kind: type) -> list[Any]:
-    """What waits in the outbox."""
-    with Redis(port=port) as redis:
-        entries = [fields for _, fields in redis.xrange(redis_keys.OUTBOX)]
-    found = [read_record(fields[b"topic"].decode(), fields[b"value"]) for fields in entries]
-    return [record for record in found if isinstance(record, kind)]
-
-
-def bills(port: int) -> list[UsageRecord]:
-    return [record for record in records(port, UsageRecord) if record.response_id]
 
 
 async def cancelled(made: GatewayStand, client: Client) -> dict[str, Any]:

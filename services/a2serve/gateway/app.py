@@ -26,6 +26,7 @@ from a2serve.gateway.state import redis_client, redis_keys
 from a2serve.gateway.state.endings import Endings
 from a2serve.gateway.state.kafka_producer import IdempotentProducer
 from a2serve.gateway.state.outbox_sender import OutboxSender
+from a2serve.gateway.state.settling import Settling
 from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_tracing
 
@@ -87,6 +88,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         if words := parts.transcript_table:
             into_sql = OutboxSender(parts.redis, lambda: words, _replica_name(parts.settings), redis_keys.TRANSCRIPTS)
             await ending.enter_async_context(running(into_sql.run(), "transcripts"))
+        await ending.enter_async_context(running(Settling(parts.redis, parts.settings.lost_after_s).run(), "settling"))
         await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
         gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime)
         await ending.enter_async_context(running(every(GAUGES_S, gauges.read), "gauges"))

@@ -67,7 +67,7 @@ class GatewayParts:
 
     @cached_property
     def sessions(self) -> SessionStore:
-        return SessionStore(self.redis, self.settings.session_ttl_s)
+        return SessionStore(self.redis, self.settings.session_ttl_s, self.settings.lost_after_s)
 
     @cached_property
     def personas(self) -> Personas:

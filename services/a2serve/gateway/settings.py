@@ -59,6 +59,9 @@ class GatewaySettings(RedisAccess, KafkaAccess):
         default=0, ge=0, description="the same of one address (0: no bound, as behind a load balancer, which is one address)"
     )
     session_ttl_s: int = Field(default=3600, ge=60, description="a session nobody uses is forgotten after this long")
+    lost_after_s: float = Field(
+        default=30.0, ge=2, description="a gateway that says nothing for so long is lost; another one settles for its sockets"
+    )
     session_max_s: int = Field(default=3600, ge=60, description="a socket is closed after this long; the client may resume")
     request_timeout_s: float = Field(default=120.0, ge=1, description="longest a REST turn may take")
     drain_s: float = Field(default=20.0, ge=0, description="after SIGTERM, how long live sessions may take to leave")

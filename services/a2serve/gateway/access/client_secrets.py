@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -71,7 +72,7 @@ class Grant(BaseModel):
         """An earlier session with what is fixed over it: another secret may have fixed less."""
         config = SessionConfig.model_validate(saved.config).merged_with(self.session).model_dump(mode="json")
         items = saved.items if owner.grant_id in ("", self.id) else without_loose_instructions(self.session, saved.items)
-        return SavedSession(config, items, saved.sequence)
+        return replace(saved, config=config, items=items)
 
 
 class ClientSecrets:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Problem
 from a2serve.gateway.model_client.interface import ResponseRequest
-from a2serve.gateway.realtime.collaborators import TurnFacts
+from a2serve.gateway.realtime.checkpoints import turn_facts
 from a2serve.gateway.realtime.pacing import Pacer
 from a2serve.gateway.realtime.response import Response, ResponseTimes
 from a2serve.gateway.realtime.response_settings import ResponseSettings, answered_with, items_of_input, prompt_for, request_of, settle
@@ -55,6 +55,7 @@ class Answering:
         times = ResponseTimes(core.parts.now_ms(), endpointing_ms)
         response = self._response(response_id, settings, prepare, times, utterance_id)
         response.writer.create()
+        core.keeper.beat()
         if settings.in_conversation:
             self._on_turn(ReplyStarted())
         core.responses.begin(response, core.tasks, in_conversation=settings.in_conversation)
@@ -135,7 +136,7 @@ class Answering:
         core.turns += 1
         if response.status == "failed":  # who got no answer is not billed for the question; the next answer is, if there is one
             core.unbilled_audio_ms, response.input_audio_ms = core.unbilled_audio_ms + response.input_audio_ms, 0
-        facts = _facts(core, response)
+        facts = turn_facts(core, response)
         core.parts.metrics.count(facts.status, response.code, underran=response.pacer.underran)
         if facts.first_packet_ms is not None:
             core.parts.metrics.spoke(facts.first_packet_ms, facts.phases_ms(), core.info.revision if core.info else "")
@@ -165,27 +166,3 @@ class Answering:
 
 def _holds_words(core: SessionCore, item_id: str) -> bool:
     return any(item.id == item_id and item.transcript().strip() for item in core.conversation.items)
-
-
-def _facts(core: SessionCore, response: Response) -> TurnFacts:
-    times, items = response.times, core.conversation.items
-    heard_from_user = [item for item in items if item.role == "user" and item.type == "message"]
-    first = times.first_packet_ms - times.asked_ms if times.first_packet_ms else None
-    return TurnFacts(
-        tenant=core.identity.tenant,
-        session_id=core.identity.session_id,
-        response_id=response.id,
-        status=response.status,
-        user_text=heard_from_user[-1].transcript() if heard_from_user else "",
-        avatar_text=" ".join(item.transcript() for item in response.writer.items if item.type == "message"),
-        usage=response.usage,
-        inference=response.timings,
-        endpointing_ms=times.endpointing_ms,
-        transcription_ms=(times.words_ms or times.asked_ms) - times.asked_ms,
-        first_packet_ms=first,
-        cut_ms=response.cut_ms,
-        audio_ms=int(sum(item.audio_ms for item in response.writer.items)),
-        input_audio_ms=response.input_audio_ms,
-        motion_frames=response.motion_frames,
-        trace_id=response.trace.trace_id,
-    )

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from opentelemetry import trace
 
+from a2serve.contracts.records import RecordBase
 from a2serve.contracts.server_events import RateLimit
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
@@ -45,11 +46,24 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SavedSession:
-    """What survives a replica. `sequence`: number of the last event that was sent."""
+    """What survives a replica. `sequence`: number of the last event that was sent, or one that none can have reached.
+
+    `lost`: bodies of response.done, of responses that were lost with their gateway.
+    """
 
     config: dict[str, Any]
     items: list[dict[str, Any]]
     sequence: int = 0
+    lost: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What holds if nothing more is heard of a socket or turn: its records, entries of the log, bodies of response.done."""
+
+    records: tuple[RecordBase, ...] = ()
+    entries: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    lost: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,7 @@ class Change:
     sequence: int
     config: dict[str, Any] | None = None
     stored_items: int = 0
+    checkpoint: Checkpoint | None = None
 
 
 class Allowance(Protocol):
@@ -126,12 +141,16 @@ class Conversations(Protocol):
         """What is kept of the session, which is this holder's from now on; None if there is none."""
         ...
 
-    async def save(self, identity: Identity, saved: SavedSession) -> None:
+    async def save(self, identity: Identity, saved: SavedSession, checkpoint: Checkpoint | None) -> None:
         """Replace everything: at the beginning, and when its log has grown long."""
         ...
 
     async def append(self, identity: Identity, change: Change) -> bool:
         """What is new. False: nothing is kept of the session any more, so save it."""
+        ...
+
+    async def leave(self, identity: Identity) -> None:
+        """All is written: the checkpoint is not needed any more."""
         ...
 
 
@@ -180,7 +199,7 @@ class SessionFacts:
     tenant: str
     session_id: str
     event: Literal["opened", "closed"]
-    cause: CloseCause | None = None
+    cause: str | None = None
     duration_ms: int = 0
     turns: int = 0
     holder: str = ""
@@ -191,6 +210,8 @@ class Records(Protocol):
 
     async def turn(self, facts: TurnFacts) -> None: ...
     async def session(self, facts: SessionFacts) -> None: ...
+    def of_turn(self, facts: TurnFacts) -> list[RecordBase]: ...
+    def of_session(self, facts: SessionFacts) -> list[RecordBase]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +228,7 @@ class SessionLimits:
     go_away_ms: int = 30_000
     lead_ms: float = 1500.0
     parallel_responses: int = 2  # beside the conversation's own
+    lost_after_s: float = 30.0  # a gateway that says nothing for so long is lost, and another one settles for it
 
 
 def monotonic_ms() -> float:

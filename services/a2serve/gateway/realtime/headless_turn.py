@@ -5,17 +5,21 @@ of its response. The conversation is kept when the response came to something, s
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 import orjson
 
 from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.records import RecordBase
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import InferenceClient, ModelInfo
 from a2serve.gateway.realtime.collaborators import (
     Change,
+    Checkpoint,
     Collaborators,
+    Conversations,
     Disconnected,
     Identity,
     SavedSession,
@@ -39,9 +43,9 @@ class HeadlessTurn:
         self, identity: Identity, config: SessionConfig, saved: SavedSession, parts: Collaborators, info: ModelInfo | None
     ) -> None:
         self._identity, self._saved, self._store = identity, saved, parts.conversations
-        self._transport = _TurnTransport()
-        quiet = replace(parts, inference=_StayingInference(parts.inference), conversations=_NotKept(), records=_TurnsOnly(parts))
-        self._session = Session(identity, config, self._transport, quiet, info=info, saved=saved)
+        self._transport, held = _TurnTransport(), _Held(parts.conversations)
+        quiet = replace(parts, inference=_StayingInference(parts.inference), conversations=held, records=_TurnsOnly(parts))
+        self._session = Session(identity, config, self._transport, quiet, info=info, saved=replace(saved, lost=[]))
 
     async def run(self, asked: Sequence[Event], timeout_s: float) -> None:
         """To the end of the response, or until `leave`. Keeps the conversation. Never raises for what happens within."""
@@ -69,15 +73,16 @@ class HeadlessTurn:
 
     async def _keep(self) -> None:
         core = self._session.core
-        if core is None or not self._transport.answered:
-            return
         try:
-            await self._store.save(self._identity, replace(core.saved(), config=self._saved.config))
+            if core and self._transport.answered:
+                await self._store.save(self._identity, replace(core.saved(), config=self._saved.config), None)
         except StoreUnavailable:
             self._transport.fail(Problem(Code.STATE_UNAVAILABLE, "the turn was answered, but could not be kept"))
         except SessionGone as gone:
             how = "deleted" if gone.cause == "deleted" else "taken over by a socket"
             self._transport.fail(Problem(Code.SESSION_EXPIRED, f"the session was {how} during the turn, which is not kept"))
+        with suppress(StoreUnavailable):
+            await self._store.leave(self._identity)
 
 
 class _TurnTransport:
@@ -133,16 +138,27 @@ class _TurnTransport:
         self.frames.put_nowait(event)
 
 
-class _NotKept:
-    """`Conversations` that keeps nothing: the turn is kept as a whole at its end."""
+class _Held:
+    """`Conversations` that holds back what the turn adds, which is kept as a whole at its end. Checkpoints go through, with it."""
+
+    def __init__(self, store: Conversations) -> None:
+        self._store, self._entries = store, list[dict[str, Any]]()
 
     async def claim(self, identity: Identity) -> SavedSession | None:
         return None
 
-    async def save(self, identity: Identity, saved: SavedSession) -> None: ...
+    async def save(self, identity: Identity, saved: SavedSession, checkpoint: Checkpoint | None) -> None: ...
 
     async def append(self, identity: Identity, change: Change) -> bool:
+        self._entries += change.entries
+        if change.checkpoint and change.checkpoint.lost:  # before it is answered, nothing happened
+            entries = [*self._entries, *change.checkpoint.entries]
+            checkpoint = replace(change.checkpoint, entries=entries)
+            with suppress(SessionGone):  # told at the end
+                await self._store.append(identity, Change([], change.sequence, checkpoint=checkpoint))
         return True
+
+    async def leave(self, identity: Identity) -> None: ...
 
 
 class _TurnsOnly:
@@ -155,6 +171,12 @@ class _TurnsOnly:
         await self._records.turn(facts)
 
     async def session(self, facts: SessionFacts) -> None: ...
+
+    def of_turn(self, facts: TurnFacts) -> list[RecordBase]:
+        return self._records.of_turn(facts)
+
+    def of_session(self, facts: SessionFacts) -> list[RecordBase]:
+        return []
 
 
 class _StayingInference:

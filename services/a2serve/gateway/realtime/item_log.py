@@ -22,7 +22,12 @@ def entries(items: list[Item], changed: Iterable[str]) -> list[Entry]:
         if items[place].id in left:
             left.discard(items[place].id)
             places.append(place)
-    return [items[place].as_json() | {"after": _before(items, place)} for place in reversed(places) if _is_kept(items[place])]
+    return [entry(items, place) for place in reversed(places) if _is_kept(items[place])]
+
+
+def entry(items: list[Item], place: int, **changes: Any) -> Entry:
+    """Of the item at that place; `changes` to its fields."""
+    return items[place].as_json() | changes | {"after": _before(items, place)}
 
 
 def removal(item_id: str) -> Entry:

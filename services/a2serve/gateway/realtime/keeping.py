@@ -6,10 +6,12 @@ What waits to be written is noted by id, not copied, and goes as one write: an i
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol
 
 from a2serve.gateway.realtime.collaborators import (
     Change,
+    Checkpoint,
     Collaborators,
     EndedElsewhere,
     Identity,
@@ -24,6 +26,7 @@ from a2serve.gateway.realtime.item_log import Entry, entries, is_long, removal
 
 RETRY_PAUSE_S = 0.5
 DRAIN_S = 5.0
+SPEAKING_BEAT_S = 0.5  # so much of an answer may be forgotten with its gateway
 
 
 class Kept(Protocol):
@@ -31,6 +34,15 @@ class Kept(Protocol):
 
     def saved(self) -> SavedSession:
         """All of it."""
+        ...
+
+    def checkpoint(self) -> Checkpoint:
+        """What holds if nothing more is heard of this gateway."""
+        ...
+
+    @property
+    def speaks(self) -> bool:
+        """Whether a response is in progress."""
         ...
 
     def change(self, make: Callable[[list[Item]], list[Entry]], *, settings: bool) -> Change:
@@ -75,6 +87,10 @@ class Keeper:
         self._settings = True
         self._note()
 
+    def beat(self) -> None:
+        """Something is to be known at once, should this gateway be lost: a response began."""
+        self._note()
+
     def turn(self, facts: TurnFacts) -> None:
         """A response ended."""
         self._record(lambda: self._parts.records.turn(facts))
@@ -84,9 +100,10 @@ class Keeper:
         self._record(lambda: self._parts.records.session(facts))
 
     async def run(self) -> None:
-        """Until cancelled; what is being written then goes on, and `drain` waits for it."""
+        """Until cancelled; what is being written then goes on, and `drain` waits for it. Where nothing is new, a checkpoint."""
+        self._note()
         while True:
-            await self._news.wait()
+            await self._news_or_beat()
             self._doing = asyncio.create_task(self._finish())
             await asyncio.shield(self._doing)
 
@@ -96,6 +113,14 @@ class Keeper:
             if self._doing:
                 await self._doing
             await self._finish()
+            await self._parts.conversations.leave(self._identity)
+
+    async def _news_or_beat(self) -> None:
+        beat_s = SPEAKING_BEAT_S if self._session.speaks else self._parts.limits.lost_after_s / 3
+        with suppress(TimeoutError):
+            async with asyncio.timeout(beat_s):
+                await self._news.wait()
+        self._noted = True
 
     def _record(self, write: Callable[[], Awaitable[None]]) -> None:
         self._records.append(write)
@@ -142,7 +167,7 @@ class Keeper:
     async def _save(self) -> bool:
         saved = self._session.saved()
         self._log_entries = len(saved.items)
-        await self._parts.conversations.save(self._identity, saved)
+        await self._parts.conversations.save(self._identity, saved, self._session.checkpoint())
         return True
 
     async def _append(self, items: dict[str, None], removed: list[str], settings: bool) -> bool:

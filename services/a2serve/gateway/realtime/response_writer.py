@@ -144,6 +144,12 @@ class ResponseWriter:
         self._out.send(ResponseDone(response=self._body(details.type, details, _wire_usage(usage))))
         return cut
 
+    def unfinished(self, details: StatusDetails, usage: Usage) -> ResponseBody:
+        """response.done, should it end here without another word."""
+        items = [replace(item, status="incomplete") if item.status == "in_progress" else item for item in self.items]
+        body = self._body(details.type, details, _wire_usage(usage))
+        return body.model_copy(update={"output": [item.wire() for item in items]})
+
     def _open_message(self) -> Item:
         if self.message is None:
             self.message = Item(self._new_id("item"), role="assistant", status="in_progress")

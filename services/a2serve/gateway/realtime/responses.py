@@ -20,6 +20,11 @@ class Responses:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._out, self._now_ms, self._parallel = out, now_ms, parallel
 
+    @property
+    def in_progress(self) -> list[Response]:
+        """All of them."""
+        return [*([self.active] if self.active else []), *self._beside.values()]
+
     def check_free(self, in_conversation: bool) -> None:
         """Raises Problem when another response is in the way."""
         if in_conversation and self.active:
@@ -63,6 +68,11 @@ class Responses:
             raise Problem(Code.CANCEL_NOT_ACTIVE, "no such response is in progress", param="response_id" if response_id else None)
         clock = response.pacer.clock
         self._stop(response, "client_cancelled", response.pacer.played_ms() if clock.reported else clock.sent_ms)
+
+    def cancel_beside(self) -> None:
+        """Nobody is there any more who asked for them."""
+        for response in list(self._beside.values()):
+            self._stop(response, "client_cancelled", response.pacer.clock.sent_ms)
 
     def interrupt(self) -> tuple[Response | None, float]:
         """The user took the floor: cut what is being said, and the end of it that is still playing. Returns who and where."""

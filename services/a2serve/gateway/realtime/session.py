@@ -13,6 +13,7 @@ from a2serve.contracts.a2_events import GoAway
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import ModelInfo
+from a2serve.gateway.realtime.checkpoints import closing_facts
 from a2serve.gateway.realtime.collaborators import (
     CloseCause,
     Collaborators,
@@ -62,6 +63,7 @@ class Session:
     ) -> None:
         self.identity, self._config, self._transport, self._parts, self._info = identity, config, transport, parts, info
         self._items, self._fresh = [item_from_json(body) for body in saved.items] if saved else [], saved is None
+        self._lost = saved.lost if saved else ()
         self._out = SendQueue(transport, identity.session_id, parts.limits, saved.sequence if saved else 0)
         self._drain = asyncio.Event()
         self.core: SessionCore | None = None
@@ -94,7 +96,8 @@ class Session:
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         core = SessionCore(
-            self.identity, self._config, self._parts, self._out, tasks, info=self._info, items=self._items, fresh=self._fresh
+            self.identity, self._config, self._parts, self._out, tasks, info=self._info, items=self._items, fresh=self._fresh,
+            lost=self._lost,
         )  # fmt: skip
         self.core, turns = core, SessionTurns(core)
         commands = SessionCommands(core, turns)
@@ -167,11 +170,9 @@ class Session:
             core.keep_items(response)
         elif core.responses.audible:  # the client has all of it, and its player may go on
             core.responses.audible.heard()
-        duration_ms = int(self._parts.now_ms() - core.opened_ms)
-        identity = self.identity
-        facts = SessionFacts(identity.tenant, identity.session_id, "closed", cause, duration_ms, core.turns, identity.holder)
+        core.responses.cancel_beside()
         core.keeper.changed()
-        core.keeper.session(facts)
+        core.keeper.session(closing_facts(core, cause))
         core.trace.end(cause, core.turns)
         try:
             await core.keeper.drain()

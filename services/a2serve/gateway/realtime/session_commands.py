@@ -17,6 +17,8 @@ from a2serve.contracts.server_events import (
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
+    ResponseBody,
+    ResponseDone,
     SessionCreated,
     SessionUpdated,
 )
@@ -78,6 +80,8 @@ class SessionCommands:
                     item.sequence = core.out.send(ItemDone(previous_item_id=before, item=item.wire()))
                     core.keeper.item_done(item)
                 before = item.id
+        for body in core.lost:
+            core.out.send(ResponseDone(response=ResponseBody.model_validate(body)))
 
     async def _packet(self, frame: bytes) -> None:
         if not (self._core.config.a2 and self._core.config.a2.binary):

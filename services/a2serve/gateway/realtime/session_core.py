@@ -3,7 +3,8 @@ user's voice does is `session_turns`; what the client asks is `session_commands`
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import RateLimitsUpdated
@@ -12,7 +13,8 @@ from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.hearing.echo import EchoGate
 from a2serve.gateway.hearing.input_audio import InputBuffer
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.collaborators import Change, Collaborators, Identity, SavedSession
+from a2serve.gateway.realtime.checkpoints import checkpoint_of
+from a2serve.gateway.realtime.collaborators import Change, Checkpoint, Collaborators, Identity, SavedSession
 from a2serve.gateway.realtime.conversation import Conversation, Item
 from a2serve.gateway.realtime.item_log import Entry
 from a2serve.gateway.realtime.keeping import Keeper
@@ -37,9 +39,10 @@ class SessionCore:
         info: ModelInfo | None,
         items: list[Item],
         fresh: bool = True,
+        lost: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.identity, self.config, self.parts, self.out, self.tasks, self.info = identity, config, parts, out, tasks, info
-        self.opened_ms = parts.now_ms()
+        self.opened_ms, self.lost = parts.now_ms(), lost
         self.conversation = Conversation(parts.limits.max_items, items)
         self.conversation_id = "conv_" + identity.session_id.removeprefix("sess_")
         self.input = InputBuffer(parts.limits.max_input_ms)
@@ -59,6 +62,11 @@ class SessionCore:
     def opted_in(self) -> bool:
         """Whether the client wants our own events."""
         return bool(self.config.a2 and self.config.a2.events)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether a response is in progress."""
+        return bool(self.responses.in_progress)
 
     def check_fixed(self, result: SessionConfig, where: str) -> None:
         """Every change of settings comes by here, merged. Raises Problem(forbidden) for what a client secret fixes."""
@@ -88,7 +96,12 @@ class SessionCore:
     def change(self, make: Callable[[list[Item]], list[Entry]], *, settings: bool) -> Change:
         """For the keeper: what is new, as it is now."""
         items = self.conversation.items
-        return Change(make(items), self.out.sequence, self.config.model_dump(mode="json") if settings else None, len(items))
+        config = self.config.model_dump(mode="json") if settings else None
+        return Change(make(items), self.out.sequence, config, len(items), self.checkpoint())
+
+    def checkpoint(self) -> Checkpoint:
+        """For the keeper: what holds if nothing more is heard of this gateway."""
+        return checkpoint_of(self)
 
     def take_audio_ms(self) -> int:
         """What the user committed since this was last asked: each sound is billed once."""

@@ -155,7 +155,6 @@ class SessionTurns:
         self._core.out.send(TimeoutTriggered(audio_start_ms=start, audio_end_ms=end, item_id=item_id))
         item = self._add_user_item(item_id)
         item.parts[0].text = ""
-        self._core.keeper.item_done(item)
         self.answering.respond(ResponseOptions())
 
     def _add_user_item(self, item_id: str) -> Item:
@@ -165,6 +164,7 @@ class SessionTurns:
         core.out.send(Committed(previous_item_id=before, item_id=item_id))
         core.out.send(ItemAdded(previous_item_id=before, item=item.wire()))
         item.sequence = core.out.send(ItemDone(previous_item_id=before, item=item.wire()))
+        core.keeper.item_done(item)  # its words come later, and it is written again
         return item
 
     def _transcribe_later(self, item: Item, index: int, utterance: Utterance) -> None:

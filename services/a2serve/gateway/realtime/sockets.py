@@ -15,7 +15,16 @@ from a2serve.gateway import request_context
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.access.limits import Lease
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.collaborators import Change, Collaborators, Identity, Owner, SavedSession, SessionLimits, StoreUnavailable
+from a2serve.gateway.realtime.collaborators import (
+    Change,
+    Checkpoint,
+    Collaborators,
+    Identity,
+    Owner,
+    SavedSession,
+    SessionLimits,
+    StoreUnavailable,
+)
 from a2serve.gateway.realtime.socket import Grant, RealtimeService, no_such_session
 from a2serve.gateway.rest.dependencies import count_request, identify
 from a2serve.gateway.state.records_sink import OutboxRecords
@@ -37,15 +46,21 @@ class KeptSessions:
         except RedisError:
             raise Problem(Code.STATE_UNAVAILABLE, "sessions cannot be reached now", retry_after_ms=RETRY_AFTER_MS) from None
 
-    async def save(self, identity: Identity, saved: SavedSession) -> None:
+    async def save(self, identity: Identity, saved: SavedSession, checkpoint: Checkpoint | None) -> None:
         try:
-            await self._store.save(identity.tenant, identity.session_id, identity.holder, saved, identity.owner)
+            await self._store.save(identity.tenant, identity.session_id, identity.holder, saved, identity.owner, checkpoint)
         except RedisError as error:
             raise StoreUnavailable from error
 
     async def append(self, identity: Identity, change: Change) -> bool:
         try:
             return await self._store.append(identity.tenant, identity.session_id, identity.holder, change)
+        except RedisError as error:
+            raise StoreUnavailable from error
+
+    async def leave(self, identity: Identity) -> None:
+        try:
+            await self._store.leave(identity.tenant, identity.session_id, identity.holder)
         except RedisError as error:
             raise StoreUnavailable from error
 
@@ -71,7 +86,8 @@ class SocketAllowance:
 def collaborators(parts: GatewayParts) -> Collaborators:
     """What every session of this gateway works with; who it belongs to is in each call."""
     limits = SessionLimits(
-        max_session_ms=parts.settings.session_max_s * 1000, go_away_ms=min(30_000, int(parts.settings.drain_s * 1000))
+        max_session_ms=parts.settings.session_max_s * 1000, go_away_ms=min(30_000, int(parts.settings.drain_s * 1000)),
+        lost_after_s=parts.settings.lost_after_s,
     )
     records = OutboxRecords(parts.outbox, parts.transcripts, lambda: parts.inference.revision)
     tracer = parts.tracing.get_tracer("a2serve.gateway")

@@ -1,6 +1,7 @@
 """Every Redis key, once. The tenant is the first part, so one tenant's code can never name another's data.
 
-The only keys without a tenant are the outbox and the transcripts on their way, which only their senders read.
+The only keys without a tenant are the outbox and the transcripts on their way, which only their senders read, and `OPEN`, which
+only names what may have to be settled.
 
 All keys share the hash tag `{a2}`, so that a Redis Cluster keeps them in one slot: a session and the records that tell of it
 are written in one transaction, and there is one outbox. A cluster gives failover then, not more room; one primary has
@@ -13,6 +14,7 @@ from typing import Final
 PREFIX: Final = "{a2}"
 OUTBOX: Final = f"{PREFIX}:outbox"
 TRANSCRIPTS: Final = f"{PREFIX}:transcripts"  # words on their way to SQL; each entry says whose
+OPEN: Final = f"{PREFIX}:open"  # sorted set: sockets and turns in progress (`opened`); the score says until when they count as alive, ms
 ALL_ENDINGS: Final = f"{PREFIX}:*:endings"  # every tenant's, for a replica to listen to
 
 
@@ -24,6 +26,11 @@ def session(tenant: str, session_id: str) -> str:
 def conversation(tenant: str, session_id: str) -> str:
     """The conversation of a session."""
     return _key(tenant, "conversation", session_id)
+
+
+def checkpoint(tenant: str, holder: str) -> str:
+    """Hash: what holds if nothing more is heard of a socket or turn; without a holder, what the keys of all begin with."""
+    return _key(tenant, "checkpoint", holder)
 
 
 def deleted(tenant: str, session_id: str) -> str:

@@ -12,43 +12,13 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
-from a2serve.contracts.records import RecordBase
-from a2serve.gateway.realtime.collaborators import Change, Owner, SavedSession, SessionGone
+from a2serve.contracts.records import RecordBase, key_of, topic_of, write_record
+from a2serve.gateway.realtime.collaborators import Change, Checkpoint, Owner, SavedSession, SessionGone
 from a2serve.gateway.realtime.item_log import items_of
 from a2serve.gateway.state import endings, outbox, redis_keys
+from a2serve.gateway.state.session_scripts import APPEND, CLAIM, SAVE
 
 DELETED_S = 24 * 3600  # longer than a socket lives
-# KEYS: session, conversation, deleted. ARGV: holder, ttl, sequence, then what is written.
-_OURS = """
-if redis.call('EXISTS', KEYS[3]) == 1 then return 'deleted' end
-local holder = redis.call('HGET', KEYS[1], 'holder')
-if holder and holder ~= ARGV[1] then return 'taken_over' end
-"""
-_KEPT = """
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-redis.call('EXPIRE', KEYS[2], ARGV[2])
-return 'kept'
-"""
-_APPEND = f"""{_OURS}
-if redis.call('EXISTS', KEYS[1]) == 0 then return 'lapsed' end
-redis.call('HSET', KEYS[1], 'sequence', ARGV[3])
-if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'config', ARGV[4]) end
-for place = 5, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
-{_KEPT}"""
-_SAVE = f"""{_OURS}
-redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'sequence', ARGV[3], 'config', ARGV[4])
-for place, field in ipairs({{'created_at', 'key_id', 'grant_id', 'end_user_id'}}) do
-    redis.call('HSETNX', KEYS[1], field, ARGV[4 + place])
-end
-redis.call('DEL', KEYS[2])
-for place = 9, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
-{_KEPT}"""
-_CLAIM = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[1], 'holder', ARGV[1])
-redis.call('PUBLISH', KEYS[2], ARGV[2])
-return 1
-"""
 
 
 class SessionHead(BaseModel):
@@ -65,6 +35,7 @@ class SessionHead(BaseModel):
     created_at: int = 0  # seconds since 1970
     expires_at: int = 0
     metadata: dict[str, str] = {}
+    lost: list[dict[str, Any]] = []  # bodies of response.done that the next connection is told
 
     @property
     def owner(self) -> Owner:
@@ -74,10 +45,10 @@ class SessionHead(BaseModel):
 class SessionStore:
     """Every key lapses `ttl_s` after its last use. All methods take the tenant first; there is no way to ask without."""
 
-    def __init__(self, redis: "Redis", ttl_s: int) -> None:
+    def __init__(self, redis: "Redis", ttl_s: int, lost_after_s: float = 30.0) -> None:
         self._redis: Any = redis
-        self._ttl_s = ttl_s
-        self._scripts: dict[str, Any] = {text: redis.register_script(text) for text in (_APPEND, _SAVE, _CLAIM)}
+        self._ttl_s, self._alive_ms = ttl_s, int(lost_after_s * 1000)
+        self._scripts: dict[str, Any] = {text: redis.register_script(text) for text in (APPEND, SAVE, CLAIM)}
 
     async def create(self, tenant: str, head: SessionHead, *records: RecordBase) -> SessionHead:
         """Keep a new session and its records in one transaction."""
@@ -114,27 +85,45 @@ class SessionStore:
 
     async def claim(self, tenant: str, session_id: str, holder: str) -> SavedSession | None:
         """Settings, items and the number of the last event; only `holder` can write them from now on. None: no such session."""
-        keys = [redis_keys.session(tenant, session_id), redis_keys.endings(tenant)]
-        if not await self._scripts[_CLAIM](keys=keys, args=[holder, endings.written(session_id, "taken_over", keep=holder)]):
+        keys = [redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id), redis_keys.endings(tenant),
+                redis_keys.checkpoint(tenant, holder), redis_keys.OPEN]  # fmt: skip
+        message, opened = endings.written(session_id, "taken_over", keep=holder), _opened(tenant, session_id, holder)
+        if not await self._scripts[CLAIM](keys=keys, args=[holder, message, redis_keys.checkpoint(tenant, ""), self._alive_ms, opened]):
             return None
         head, items = await asyncio.gather(self.head(tenant, session_id), self.items(tenant, session_id))
-        return SavedSession(head.config, items, head.sequence) if head else None
+        return SavedSession(head.config, _numbered(items, head), head.sequence, head.lost) if head else None
 
-    async def save(self, tenant: str, session_id: str, holder: str, saved: SavedSession, owner: Owner) -> None:
+    async def save(
+        self, tenant: str, session_id: str, holder: str, saved: SavedSession, owner: Owner, checkpoint: Checkpoint | None = None
+    ) -> None:
         """Replace settings and conversation, or make them, then with their owner. Raises SessionGone."""
         items = [orjson.dumps(item) for item in saved.items]
         made = (int(time.time()), owner.key_id, owner.grant_id, owner.end_user_id)
-        await self._write(_SAVE, tenant, session_id, holder, saved.sequence, orjson.dumps(saved.config), *made, *items)
+        head = (saved.sequence, checkpoint)
+        await self._write(SAVE, tenant, session_id, holder, head, orjson.dumps(saved.config), *made, *items)
 
     async def append(self, tenant: str, session_id: str, holder: str, change: Change) -> bool:
         """What is new. False where the session has lapsed: nothing is written then. Raises SessionGone."""
         config = b"" if change.config is None else orjson.dumps(change.config)
         entries = [orjson.dumps(entry) for entry in change.entries]
-        return await self._write(_APPEND, tenant, session_id, holder, change.sequence, config, *entries) == b"kept"
+        head = (change.sequence, change.checkpoint)
+        return await self._write(APPEND, tenant, session_id, holder, head, config, *entries) == b"kept"
 
-    async def _write(self, script: str, tenant: str, session_id: str, holder: str, sequence: int, *values: bytes | str | int) -> bytes:
+    async def leave(self, tenant: str, session_id: str, holder: str) -> None:
+        """Everything of this holder is written: there is nothing to settle."""
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.delete(redis_keys.checkpoint(tenant, holder))
+        pipeline.zrem(redis_keys.OPEN, _opened(tenant, session_id, holder))
+        await pipeline.execute()
+
+    async def _write(
+        self, script: str, tenant: str, session_id: str, holder: str, head: tuple[int, Checkpoint | None], *values: bytes | str | int
+    ) -> bytes:
         keys = [make(tenant, session_id) for make in (redis_keys.session, redis_keys.conversation, redis_keys.deleted)]
-        answer: bytes = await self._scripts[script](keys=keys, args=[holder, self._ttl_s, sequence, *values])
+        keys += [redis_keys.checkpoint(tenant, holder), redis_keys.OPEN]
+        sequence, checkpoint = head
+        alive = (*_stored(checkpoint), self._alive_ms, _opened(tenant, session_id, holder))
+        answer: bytes = await self._scripts[script](keys=keys, args=[holder, self._ttl_s, sequence, *alive, *values])
         if answer in (b"deleted", b"taken_over"):
             raise SessionGone("deleted" if answer == b"deleted" else "taken_over")
         return answer
@@ -159,4 +148,25 @@ def _head(session_id: str, fields: dict[bytes, bytes], expires_at: int) -> Sessi
         key_id=text.get("key_id", b"").decode(), grant_id=text.get("grant_id", b"").decode(),
         end_user_id=text.get("end_user_id", b"").decode(),
         created_at=int(text.get("created_at", 0)), expires_at=expires_at, metadata=orjson.loads(text.get("metadata", b"{}")),
+        lost=orjson.loads(text.get("lost", b"[]")),
     )  # fmt: skip
+
+
+def _opened(tenant: str, session_id: str, holder: str) -> bytes:
+    """A socket or turn in `OPEN`."""
+    return orjson.dumps([tenant, session_id, holder])
+
+
+def _stored(checkpoint: Checkpoint | None) -> tuple[bytes, bytes, bytes]:
+    """Records as the outbox takes them, entries as the conversation does: whoever settles only moves them. Empty: none is kept."""
+    if checkpoint is None:
+        return b"", b"", b""
+    records = [(topic_of(record), key_of(record), write_record(record).decode()) for record in checkpoint.records]
+    entries = [orjson.dumps(entry).decode() for entry in checkpoint.entries]
+    return orjson.dumps(records), orjson.dumps(entries), orjson.dumps(checkpoint.lost)
+
+
+def _numbered(items: list[dict[str, Any]], head: SessionHead) -> list[dict[str, Any]]:
+    """Items of lost responses are news to every client, whatever it saw of them."""
+    lost = {item["id"] for body in head.lost for item in body["output"]}
+    return [item | {"sequence": head.sequence} if item["id"] in lost else item for item in items]

@@ -1,0 +1,74 @@
+"""What holds if nothing more is heard of a session: its bill until now, what is being said, what to tell the client.
+
+Written a few times a second while something is said, else every few seconds, with what is stored anyway. Should this gateway
+be lost, another one settles by it.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from a2serve.contracts.server_events import StatusDetails, StatusError
+from a2serve.gateway.realtime.collaborators import Checkpoint, SessionFacts, TurnFacts
+from a2serve.gateway.realtime.item_log import Entry, entry
+from a2serve.gateway.realtime.response import Response
+
+if TYPE_CHECKING:
+    from a2serve.gateway.realtime.session_core import SessionCore
+
+_LOST = StatusError(type="server_error", code="connection_lost", message="the gateway that spoke it was lost; what was sent is kept")
+
+
+def checkpoint_of(core: "SessionCore") -> Checkpoint:
+    """As things are now."""
+    records, responses = core.parts.records, core.responses.in_progress
+    closed = records.of_session(closing_facts(core, "gateway_lost"))
+    bills = [record for response in responses for record in records.of_turn(replace(turn_facts(core, response), status="incomplete"))]
+    lost = [_lost_body(response) for response in responses]
+    return Checkpoint((*closed, *bills), _unfinished(core), lost)
+
+
+def closing_facts(core: "SessionCore", cause: str) -> SessionFacts:
+    """Of the socket, were it closed now."""
+    identity, open_ms = core.identity, int(core.parts.now_ms() - core.opened_ms)
+    return SessionFacts(identity.tenant, identity.session_id, "closed", cause, open_ms, core.turns, identity.holder)
+
+
+def turn_facts(core: "SessionCore", response: Response) -> TurnFacts:
+    """Of a response that is over, or were it over now."""
+    times, items = response.times, core.conversation.items
+    heard_from_user = next((item for item in reversed(items) if item.role == "user" and item.type == "message"), None)
+    first = times.first_packet_ms - times.asked_ms if times.first_packet_ms else None
+    return TurnFacts(
+        tenant=core.identity.tenant,
+        session_id=core.identity.session_id,
+        response_id=response.id,
+        status=response.status,
+        user_text=heard_from_user.transcript() if heard_from_user else "",
+        avatar_text=" ".join(item.transcript() for item in response.writer.items if item.type == "message"),
+        usage=response.usage,
+        inference=response.timings,
+        endpointing_ms=times.endpointing_ms,
+        transcription_ms=(times.words_ms or times.asked_ms) - times.asked_ms,
+        first_packet_ms=first,
+        cut_ms=response.cut_ms,
+        audio_ms=int(sum(item.audio_ms for item in response.writer.items)),
+        input_audio_ms=response.input_audio_ms,
+        motion_frames=response.motion_frames,
+        trace_id=response.trace.trace_id,
+    )
+
+
+def _unfinished(core: "SessionCore") -> list[Entry]:
+    items = core.conversation.items
+    return [
+        entry(items, place, status="incomplete", tokens=[]) for place, item in enumerate(items[-_LAST:], max(len(items) - _LAST, 0))
+        if item.status == "in_progress"
+    ]  # fmt: skip
+
+
+_LAST = 50  # what is being said is among the last items
+
+
+def _lost_body(response: Response) -> dict[str, object]:
+    details = StatusDetails(type="incomplete", error=_LOST)
+    return response.writer.unfinished(details, response.usage).model_dump(mode="json")
