@@ -164,6 +164,9 @@ MUTANTS = tuple(Mutant(*each) for each in (
     (f"{T}recorder/_recorder.tpl", "hook-succeeded,hook-failed", "hook-succeeded"),
     (f"{T}recorder/_recorder.tpl", "activeDeadlineSeconds: 270", "activeDeadlineSeconds: 600"),
     (f"{T}access/roles.yaml", '(list "list" "patch")', '(list "list")'),
+    ("files/cluster.py", "specs[name] == specs.get(active)", "specs[name]"),
+    ("files/cluster.py", '(bounds["min"], bounds["max"])', '(bounds["min"], group.get("maxReplicas"))'),
+    ("files/cluster.py", "while left := [", "if left := ["),
     (f"{T}recorder/migrations.yaml", '"a2serve.recorder.migrate"', '"a2serve.recorder.migrations"'),
     # the way in
     (f"{T}gateway/route.yaml", "timeouts: {request: 0s, backendRequest: 0s}", "timeouts: {request: 60s}"),

@@ -3,7 +3,8 @@
 The recorder's image runs it; Python's own library is all it needs. WANTED says what the chart wants, as JSON.
 
 bounds    {"RayService": {"group": {"min": 1, "max": 4}}}: KubeRay takes another `min` or `max` for new Ray clusters only; the running ones
-          are told here.
+          are told here. And where going back from an upgrade that was stuck has made KubeRay fill a cluster like the active one, that
+          one is forgotten.
 farewell  ["RayService"]: deletes them and waits until their clusters are gone. KubeRay then clears Ray's state in Redis, with the account
           and the Secret of the head, which must still be there.
 """
@@ -21,7 +22,9 @@ from typing import Any
 ACCOUNT = Path(os.environ.get("ACCOUNT_FOLDER", "/var/run/secrets/kubernetes.io/serviceaccount"))
 SERVER = os.environ.get("KUBERNETES_URL", "https://kubernetes.default.svc")
 OWNER = "ray.io/originated-from-cr-name"
+SPEC = "ray.io/hash-without-replicas-and-workers-to-delete"
 PAUSE_S = 2.0
+SETTLE_S = float(os.environ.get("SETTLE_S", "20"))  # KubeRay needs a moment to see what Helm has written
 REQUEST_S = 10.0
 TRIES = 30
 
@@ -53,6 +56,35 @@ def changes(cluster: Any, wanted: dict[str, Any]) -> list[dict[str, Any]]:
     return patch
 
 
+def pending(service: Any) -> str:
+    """The cluster that is being filled; empty: none."""
+    return service.get("status", {}).get("pendingServiceStatus", {}).get("rayClusterName", "")
+
+
+def forget(service: Any, specs: dict[str, str]) -> None:
+    """KubeRay compares what is wanted with the cluster that it fills, not with the active one: going back makes it fill another one like
+    the active, which may find no GPU. Without it in the status the active one stays, and KubeRay ends all others."""
+    active, name = service["status"].get("activeServiceStatus", {}).get("rayClusterName", ""), pending(service)
+    if specs.get(name) and specs[name] == specs.get(active):
+        place = "/status/pendingServiceStatus"
+        patch = [{"op": "test", "path": f"{place}/rayClusterName", "value": name}, {"op": "remove", "path": place}]
+        call("PATCH", "rayservices", f"{service['metadata']['name']}/status", patch)
+        print(f"{name}: forgotten, {active} is the same", flush=True)
+
+
+def settle(owners: Any) -> None:
+    """Looks for a while whether a cluster like the active one is filled."""
+    last = time.monotonic() + SETTLE_S
+    while time.monotonic() < last:
+        filling = [each for each in call("GET", "rayservices")["items"] if each["metadata"]["name"] in owners and pending(each)]
+        if not filling:
+            return
+        specs = {each["metadata"]["name"]: each["metadata"].get("annotations", {}).get(SPEC, "") for each in clusters(owners)}
+        for service in filling:
+            forget(service, specs)
+        time.sleep(PAUSE_S)
+
+
 def bounds(wanted: dict[str, Any]) -> None:
     """Least and most workers; how many there are stays the autoscaler's."""
     for cluster in clusters(wanted):
@@ -60,6 +92,7 @@ def bounds(wanted: dict[str, Any]) -> None:
         if patch := changes(cluster, wanted[cluster["metadata"]["labels"][OWNER]]):
             call("PATCH", "rayclusters", name, patch)
         print(f"{name}: {'bounds changed' if patch else 'bounds as they should be'}", flush=True)
+    settle(wanted)
 
 
 def farewell(services: list[str]) -> None:

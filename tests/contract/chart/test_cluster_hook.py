@@ -29,16 +29,20 @@ class Api(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def do_GET(self) -> None:
-        assert self.path == f"{RAY}/rayclusters" and self.headers["Authorization"] == "Bearer secret"
+        assert self.headers["Authorization"] == "Bearer secret"
+        if self.path == f"{RAY}/rayservices":
+            return self._answer(200, {"items": list(self.server.services.values())})
+        assert self.path == f"{RAY}/rayclusters"
         for name in [name for name, looks in self.server.going.items() if looks == 0]:
             del self.server.clusters[name], self.server.going[name]
         self.server.going = {name: looks - 1 for name, looks in self.server.going.items()}
-        self._answer(200, {"items": list(self.server.clusters.values())})
+        return self._answer(200, {"items": list(self.server.clusters.values())})
 
     def do_PATCH(self) -> None:
         assert self.headers["Content-Type"] == "application/json-patch+json"
         self.server.asked.append(self.path)
-        cluster = self.server.clusters[self.path.rpartition("/")[2]]
+        kind, name = self.path.removeprefix(f"{RAY}/").split("/")[:2]
+        cluster = self.server.clusters[name] if kind == "rayclusters" else self.server.services[name]
         for step in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
             *way, last = step["path"].strip("/").split("/")
             target: Any = cluster
@@ -46,7 +50,10 @@ class Api(BaseHTTPRequestHandler):
                 target = target[int(part) if isinstance(target, list) else part]
             if step["op"] == "test" and target[last] != step["value"]:
                 return self._answer(422, {"message": "test failed"})
-            target[last] = step["value"]
+            if step["op"] == "remove":
+                del target[last]
+            elif step["op"] != "test":
+                target[last] = step["value"]
         return self._answer(200, cluster)
 
     def do_DELETE(self) -> None:
@@ -69,7 +76,7 @@ def cluster(name: str, owner: str, *groups: tuple[str, int, int, int]) -> Object
 @pytest.fixture
 def api() -> Iterator[Any]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    server.clusters, server.going, server.asked = {}, {}, []
+    server.clusters, server.services, server.going, server.asked = {}, {}, {}, []
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server
@@ -78,12 +85,12 @@ def api() -> Iterator[Any]:
     server.server_close()
 
 
-def run(name: str, api: Any, folder: Path) -> "subprocess.CompletedProcess[str]":
+def run(name: str, api: Any, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
     """The container of a Job of profile `everything`: blue has gpu 2 to 3; green gpu 3 to 4, cpu 0 to 2."""
     for file, text in (("token", "secret"), ("namespace", "talk")):
         (folder / file).write_text(text)
     [container] = rendered("everything").one("Job", name)["spec"]["template"]["spec"]["containers"]
-    env = {"KUBERNETES_URL": f"http://127.0.0.1:{api.server_port}", "ACCOUNT_FOLDER": str(folder), **environment(container)}
+    env = {"KUBERNETES_URL": f"http://127.0.0.1:{api.server_port}", "ACCOUNT_FOLDER": str(folder), **environment(container), **more}
     command = [sys.executable, *container["command"][1:]]
     return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
 
@@ -99,6 +106,32 @@ def test_bounds_reach_running_clusters_and_nothing_else_changes(api: Any, tmp_pa
     left = {name: [tuple(group.values()) for group in each["spec"]["workerGroupSpecs"]] for name, each in api.clusters.items()}
     assert left == {"blue-1": [("gpu", 2, 2, 3)], "blue-2": [("other", 1, 1, 1), ("gpu", 3, 2, 3)],
                     "green-1": [("cpu", 1, 0, 2), ("gpu", 4, 3, 4)], "stranger": [("gpu", 1, 1, 1)]}  # fmt: skip
+
+
+def filling(active: str, pending: str, specs: dict[str, str], api: Any) -> Object:
+    """A RayService between two clusters, with the hashes that KubeRay has noted at each cluster."""
+    name = "demo-a2llm-inference-blue"
+    for each, spec in specs.items():
+        api.clusters[each] = cluster(each, name)
+        api.clusters[each]["metadata"]["annotations"] = {"ray.io/hash-without-replicas-and-workers-to-delete": spec}
+    status = {"activeServiceStatus": {"rayClusterName": active}, "pendingServiceStatus": {"rayClusterName": pending}}
+    api.services[name] = {"metadata": {"name": name}, "status": status}
+    return status
+
+
+def test_a_rollback_leaves_no_third_cluster_like_the_active_one(api: Any, tmp_path: Path) -> None:
+    status = filling("old", "third", {"old": "A", "stuck": "B", "third": "A"}, api)
+    done = run("bounds", api, tmp_path)
+    assert done.returncode == 0 and "third: forgotten, old is the same" in done.stdout, done.stdout + done.stderr
+    assert status == {"activeServiceStatus": {"rayClusterName": "old"}}
+    assert api.asked == [f"{RAY}/rayservices/demo-a2llm-inference-blue/status"]
+
+
+@pytest.mark.parametrize("specs", [{"old": "A", "new": "B"}, {"old": "", "new": ""}])
+def test_an_upgrade_that_is_meant_goes_on(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, specs: dict[str, str]) -> None:
+    status = filling("old", "new", specs, api)
+    done = run("bounds", api, tmp_path, SETTLE_S="3")
+    assert done.returncode == 0 and status["pendingServiceStatus"] == {"rayClusterName": "new"} and api.asked == []
 
 
 def test_farewell_waits_until_the_clusters_are_gone(api: Any, tmp_path: Path) -> None:
@@ -119,7 +152,7 @@ def test_a_refusal_is_told(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_each_hook_may_do_what_it_does_and_no_more() -> None:
     allowed = {name: sorted((rule["resources"][0], tuple(rule["verbs"])) for rule in rendered("everything").one("Role", name)["rules"])
                for name in ("bounds", "farewell")}  # fmt: skip
-    assert allowed == {"bounds": [("rayclusters", ("list", "patch"))],
+    assert allowed == {"bounds": [("rayclusters", ("list", "patch")), ("rayservices", ("list",)), ("rayservices/status", ("patch",))],
                        "farewell": [("rayclusters", ("list",)), ("rayservices", ("delete",))]}  # fmt: skip
     for name in allowed:
         binding, job = rendered("everything").one("RoleBinding", name), rendered("everything").one("Job", name)
