@@ -26,11 +26,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check lock outdated bench bench-live bench-scale bench-gpu
-.PHONY: soak capacity images train clean
+.PHONY: soak capacity images train clean test-kubernetes
 
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "first use sets up .venv (Python >= 3.11; PYTHON=/path picks one), which downloads about 1 GB"
 
 up: $(if $(filter cluster,$(PROFILE)),setup-cluster,setup) ## Talk to the avatar in the browser; PORT=8080 PROFILE=default|cluster
@@ -55,6 +55,11 @@ test: setup ## Run the tests, in WORKERS processes (as many as cores, at most 4)
 
 test-cluster: setup-cluster ## Run the tests that need Ray Serve and Triton (fetched once, about 400 MB)
 	@$(PYTEST) $(CLUSTER) $(TESTARGS)
+
+# KUBECONFIG set: that cluster. Else a control plane, which Go builds once (tests/kubernetes/README.md).
+test-kubernetes: setup ## Install, upgrade, drain, delete the chart on a Kubernetes API, KUBECONFIG's or its own; JSON=FILE
+	@PYTHONPATH=tests/kubernetes $(VENV)/bin/python -m kube.programs
+	@$(PYTEST) tests/kubernetes $(if $(JSON),--figures $(JSON)) $(TESTARGS)
 
 chart-test: setup ## Check the chart, the images, compose and Terraform (a part of `make test`)
 	@$(PYTEST) tests/contract/chart tests/contract/infra $(TESTARGS)

@@ -1,0 +1,120 @@
+"""What happens while a Ray cluster is replaced, loses a part, or is not the only one: the real operator, whose heads are played."""
+
+import time
+
+import pytest
+from chart_render import Object
+from kube import look
+from kube.cluster import Cluster
+from kube.kubelet import FAIL
+from kube.processes import until
+from kube.release import Release, example, release
+
+SMALL: Object = {"gateway": {"autoscaling": {"mode": "none"}, "replicas": 1}, "recorder": {"replicas": 1, "autoscaling": {"mode": "none"}}}
+NEXT: Object = {"inference": {"versionDefaults": {"image": {"tag": "next"}}}}
+OLD_S = 20  # how long the old cluster lives after the switch
+
+
+def _workers(least: int, most: int, old_s: int = OLD_S) -> Object:
+    group = {"min": least, "max": most}
+    return {"inference": {"ray": {"deleteOldAfterSeconds": old_s}, "versionDefaults": {"workerGroups": {"gpu": group, "spot": None}}}}
+
+
+def _asked(found: Release) -> str:
+    """The Service that gateways ask."""
+    env = found.deployment("gateway")["spec"]["template"]["spec"]["containers"][0]["env"]
+    return next(each["value"] for each in env if each["name"] == "A2_GATEWAY_INFERENCE").partition(":")[0].partition(".")[0]
+
+
+def _cluster_of(found: Release) -> dict[str, str]:
+    return {pod["metadata"]["name"]: pod["metadata"]["labels"]["ray.io/cluster"] for pod in found.pods(ray="worker")}
+
+
+@pytest.mark.xfail(strict=True, reason="B7: during an upgrade the version's Service has workers of both clusters, old weights and new")
+def test_gateways_ask_one_cluster_at_a_time(empty: Release) -> None:
+    found = empty.ready(example("gke"), SMALL, _workers(2, 2, old_s=10))
+    (first,), service = found.clusters(), _asked(found)
+    found.upgrade(NEXT)
+    last_s, mixed = time.monotonic() + 120, set()
+    while first in found.clusters():
+        owners = _cluster_of(found)
+        behind = {owners[name] for name in look.endpoints(found.api, found.namespace, service) if name in owners}
+        mixed |= behind if len(behind) > 1 else set()
+        assert time.monotonic() < last_s, "the first cluster does not go"
+        time.sleep(0.3)
+    found.settled()
+    assert not mixed
+
+
+@pytest.mark.xfail(strict=True, reason="N2: the new cluster begins with min, the old one goes with all that the load had made")
+def test_an_upgrade_at_the_peak_keeps_the_workers(empty: Release) -> None:
+    found = empty.ready(example("gke"), SMALL, _workers(1, 3, old_s=5))
+    (first,) = found.clusters()
+    found.scale_workers(first, 2)
+    found.upgrade(NEXT)
+    until("the first cluster is gone", lambda: first not in found.clusters(), 150)
+    found.settled()
+    assert len(found.pods(ray="worker")) >= 2
+
+
+@pytest.mark.xfail(
+    strict=True, reason="N1: KubeRay compares with the pending cluster, so going back starts a third one, which finds no GPU"
+)
+def test_rollback_of_an_upgrade_that_finds_no_gpu_ends_with_the_first_cluster(empty: Release, figures: dict[str, object]) -> None:
+    """Four on-demand nodes have a GPU; three workers run, of the next three two do not fit."""
+    found = empty.ready(example("gke"), SMALL, _workers(3, 3, old_s=5))
+    (first,) = found.clusters()
+    found.upgrade(NEXT)
+    until("its workers wait", lambda: any("nvidia.com/gpu" in look.trouble(pod) for pod in found.pods(ray="worker")), 60)
+    found.rollback()
+    last_s = time.monotonic() + 60
+    while len(found.clusters()) != 1 and time.monotonic() < last_s:
+        time.sleep(1)
+    figures["rollback_clusters_left"] = len(found.clusters())
+    assert set(found.clusters()) == {first}
+
+
+def test_it_is_undone_by_clearing_the_pending_cluster(empty: Release) -> None:
+    """docs/kubernetes.md, "Roll back"."""
+    found = empty.ready(example("gke"), SMALL, _workers(3, 3, old_s=5))
+    (first,) = found.clusters()
+    found.upgrade(NEXT)
+    until("its workers wait", lambda: any("nvidia.com/gpu" in look.trouble(pod) for pod in found.pods(ray="worker")), 60)
+    found.rollback()
+    (service,) = found.api.items("rayservices", found.namespace)
+    path = found.api.path("rayservices", found.namespace, service["metadata"]["name"])
+    time.sleep(5)
+    found.api.merge(f"{path}/status", {"status": {"pendingServiceStatus": None}})
+    until("one cluster is left", lambda: set(found.clusters()) == {first}, 120)
+    found.settled()
+
+
+def test_a_head_that_dies_is_replaced_and_its_workers_stay(empty: Release) -> None:
+    found = empty.ready(example("gke"), SMALL, _workers(2, 2))
+    workers, (head,) = found.names(ray="worker"), found.names(ray="head")
+    _fail(found, head)
+    until("there is another", lambda: found.names(ray="head") - {head} and len(look.ready(found.pods(ray="head"))) == 1, 90)
+    assert found.names(ray="worker") == workers
+
+
+def test_a_worker_that_dies_is_another_pod(empty: Release) -> None:
+    """N9: Ray's pods are restartPolicy Never, so its Triton loads anew."""
+    found = empty.ready(example("gke"), SMALL, _workers(2, 2))
+    assert {pod["spec"]["restartPolicy"] for pod in found.pods(ray="worker")} == {"Never"}
+    dead, alive = sorted(found.names(ray="worker"))
+    _fail(found, dead)
+    until("there is another", lambda: len(look.ready(found.pods(ray="worker"))) == 2 and dead not in found.names(), 90)
+    assert alive in found.names(ray="worker")
+
+
+def _fail(found: Release, pod: str) -> None:
+    found.api.merge(found.api.path("pods", found.namespace, pod), {"metadata": {"annotations": {FAIL: "true"}}})
+
+
+@pytest.mark.xfail(strict=True, reason="N10: KubeRay adds an emptyDir without a limit for the head's logs")
+def test_no_pod_may_fill_its_nodes_disk(own_cluster: Cluster) -> None:
+    with release(own_cluster) as empty:
+        found = empty.ready(example("gke"), SMALL, _workers(1, 1))
+        unbounded = {f"{pod['metadata']['name']}: {volume['name']}" for pod in found.pods() for volume in pod["spec"]["volumes"]
+                     if "emptyDir" in volume and "sizeLimit" not in volume["emptyDir"]}  # fmt: skip
+        assert not unbounded
