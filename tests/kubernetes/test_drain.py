@@ -46,7 +46,7 @@ def test_with_the_least_workers_one_goes_at_a_time(gke: Release) -> None:
     assert len(gke.pods(ray="worker")) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="B6: the budget counts from min, so with more workers several go at once")
+@pytest.mark.xfail(strict=True, reason="B6: a budget for Ray's pods is a number that follows from min, so of more workers more go at once")
 def test_with_more_workers_too(gke: Release) -> None:
     (cluster,) = gke.clusters()
     gke.scale_workers(cluster, 4)

@@ -30,7 +30,6 @@ def _cluster_of(found: Release) -> dict[str, str]:
     return {pod["metadata"]["name"]: pod["metadata"]["labels"]["ray.io/cluster"] for pod in found.pods(ray="worker")}
 
 
-@pytest.mark.xfail(strict=True, reason="B7: during an upgrade the version's Service has workers of both clusters, old weights and new")
 def test_gateways_ask_one_cluster_at_a_time(empty: Release) -> None:
     found = empty.ready(example("gke"), SMALL, _workers(2, 2, old_s=10))
     (first,), service = found.clusters(), _asked(found)
@@ -46,7 +45,6 @@ def test_gateways_ask_one_cluster_at_a_time(empty: Release) -> None:
     assert not mixed
 
 
-@pytest.mark.xfail(strict=True, reason="N2: the new cluster begins with min, the old one goes with all that the load had made")
 def test_an_upgrade_at_the_peak_keeps_the_workers(empty: Release) -> None:
     found = empty.ready(example("gke"), SMALL, _workers(1, 3, old_s=5))
     (first,) = found.clusters()
@@ -111,7 +109,6 @@ def _fail(found: Release, pod: str) -> None:
     found.api.merge(found.api.path("pods", found.namespace, pod), {"metadata": {"annotations": {FAIL: "true"}}})
 
 
-@pytest.mark.xfail(strict=True, reason="N10: KubeRay adds an emptyDir without a limit for the head's logs")
 def test_no_pod_may_fill_its_nodes_disk(own_cluster: Cluster) -> None:
     with release(own_cluster) as empty:
         found = empty.ready(example("gke"), SMALL, _workers(1, 1))

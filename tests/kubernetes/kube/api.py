@@ -20,6 +20,7 @@ KINDS = {  # of what the tests read: group and version
     **dict.fromkeys(("nodes", "namespaces", "persistentvolumes"), CORE),
     **dict.fromkeys(("deployments", "statefulsets", "replicasets"), "apps/v1"),
     "jobs": "batch/v1",
+    "priorityclasses": "scheduling.k8s.io/v1",
     "poddisruptionbudgets": "policy/v1",
     "endpointslices": "discovery.k8s.io/v1",
     "networkpolicies": "networking.k8s.io/v1",
@@ -27,7 +28,7 @@ KINDS = {  # of what the tests read: group and version
     "rayclusters": "ray.io/v1",
     "externalsecrets": "external-secrets.io/v1",
 }
-CLUSTER_WIDE = ("nodes", "namespaces", "persistentvolumes")
+CLUSTER_WIDE = ("nodes", "namespaces", "persistentvolumes", "priorityclasses")
 
 
 class Refused(Exception):
@@ -94,6 +95,11 @@ class Api:
         except Refused as refused:
             if refused.status != 404:
                 raise
+
+    def token(self, namespace: str, account: str, seconds: int = 43_200) -> str:
+        """Of a ServiceAccount."""
+        wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": seconds}}
+        return self.ask("POST", f"{self.path('serviceaccounts', namespace, account)}/token", wanted)[0]["status"]["token"]
 
     def apply(self, thing: Object, namespace: str = "", dry_run: bool = False) -> list[str]:
         """Server-side, strictly: a field that the schema does not know is refused. Returns warnings."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kube.api import Api, proxied
 from kube.control_plane import control_plane
+from kube.hooks import Hooks
 from kube.kubelet import Kubelet
 from kube.nodes import add_nodes
 from kube.operators import add_crds, kuberay
@@ -73,7 +74,7 @@ def cluster() -> Iterator[Cluster]:
         add_crds(api)
         add_nodes(api)
         ray = stack.enter_context(RayDashboard(api))
-        kubelet = stack.enter_context(Kubelet(api))
+        kubelet = stack.enter_context(Kubelet(api, Hooks(api, f"https://127.0.0.1:{port}", folder / "api.crt", folder)))
         stack.enter_context(kuberay(api, port, folder, ray.url))
         until("all nodes may have pods", lambda: _open(api), 120)
         yield Cluster(api, environment, own=True, _kubelet=kubelet, _ray=ray)

@@ -1,7 +1,8 @@
 """Runs the pods of nodes without machines: they become Running and Ready without images, if what they name is there.
 
 A pod whose Secret, key, ConfigMap or claim is missing waits, as with a real kubelet, and says so; a disk that another node has (a claim
-ReadWriteOnce) is not attached a second time. Pods of Jobs and of Helm's hooks succeed after a second, deleted pods go after two.
+ReadWriteOnce) is not attached a second time. Pods of Jobs and of Helm's hooks succeed after a second, except
+those that speak to the API server, which run (hooks.py); deleted pods go after two.
 Annotations steer a pod: tests/unready (it runs and is not ready), tests/fail (it ends with 1).
 """
 
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 import httpx
 
 from kube.api import Api, Object, Refused
+from kube.hooks import Hooks, speaks
 from kube.pod_states import Things, ended, now, started, to_an_end, waiting
 
 PERIOD_S, BEAT_S = 0.5, 15.0
@@ -27,8 +29,8 @@ NODE_INFO = dict.fromkeys(
 class Kubelet:
     """One for all nodes whose taint or label says nothing else; in a thread."""
 
-    def __init__(self, api: Api) -> None:
-        self._api, self._stop = api, threading.Event()
+    def __init__(self, api: Api, hooks: Hooks) -> None:
+        self._api, self._hooks, self._stop = api, hooks, threading.Event()
         self._thread = threading.Thread(target=self._run, name="kubelet", daemon=True)
         self._since: dict[tuple[str, str, bool], float] = {}
         self._said: dict[str, str] = {}
@@ -42,6 +44,7 @@ class Kubelet:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        self._hooks.stop_all()
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -87,6 +90,7 @@ class Kubelet:
         deleted, marks = "deletionTimestamp" in meta, meta.get("annotations", {})
         age_s = time.monotonic() - self._since.setdefault((meta["uid"], phase, deleted), time.monotonic())
         if deleted:
+            self._hooks.stop(meta["uid"])
             if age_s > GRACE_S:
                 self._api.ask("DELETE", self._api.path("pods", meta["namespace"], meta["name"]), {"gracePeriodSeconds": 0})
         elif phase == "Pending" and have and not self._held:
@@ -96,14 +100,17 @@ class Kubelet:
             if FAIL in marks:
                 self._say(pod, ended(pod, 1))
             elif to_an_end(pod):
-                if age_s > JOB_S:
-                    self._say(pod, ended(pod, 0))
+                code = self._hooks.code(pod) if speaks(pod) else 0
+                if code is not None and age_s > JOB_S:
+                    self._say(pod, ended(pod, code))
             elif ready == (UNREADY in marks):
                 self._say(pod, started(pod, not ready))
 
     def _begin(self, pod: Object, have: Things) -> None:
         wrong = next(have.missing(pod), None)
         if wrong is None:
+            if to_an_end(pod) and speaks(pod):
+                self._hooks.start(pod)
             self._say(pod, started(pod, UNREADY not in pod["metadata"].get("annotations", {})))
         elif self._said.get(pod["metadata"]["uid"]) != wrong[2]:
             self._said[pod["metadata"]["uid"]] = wrong[2]

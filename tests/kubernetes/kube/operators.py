@@ -87,7 +87,4 @@ def _account(api: Api) -> str:
     api.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": ACCOUNT},
                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ACCOUNT},
                "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}]})  # fmt: skip
-    path = api.path("serviceaccounts", NAMESPACE, ACCOUNT) + "/token"
-    return api.ask("POST", path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 43200}})[
-        0
-    ]["status"]["token"]
+    return api.token(NAMESPACE, ACCOUNT)

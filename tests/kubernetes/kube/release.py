@@ -13,7 +13,7 @@ import yaml
 from chart_render import CHART, render
 
 from kube import look
-from kube.api import Object
+from kube.api import Api, Object
 from kube.cluster import Cluster, Done
 from kube.nodes import add_volumes, remove_volumes
 from kube.processes import until
@@ -73,10 +73,12 @@ class Release:
         self.values = merged(*values)
         return self._expect(wants, self._helm("install", self.values, timeout_s))
 
-    def upgrade(self, *values: Object, wants: bool = True, chart: Path = CHART) -> Done:
-        """With the whole file again, and these over it."""
-        self.values = merged(self.values, *values)
-        return self._expect(wants, self._helm("upgrade", self.values, 120, chart))
+    def upgrade(self, *values: Object, wants: bool = True, timeout_s: int = 120, chart: Path = CHART) -> Done:
+        """With the whole file again, and these over it, which stay where it goes well."""
+        wanted = merged(self.values, *values)
+        done = self._expect(wants, self._helm("upgrade", wanted, timeout_s, chart))
+        self.values = wanted if wants else self.values
+        return done
 
     def rollback(self) -> Done:
         return self._expect(True, self.cluster.helm("rollback", NAME, "--namespace", self.namespace))
@@ -199,5 +201,13 @@ def wipe(cluster: Cluster, namespace: str) -> None:
         api.delete("rayservices", namespace, each["metadata"]["name"])
     api.delete("namespaces", "", namespace)
     until(f"namespace {namespace} is gone", gone, 120)
+    remove_cluster_wide(api, namespace)
     if cluster.own:
         remove_volumes(api, namespace)
+
+
+def remove_cluster_wide(api: Api, namespace: str) -> None:
+    """What the release has outside of its namespace."""
+    for each in api.items("priorityclasses"):
+        if each["metadata"].get("annotations", {}).get("meta.helm.sh/release-namespace") == namespace:
+            api.delete("priorityclasses", "", each["metadata"]["name"])
