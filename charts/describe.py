@@ -141,7 +141,7 @@ A2-LLM Serve on Kubernetes: gateways, model replicas on GPU nodes, the recorder,
 model versions and roll back: [docs/kubernetes.md](../../docs/kubernetes.md).
 
 ```sh
-helm install a2llm charts/a2llm -f charts/a2llm/values-trial.yaml     # one node, no GPU, no operator
+helm install a2llm charts/a2llm -f charts/a2llm/values-trial.yaml --timeout 15m   # one node, no GPU, no operator
 helm install a2llm charts/a2llm -f my-values.yaml                     # needs redis, kafka, database: start from an example
 ```
 

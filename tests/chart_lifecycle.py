@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from chart_render import Object, Pod, Rendered, environment, pods
 
 CLOSING_S = 5  # uvicorn's own, after the drain
-HELM_S = 300  # --timeout, unless told otherwise
 TRITON_S = 5  # its --exit-timeout-secs
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 # What each is asked over HTTP, start, life and readiness.
@@ -84,8 +83,8 @@ def _replacing(found: Rendered) -> Iterator[str]:
             yield f"{job['metadata']['name']} runs at {hooks}"
         if "hook-failed" not in job["metadata"]["annotations"]["helm.sh/hook-delete-policy"]:
             yield f"{job['metadata']['name']} stays when it has failed"
-        if job["spec"]["activeDeadlineSeconds"] >= HELM_S:
-            yield f"{job['metadata']['name']} outlives Helm's patience"
+        if job["spec"]["activeDeadlineSeconds"] != found.values["hookSeconds"]:
+            yield f"{job['metadata']['name']} does not end when it should"
 
 
 def public(found: Rendered) -> list[tuple[str, str]]:

@@ -162,7 +162,7 @@ MUTANTS = tuple(Mutant(*each) for each in (
     (f"{T}hooks/cluster.yaml", '(list . "farewell" "pre-delete" (keys', '(list . "farewell" "pre-delete" (values'),
     (f"{T}hooks/cluster.yaml", '"max" (int $own.max)', '"max" (int $own.min)'),
     (f"{T}recorder/_recorder.tpl", "hook-succeeded,hook-failed", "hook-succeeded"),
-    (f"{T}recorder/_recorder.tpl", "activeDeadlineSeconds: 270", "activeDeadlineSeconds: 600"),
+    (f"{T}recorder/_recorder.tpl", "activeDeadlineSeconds: {{ $root.Values.hookSeconds }}", "activeDeadlineSeconds: 600"),
     (f"{T}access/roles.yaml", '(list "list" "patch")', '(list "list")'),
     ("files/cluster.py", "specs[name] == specs.get(active)", "specs[name]"),
     ("files/cluster.py", '(bounds["min"], bounds["max"])', '(bounds["min"], group.get("maxReplicas"))'),

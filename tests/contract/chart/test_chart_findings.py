@@ -5,7 +5,7 @@ from typing import Any
 
 import helm_python
 import pytest
-from chart_render import ROOT, Object, Pod, Rendered, environment, pods, profiles, render, rendered
+from chart_render import CHART, ROOT, Object, Pod, Rendered, environment, pods, profiles, render, rendered
 
 DATA: Object = {"redis": {"address": "r:6379"}, "kafka": {"servers": "k:9092"}, "database": {"secret": {"name": "d"}}}
 OWN_ENV: Object = {"extraEnv": [{"name": "OWN", "value": "yes"}], "extraVolumes": [{"name": "own", "emptyDir": {"sizeLimit": "1Mi"}}],
@@ -88,6 +88,14 @@ def test_an_installation_waits_for_no_secret_that_it_brings_itself(profile: str)
     for each in rendered(profile).objects:
         hooks = each["metadata"].get("annotations", {}).get("helm.sh/hook", "")
         assert "pre-install" not in hooks, each["metadata"]["name"]
+
+
+def test_hooks_end_before_helm_gives_up() -> None:
+    """Unless the example says how long Helm should wait."""
+    for profile in profiles():
+        example = CHART / f"{profile}.yaml"
+        patience = 900 if example.exists() and "--timeout 15m" in example.read_text() else 300
+        assert 30 <= rendered(profile).values["hookSeconds"] < patience, profile
 
 
 def test_a_recorder_makes_its_tables_when_it_starts() -> None:

@@ -29,8 +29,7 @@ metadata:
     {{- include "a2llm.hookEnd" $root | nindent 4 }}
 spec:
   backoffLimit: 6
-  # Shorter than Helm's own patience (--timeout, 5 minutes), so that its failure is told, and not that Helm waited.
-  activeDeadlineSeconds: 270
+  activeDeadlineSeconds: {{ $root.Values.hookSeconds }}
   template:
     metadata:
       labels:
