@@ -74,7 +74,10 @@ def _bounds(settings: GatewaySettings) -> RequestBounds:
 
 
 def _grpc(settings: GatewaySettings) -> InferenceClient:
-    return GrpcInference(settings.inference, application=settings.inference_application)
+    tenants = TenantFile(settings.tenants_file)
+    return GrpcInference(
+        settings.inference, application=settings.inference_application, weight=lambda tenant: tenants.content.limits(tenant).weight
+    )
 
 
 @asynccontextmanager
