@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check lock outdated bench bench-live bench-scale bench-gpu
-.PHONY: soak capacity images train clean test-kubernetes
+.PHONY: attack soak capacity images train clean test-kubernetes
 
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -90,6 +90,9 @@ bench-scale: setup-cluster ## Many users at once: streams, latency under load, t
 
 bench-gpu: setup ## The same table on a machine with a GPU; JSON=FILE
 	@$(VENV)/bin/python tests/bench/gpu.py --json $(or $(JSON),bench-gpu.json)
+
+attack: setup ## Attack a running service of real parts, as docs/security.md lists it (ten minutes); JSON=FILE
+	@PYTHONPATH=tests $(VENV)/bin/python -m bench.attack --json $(or $(JSON),bench-attack.json)
 
 soak: setup ## Hold conversations for MINUTES=30: memory, underruns; JSON=FILE
 	@$(VENV)/bin/python tests/bench/soak.py --minutes $(MINUTES) --json $(or $(JSON),bench-soak.json)

@@ -17,7 +17,8 @@ from a2serve.inference.settings import InferenceSettings
 from a2serve.recorder.settings import RecorderSettings
 
 # Other than the program's own default, because there is a cluster around it.
-ON_PURPOSE = {"drain_s": "sessions of a whole gateway, not of a terminal", "device": "a pod knows whether it has a GPU; auto would look"}
+ON_PURPOSE = {"drain_s": "sessions of a whole gateway, not of a terminal", "device": "a pod knows whether it has a GPU; auto would look",
+              "ear_workers": "a worker asks for CPUs for so many"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Attacks on a running service of real parts: `make attack JSON=FILE`."""

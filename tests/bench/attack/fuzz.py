@@ -1,0 +1,132 @@
+"""Plain JSON in every field of every endpoint and event: no answer is a 5xx, no socket dies."""
+
+import asyncio
+import json
+import random
+from contextlib import suppress
+from typing import Any
+
+from any_json import NASTY, around, places, written
+from bench.attack.stand import Part, Stand
+from bench.attack.talk import Client, rest, socket
+
+from a2serve.contracts.events import CLIENT_EVENTS
+
+REQUESTS, EVENTS, AT_ONCE = 5000, 1500, 8
+JSON = {"content-type": "application/json"}
+QUERIES = ("/v1/usage?start={}", "/v1/usage?end={}", "/v1/usage?group_by={}", "/v1/sessions/{}", "/v1/sessions/{}/items?after={}",
+           "/v1/personas/{}", "/v1/personas?after={}", "/v1/sessions?limit={}")  # fmt: skip
+WORDS = (
+    "0",
+    "-1",
+    "9" * 30,
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59-12:00",
+    "0.5",
+    "NaN",
+    "%00",
+    "%ed%a0%80",
+    "..%2f..%2fetc",
+    "é",
+    "x" * 3000,
+)
+# The model would answer these for as long as they last; what is wrong in them is refused before that.
+SLOW = ("/v1/sessions/{session_id}/turns",)
+SLOW_SHARE = 0.02
+
+
+async def fuzz(stand: Stand) -> dict[str, float]:
+    """Bodies from the OpenAPI document and the schema of each event, one field of each spoiled. Seeded: the same each time."""
+    chosen = random.Random(0)
+    gateway = stand.gateways[1]
+    async with rest(gateway, stand.keys["hooli"]) as calls:
+        document = (await calls.get("/openapi.json")).json()
+        session = (await calls.post("/v1/sessions", json={})).json()["id"]
+        asked = _bodies(document, chosen) + [("GET", query.format(*[word] * query.count("{}")), b"") for query in QUERIES for word in WORDS]
+        asked = [*asked, *chosen.choices(asked, k=max(0, REQUESTS - len(asked)))]
+        statuses = await _send(calls, asked, session)
+    failed = [place for place, status in statuses if status >= 500]
+    killed = await _sockets(gateway, stand.keys["hooli"], chosen)
+    accepted = sum(status < 300 for _, status in statuses)
+    return {
+        "fuzz_requests": len(statuses),
+        "fuzz_accepted": accepted,
+        "fuzz_5xx": len(failed),
+        "fuzz_events": EVENTS,
+        "sockets_killed_by_json": killed,
+    }
+
+
+def _bodies(document: dict[str, Any], chosen: random.Random) -> list[tuple[str, str, bytes]]:
+    made: list[tuple[str, str, bytes]] = []
+    for route, operations in document["paths"].items():
+        for method in ("post", "put", "patch"):
+            schema = operations.get(method, {}).get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+            if schema:
+                bodies = [written(around(path, value, schema, document)) for path in places(schema, document) for value in NASTY]
+                bodies += [written(value) for value in NASTY]
+                kept = chosen.sample(bodies, int(len(bodies) * SLOW_SHARE)) if route in SLOW else bodies
+                made += [(method.upper(), route, body) for body in kept]
+    return made
+
+
+async def _send(calls: Any, asked: list[tuple[str, str, bytes]], session: str) -> list[tuple[str, int]]:
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(method: str, route: str, body: bytes) -> tuple[str, int]:
+        async with room:
+            path = route.replace("{session_id}", session).replace("{name}", "x")
+            answer = await calls.request(method, path, content=body or None, headers=JSON if body else None)
+            return f"{method} {route} {body[:200]!r}", answer.status_code
+
+    return list(await asyncio.gather(*(one(*each) for each in asked)))
+
+
+def _events(chosen: random.Random) -> list[bytes]:
+    made: list[bytes] = []
+    for name, kind in CLIENT_EVENTS.items():
+        if name == "response.create":  # each would be an answer
+            continue
+        schema = kind.model_json_schema()
+        fields = [path for path in places(schema, schema) if path != ("type",)]
+        made += [written({"type": name} | around(path, value, schema, schema)) for path in fields for value in NASTY]
+    return chosen.choices(made, k=EVENTS)
+
+
+async def _sockets(gateway: Part, key: str, chosen: random.Random) -> int:
+    """Events over sockets that are opened anew when one dies: how many died."""
+    killed, events = 0, _events(chosen)
+    while events:
+        async with socket(gateway, key) as client:
+            events = await _until_dead(client, events)
+        killed += bool(events)
+    return killed
+
+
+async def _until_dead(client: Client, events: list[bytes]) -> list[bytes]:
+    """The events that are left: none, unless the socket died."""
+    for index, event in enumerate(events):
+        try:
+            await client.socket.send(event.decode())
+            if index % 20 == 19 or index == len(events) - 1:
+                await _alive(client, index)
+        except Exception:  # noqa: BLE001 - dead, of whatever
+            return events[index + 1 :]
+    return []
+
+
+async def _alive(client: Client, index: int) -> None:
+    mark = f"mark_{index}"
+    await client.send("conversation.item.retrieve", item_id="none", event_id=mark)
+
+    def answered(found: list[Any]) -> bool:
+        return any(event.type == "error" and event.body["error"].get("event_id") == mark for event in found)
+
+    waiting, closed = asyncio.create_task(client.until(answered, 60)), asyncio.create_task(client.socket.wait_closed())
+    finished, _ = await asyncio.wait({waiting, closed}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiting, closed):
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task
+    if waiting not in finished:
+        raise ConnectionError(json.dumps({"after": index}))

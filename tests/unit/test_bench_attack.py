@@ -1,0 +1,18 @@
+"""The attacks' report: what counts as a miss, and how open findings are counted."""
+
+import re
+
+from bench.attack.__main__ import BARS, ROOT, findings_open, misses
+
+
+def test_a_figure_that_is_not_as_it_has_to_be_is_a_miss():
+    good = {name: float(str(bar).removeprefix(">= ")) for name, bar in BARS.items()}
+    assert misses(good) == []
+    for name, bar in BARS.items():
+        worse = good[name] - 1 if isinstance(bar, str) else good[name] + 1
+        assert len(misses(good | {name: worse})) == 1, name
+
+
+def test_open_findings_are_the_rows_of_the_table_that_say_so():
+    text = (ROOT / "docs" / "security.md").read_text()
+    assert findings_open() == len(re.findall(r"^\| [A-Z]+\d+ \|.*\| open \|", text, flags=re.M))
