@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check lock outdated bench bench-live bench-scale bench-gpu
-.PHONY: attack soak capacity images train clean test-kubernetes
+.PHONY: attack first-day soak capacity images train clean test-kubernetes
 
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -93,6 +93,9 @@ bench-gpu: setup ## The same table on a machine with a GPU; JSON=FILE
 
 attack: setup ## Attack a running service of real parts, as docs/security.md lists it (ten minutes); JSON=FILE
 	@PYTHONPATH=tests $(VENV)/bin/python -m bench.attack --json $(or $(JSON),bench-attack.json)
+
+first-day: setup ## Count what a first day on a cluster shows: findings, alerts, Postgres, Kafka, Kubernetes; JSON=FILE
+	@$(VENV)/bin/python tests/bench/first_day.py --json $(or $(JSON),bench-first-day.json)
 
 soak: setup ## Hold conversations for MINUTES=30: memory, underruns; JSON=FILE
 	@$(VENV)/bin/python tests/bench/soak.py --minutes $(MINUTES) --json $(or $(JSON),bench-soak.json)
