@@ -98,7 +98,7 @@ def run(name: str, api: Any, folder: Path, **more: str) -> "subprocess.Completed
 def test_bounds_reach_running_clusters_and_nothing_else_changes(api: Any, tmp_path: Path) -> None:
     blue, green = "demo-a2llm-inference-blue", "demo-a2llm-inference-green"
     api.clusters = {each["metadata"]["name"]: each for each in (
-        cluster("blue-1", blue, ("gpu", 2, 1, 2)), cluster("blue-2", blue, ("other", 1, 1, 1), ("gpu", 3, 2, 3)),
+        cluster("blue-1", blue, ("gpu", 2, 2, 9)), cluster("blue-2", blue, ("other", 1, 1, 1), ("gpu", 3, 2, 3)),
         cluster("green-1", green, ("cpu", 1, 1, 1), ("gpu", 4, 1, 9)), cluster("stranger", "somebody-else", ("gpu", 1, 1, 1)))}  # fmt: skip
     done = run("bounds", api, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
