@@ -42,7 +42,7 @@ down: ## Stop what `make up` started in a terminal that is gone
 setup: ## Install everything into .venv, convert the weights, build the page (done once)
 	@$(LOCK) $(MAKE) --no-print-directory .setup
 
-setup-cluster: setup ## The same for PROFILE=cluster: Ray Serve and Triton (400 MB)
+setup-cluster: setup ## The same for PROFILE=cluster, which wants Triton too (300 MB)
 	@$(LOCK) $(MAKE) --no-print-directory $(VENV)/.stamp-cluster
 
 # What talks to the running product has the machine for itself; the others share it, one thread each: idle threads that
@@ -53,7 +53,7 @@ test: setup ## Run the tests, in WORKERS processes (as many as cores, at most 4)
 	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e --ignore $(CLUSTER) $(TESTARGS) || [ $$? = 5 ]
 	@$(PYTEST) tests/e2e $(TESTARGS) || [ $$? = 5 ]
 
-test-cluster: setup-cluster ## Run the tests that need Ray Serve and Triton (fetched once, about 400 MB)
+test-cluster: setup-cluster ## Run the tests that need Ray Serve and Triton (fetched once, about 300 MB)
 	@$(PYTEST) $(CLUSTER) $(TESTARGS)
 
 # KUBECONFIG set: that cluster. Else a control plane, which Go builds once (tests/kubernetes/README.md).
@@ -146,9 +146,8 @@ $(VENV)/.stamp-converted: models/a2llm/weights.py models/a2llm/language/gguf_con
 	@$(A2) weights convert
 	@touch $@
 
-$(VENV)/.stamp-cluster: requirements/cluster.txt services/a2serve/local/triton_install.py $(VENV)/.stamp-packages
-	@echo "installing Ray Serve and fetching Triton"
-	@$(INSTALL) requirements/cluster.txt
+$(VENV)/.stamp-cluster: services/a2serve/local/triton_install.py $(VENV)/.stamp-packages
+	@echo "fetching Triton"
 	@$(VENV)/bin/python -m a2serve.local.triton_install
 	@touch $@
 

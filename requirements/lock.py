@@ -16,10 +16,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PYPROJECT = HERE.parent / "pyproject.toml"
 PYTHON = "3.11"  # the oldest that is supported
-# File -> extras of pyproject.toml. The first two are installed by make, the others by the Dockerfiles of infra/docker.
+# File -> extras of pyproject.toml. The first is what make installs, the others what the Dockerfiles of infra/docker do.
 FILES = {
-    "local": ("train", "local", "dev"),
-    "cluster": ("train", "cluster", "dev"),
+    "local": ("train", "cluster", "dev"),
     "gateway": ("gateway",),
     "recorder": ("recorder",),
     "inference": ("ray",),

@@ -139,7 +139,7 @@ def test_make_installs_by_hash_and_resolves_nothing(tmp_path: Path):
     command = ["make", "--dry-run", "--always-make", ".setup", f"VENV={tmp_path / 'venv'}", f"{tmp_path / 'venv'}/.stamp-cluster"]
     plan = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     installs = [line for line in plan.splitlines() if "pip" in line and " install " in line]
-    assert len(installs) == 4
+    assert len(installs) == 3
     for line in installs:
         by_hash = all(option in line for option in ("--no-deps", "--require-hashes", "--only-binary :all:", "--requirement"))
         assert by_hash or all(option in line for option in ("--no-deps", "--no-build-isolation", "--editable .")), line
