@@ -213,11 +213,11 @@ class Memory:
             raise SessionGone(self.gone or "taken_over")
         return key
 
-    async def turn(self, facts: TurnFacts) -> None:
-        self.turns.append(facts)
+    async def write(self, facts: TurnFacts | SessionFacts) -> None:
+        self.turns.append(facts) if isinstance(facts, TurnFacts) else self.sessions.append(facts)
 
-    async def session(self, facts: SessionFacts) -> None:
-        self.sessions.append(facts)
+    def spool(self, *written: object) -> bool:
+        return False
 
 
 @dataclass

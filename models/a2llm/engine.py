@@ -218,9 +218,10 @@ class Engine:
         return needy + [r for r in (*self.replies, *resting) if r.reads_ahead and r not in needy] if needy else []
 
     def _prompts(self) -> list[Reply]:
-        """Whose prompt is read on, first come, first served: as much as does not hold up the others."""
+        """Whose prompt is read on: as much as does not hold up those who speak, and who needs fewer passes first, so that long prompts
+        hold up no short one. Slots bound how many short ones a long one waits for."""
         chosen, room = list[Reply](), self._at_once
-        for reply in (r for r in self.replies if r.affect is None):
+        for reply in sorted((r for r in self.replies if r.affect is None), key=lambda r: -(-len(r.feed) // self._at_once)):
             if chosen and len(reply.feed) > room:
                 break
             chosen, room = [*chosen, reply], room - len(reply.feed)

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from a2llm.language import constrained
 from a2llm.language.constrained import CALL_TOKENS, CallGrammar
 from a2llm.language.schema_bounds import STRING_CHARS
 from a2llm.language.tools import Tool, choose_tools, describe, parse_tools
@@ -140,6 +142,31 @@ def test_what_clients_send(schema: dict):
 def test_what_cannot_be_kept_is_refused_clearly(schema: dict, message: str):
     with pytest.raises(ValueError, match=message):
         grammar().open(Tool("go", parameters=schema))
+
+
+def doubled(levels: int) -> dict:
+    """Each level refers twice to the next: few words that become 2 ** levels schemas."""
+    level = [{"properties": {"a": {"$ref": f"#/$defs/{n + 1}"}, "b": {"$ref": f"#/$defs/{n + 1}"}}} for n in range(levels)]
+    return {"properties": {"x": {"$ref": "#/$defs/0"}}, "$defs": {str(n): each for n, each in enumerate([*level, {"type": "boolean"}])}}
+
+
+@pytest.mark.parametrize(("schema", "message"), [
+    ({"properties": {"a": {"enum": [f"value {n}" for n in range(50_000)]}}}, "more than 1000 parts"),
+    ({"properties": {"a": {"anyOf": [{"const": n} for n in range(1000)]}}}, "more than 1000 parts"),
+    ({"properties": {f"p{n}": {"type": "boolean"} for n in range(1000)}}, "more than 1000 parts"),
+    ({"properties": {"a": {"oneOf": [{"const": n} for n in range(101)]}}}, "oneOf may have 100 schemas"),
+    (doubled(40), "more than 1000 parts"),
+])  # fmt: skip
+def test_what_is_too_large_is_refused_before_it_is_compiled(schema: dict, message: str, monkeypatch: pytest.MonkeyPatch):
+    vocabulary = grammar()
+    monkeypatch.setattr(constrained, "LLMatcher", SimpleNamespace(grammar_from_json_schema=pytest.fail))
+    with pytest.raises(ValueError, match=message):
+        vocabulary.open(Tool("go", parameters=schema))
+
+
+def test_a_large_enum_is_kept_to():
+    schema = {"properties": {"a": {"enum": [f"value {n}" for n in range(900)]}}, "required": ["a"]}
+    Draft202012Validator(schema).validate(write(Tool("go", parameters=schema), 1))
 
 
 WEATHER = {"type": "function", "name": "get_weather", "description": "Weather\n of a place.", "parameters": {

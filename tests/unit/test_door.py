@@ -14,19 +14,20 @@ class Clock:
         return self.s
 
 
-def ask(door: Door, code: Code | None = None) -> None:
-    with door.passed():
+def ask(door: Door, code: Code | None = None, tenant: str = "a") -> None:
+    with door.passed(tenant):
         if code:
             raise Problem(code, "from the model")
 
 
-def test_after_a_refusal_nobody_is_let_through_for_a_moment():
+def test_after_a_refusal_nobody_of_the_tenant_is_let_through_for_a_moment():
     clock = Clock()
     door = Door(clock)
     ask(door)
     with pytest.raises(Problem, match="from the model"):
         ask(door, Code.NO_CAPACITY)
     clock.s += SHUT_S - 0.01
+    ask(door, tenant="b")
     with pytest.raises(Problem) as refused:
         ask(door)
     assert refused.value.code is Code.NO_CAPACITY

@@ -450,18 +450,23 @@ def test_who_rests_reads_along_and_says_nothing():
 
 
 def test_a_pass_reads_so_much_of_prompts_and_no_more():
+    """And those of one who asks for much hold nobody up who asks for little."""
     backbone = CountingBackbone(tokens_at_once=48)
-    runner = engine(3, backbone=backbone)
-    short, long, last = (runner.respond(warm(runner), [UserTurn(text)], ReplyOptions(1)) for text in ("Hi", "word " * 40, "Hey"))
-    unread = len(long.feed)
-    assert len(short.feed) + len(last.feed) < 48 < unread
+    runner = engine(5, backbone=backbone)
+    much, more, first, last, half = (
+        runner.respond(warm(runner), [UserTurn(text)], ReplyOptions(1)) for text in ("word " * 70, "word " * 70, "Hi", "Hey", "word " * 18))
+    unread = len(much.feed)
+    assert len(first.feed) + len(last.feed) < 48 < len(first.feed) + len(last.feed) + len(half.feed)
+    assert len(half.feed) <= 48 < 2 * 48 < unread
     runner.step()
-    assert short.affect and (len(long.feed), last.affect) == (unread, None), "first come, first served"
+    assert first.affect and last.affect and (len(much.feed), len(more.feed), half.affect) == (unread, unread, None)
     runner.step()
-    assert (len(long.feed), last.affect) == (unread - 48, None)
-    while last.affect is None:
+    assert half.affect and len(much.feed) == unread
+    runner.step()
+    assert (len(much.feed), len(more.feed)) == (unread - 48, unread), "of two alike, the one that came first"
+    while more.affect is None:
         runner.step()
-    assert long.affect and backbone.largest <= 48 + 2, "and a token for each of the others"
+    assert much.affect and backbone.largest <= 48 + 4, "and a token for each of the others"
 
 
 def warm(runner: Engine) -> Conversation:

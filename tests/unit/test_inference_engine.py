@@ -252,6 +252,35 @@ def test_a_full_replica_refuses_within_milliseconds():
     run(scenario)
 
 
+def test_a_tenant_with_many_requests_leaves_the_next_slot_to_the_one_that_waits():
+    def wish(tenant: str, number: int, comes_back: bool = True) -> Ask:
+        return replace(ask(f"{tenant}{number}"), tenant=tenant, comes_back=comes_back)
+
+    async def refused(b: Bench, wished: Ask) -> str:
+        with pytest.raises(Refused) as error:
+            await anext(b.engine.respond(wished))
+        return str(error.value)
+
+    async def scenario():
+        async with bench(slots=2, tokens=400) as b:
+            speaking = [b.engine.respond(wish("many", number)) for number in range(2)]
+            for pieces in speaking:
+                await anext(pieces)
+            assert await refused(b, wish("many", 2)) == await refused(b, wish("one", 0)) == "all 2 slots are speaking"
+            await refused(b, wish("elsewhere", 0, comes_back=False))  # it asks another replica, so nothing is kept for it
+            await speaking[0].aclose()
+            kept = {await refused(b, wish("many", number)) for number in range(2, 20)}
+            assert kept == {"the slots that are free wait for other tenants"}
+            async with aclosing(b.engine.respond(wish("one", 0))) as pieces:
+                await anext(pieces)
+                await speaking[1].aclose()
+                async with aclosing(b.engine.respond(wish("many", 2))) as own:
+                    await anext(own)  # its share, and nobody waits
+            assert b.metrics.refused.labels("share")._value.get() == 18
+
+    run(scenario)
+
+
 def test_a_newer_response_of_the_session_ends_the_older():
     async def scenario():
         async with bench(slots=1, tokens=80) as b:

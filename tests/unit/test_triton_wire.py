@@ -23,7 +23,8 @@ ITEMS = (SystemText("Be brief."), UserTurn("Dim the light", Affect(AFFECTS[1], 0
 OPTIONS = ReplyOptions(seed=2**40, max_tokens=7, temperature=0.5, audio=False, affect=Affect(AFFECTS[2], 0.25),
                        tools=(Tool("dim", "the light", {"type": "object", "properties": {"on": {"type": "boolean"}}}),),
                        tool_choice="dim", resume=Resume((3, 4, 5), 2, 1200))  # fmt: skip
-EVERYTHING = Ask("session", "response", replace(ADA, instructions="Be kind.", baseline=Affect(AFFECTS[1], 0.125)), ITEMS, OPTIONS, True)
+EVERYTHING = Ask("session", "response", replace(ADA, instructions="Be kind.", baseline=Affect(AFFECTS[1], 0.125)), ITEMS, OPTIONS, True,
+                 "acme", 2.5, True)  # fmt: skip
 LITTLE = Ask("session", "response", ADA, (UserTurn("Hello"),))
 
 

@@ -1,18 +1,22 @@
 """A client's JSON Schema -> a narrower one of bounded size: whatever the narrow one accepts, the client's accepts too.
 
-References are put in place, objects closed, strings, lists and numbers given limits. Not a validator of values.
+References are put in place, objects closed, strings, lists and numbers given limits. Not a validator of values. How many parts a schema
+may have is bounded too, references put in place: they can make much of little.
 Keywords: JSON Schema draft 2020-12, those that a grammar can keep to; every other one is refused by name.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 Schema = dict[str, Any]
 STRING_CHARS = 200
 LIST_ITEMS = 8
 NUMBER_REACH = 10**9
+MOST_PARTS = 1000  # schemas and values of enums; compiling them takes 0.1 s
+MOST_APART = 100  # schemas of a oneOf: each is compared with each
 NUMBER_STEP = 1e-6  # six decimals: without it a grammar lets a number go on for ever
 FORMATS = ("date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
 
@@ -29,30 +33,46 @@ _OWN: dict[str, set[str]] = {  # which keywords speak about which type
 _ANYTHING = ["string", "number", "boolean", "null"]
 
 
-def bounded(schema: Any, root: Mapping[str, Any], path: str = "", within: tuple[str, ...] = ()) -> Any:
-    """The narrower schema. `root` resolves references, `within` are those being resolved.
+@dataclass
+class Size:
+    """How many parts a schema has had so far."""
+
+    parts: int = 0
+
+    def add(self, parts: int) -> None:
+        """Raises ValueError."""
+        self.parts += parts
+        if self.parts > MOST_PARTS:
+            raise ValueError(f"the schema has more than {MOST_PARTS} parts (schemas and values of enums, references put in place)")
+
+
+def bounded(schema: Any, root: Mapping[str, Any], path: str = "", within: tuple[str, ...] = (), size: Size | None = None) -> Any:
+    """The narrower schema. `root` resolves references, `within` are those being resolved, `size` is of the whole.
 
     Raises ValueError that names the place and what it cannot keep to.
     """
+    size = size or Size()
+    size.add(1)
     if isinstance(schema, bool):
-        return bounded({}, root, path, within) if schema else False
+        return bounded({}, root, path, within, size) if schema else False
     if not isinstance(schema, Mapping):
         raise ValueError(f"{path or 'the schema'} must be an object, not {type(schema).__name__}")
     plain = {key: value for key, value in schema.items() if key not in _NOTES}
 
     def inner(part: Any, name: str) -> Any:
-        return bounded(part, root, f"{path}.{name}".lstrip("."), within)
+        return bounded(part, root, f"{path}.{name}".lstrip("."), within, size)
 
     if "$ref" in plain or "allOf" in plain:
-        return _merged(plain, root, path, within)
+        return _merged(plain, root, path, within, size)
     if "anyOf" in plain or "oneOf" in plain:
         return {"anyOf": _choices(plain, path, inner)}
     if "enum" in plain or "const" in plain:
+        size.add(len(plain["enum"]) if isinstance(plain.get("enum"), list) else 0)
         return _fixed(plain, path)
     return _typed(plain, path, inner)
 
 
-def _merged(plain: Schema, root: Mapping[str, Any], path: str, within: tuple[str, ...]) -> Any:
+def _merged(plain: Schema, root: Mapping[str, Any], path: str, within: tuple[str, ...], size: Size) -> Any:
     """One schema by reference, or the only one of an allOf, with what stands beside it."""
     beside = {key: value for key, value in plain.items() if key not in ("$ref", "allOf")}
     parts = plain.get("allOf", [])
@@ -63,7 +83,7 @@ def _merged(plain: Schema, root: Mapping[str, Any], path: str, within: tuple[str
         within, parts = (*within, reference), [*parts, _resolve(reference, root, path)]
     if len(parts) != 1 or (beside and not isinstance(parts[0], Mapping)) or set(beside) & set(parts[0] if beside else ()):
         raise ValueError(f"{path or 'the schema'}: several schemas at once ($ref or allOf with others) are not supported")
-    return bounded({**parts[0], **beside} if beside else parts[0], root, path, within)
+    return bounded({**parts[0], **beside} if beside else parts[0], root, path, within, size)
 
 
 def _resolve(reference: Any, root: Mapping[str, Any], path: str) -> Any:
@@ -84,8 +104,9 @@ def _choices(plain: Schema, path: str, inner: Callable[[Any, str], Any]) -> list
     if len(plain) > 1:
         raise ValueError(f"{path or 'the schema'}: {kind} beside other keywords is not supported")
     members = [inner(member, kind) for member in plain[kind]]
-    apart = all(_apart(one, two) for i, one in enumerate(members) for two in members[:i])
-    if kind == "oneOf" and not apart:
+    if kind == "oneOf" and len(members) > MOST_APART:
+        raise ValueError(f"{path or 'the schema'}: oneOf may have {MOST_APART} schemas; use anyOf")
+    if kind == "oneOf" and not all(_apart(one, two) for i, one in enumerate(members) for two in members[:i]):
         raise ValueError(f"{path or 'the schema'}: more than one of oneOf could hold at once; use anyOf")
     return members
 

@@ -16,11 +16,12 @@ from a2llm.language.generate import pad_right
 from a2llm.language.items import Item, UserTurn
 from a2llm.language.runtime import Backbone
 from a2llm.language.tokenizer import TextTokenizer
-from a2llm.language.tools import AUTO, Tool
+from a2llm.language.tools import AUTO, DESCRIPTION_CHARS, Tool
 
 TALK = "The user makes conversation."
 CALL_MARGIN = 1.5  # nats by which wanting a tool must explain the words better than talking does
 _LONGEST = 96  # tokens of what the user said; the end counts
+_SETTING_CHARS = 600  # of the instructions, and of what a tool is for: all rows are read at once, while nobody else is served
 
 
 class ToolUse:
@@ -55,7 +56,7 @@ class ToolJudge:
 
     def wanted(self, tools: Sequence[Tool], instructions: str, text: str) -> Tool | None:
         """The tool that the user's words ask for; None where they rather talk."""
-        scores = self._scores([*(_wish(tool) for tool in tools), TALK, instructions], text)
+        scores = self._scores([*(_wish(tool) for tool in tools), TALK, instructions[:_SETTING_CHARS]], text)
         best = max(range(len(tools)), key=lambda i: scores[i])
         return tools[best] if scores[best] - max(scores[-2:]) > CALL_MARGIN else None
 
@@ -89,4 +90,4 @@ class ToolJudge:
 
 def _wish(tool: Tool) -> str:
     name = " ".join(tool.name.replace("-", "_").split("_"))
-    return f"The user asks the assistant to {name}: {tool.description}".rstrip(": ")
+    return f"The user asks the assistant to {name}: {tool.description[:DESCRIPTION_CHARS]}".rstrip(": ")

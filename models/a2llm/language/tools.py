@@ -12,7 +12,7 @@ from typing import Any
 NONE, AUTO, REQUIRED = "none", "auto", "required"
 CALL_OPENING = "<tool_call>"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_DESCRIPTION_CHARS = 120  # of what a client writes about a tool; a small model follows short texts
+DESCRIPTION_CHARS = 120  # of what a client writes about a tool; a small model follows short texts
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def describe(tools: tuple[Tool, ...]) -> str:
 
 
 def _purpose(tool: Tool) -> str:
-    text = " ".join(tool.description.split())[:_DESCRIPTION_CHARS]
+    text = " ".join(tool.description.split())[:DESCRIPTION_CHARS]
     return f": {text}" if text else ""
 
 

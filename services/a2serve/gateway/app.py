@@ -74,7 +74,10 @@ def _bounds(settings: GatewaySettings) -> RequestBounds:
 
 
 def _grpc(settings: GatewaySettings) -> InferenceClient:
-    return GrpcInference(settings.inference, application=settings.inference_application)
+    tenants = TenantFile(settings.tenants_file)
+    return GrpcInference(
+        settings.inference, application=settings.inference_application, weight=lambda tenant: tenants.content.limits(tenant).weight
+    )
 
 
 @asynccontextmanager
@@ -88,9 +91,10 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         if words := parts.transcript_table:
             into_sql = OutboxSender(parts.redis, lambda: words, _replica_name(parts.settings), redis_keys.TRANSCRIPTS)
             await ending.enter_async_context(running(into_sql.run(), "transcripts"))
+        await ending.enter_async_context(running(parts.spool.run(parts.late_writes.deliver), "spool"))
         await ending.enter_async_context(running(Settling(parts.redis, parts.settings.lost_after_s).run(), "settling"))
         await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
-        gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime)
+        gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime, parts.spool)
         await ending.enter_async_context(running(every(GAUGES_S, gauges.read), "gauges"))
         await ending.enter_async_context(running(every(GAUGES_S, parts.dependencies.look), "dependencies"))
         await ending.enter_async_context(running(parts.loop_lag.run(), "loop lag"))

@@ -1,8 +1,10 @@
 """Everything a running gateway holds, built once by `app` and found from a request with `parts_of`."""
 
 import asyncio
+import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import httpx
@@ -23,9 +25,11 @@ from a2serve.gateway.readiness import Dependencies, LoopLag
 from a2serve.gateway.realtime.response_metrics import ResponseMetrics
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state.idempotency import Idempotency
+from a2serve.gateway.state.late_writes import LateWrites
 from a2serve.gateway.state.outbox import Outbox
 from a2serve.gateway.state.personas import InferenceWithPersonas, Personas
 from a2serve.gateway.state.redis_client import BoundedRedis
+from a2serve.gateway.state.spool import Spool, names_redis
 from a2serve.gateway.state.store import SessionStore
 from a2serve.gateway.state.transcripts import Transcripts, TranscriptTable
 from a2serve.gateway.state.usage import UsageReader
@@ -82,6 +86,15 @@ class GatewayParts:
         return Outbox(self.redis)
 
     @cached_property
+    def spool(self) -> Spool:
+        folder = self.settings.spool_folder or Path(tempfile.gettempdir()) / "a2-spool"
+        return Spool(folder / names_redis(self.settings.redis_url), self.settings.spool_bytes)
+
+    @cached_property
+    def late_writes(self) -> LateWrites:
+        return LateWrites(self.redis, self.sessions, self.spool)
+
+    @cached_property
     def transcript_table(self) -> TranscriptTable | None:
         return TranscriptTable(self.settings.transcript_database) if self.settings.transcript_database else None
 
@@ -123,6 +136,7 @@ class GatewayParts:
             await self.raw_inference.close()
         self.usage.close()
         self.transcripts.close()
+        self.spool.close()
         await asyncio.to_thread(self.tracing.shutdown)
 
     def refuse_while_draining(self) -> None:

@@ -59,6 +59,10 @@ class GatewaySettings(RedisAccess, KafkaAccess):
         default=0, ge=0, description="the same of one address (0: no bound, as behind a load balancer, which is one address)"
     )
     session_ttl_s: int = Field(default=3600, ge=60, description="a session nobody uses is forgotten after this long")
+    spool_folder: Path | None = Field(
+        default=None, description="what Redis does not take waits here; empty: a2-spool in the system's folder for temporary files"
+    )
+    spool_bytes: int = Field(default=64 << 20, ge=0, description="largest spool of a process; what does not fit is lost and counted")
     lost_after_s: float = Field(
         default=30.0, ge=2, description="a gateway that says nothing for so long is lost; another one settles for its sockets"
     )

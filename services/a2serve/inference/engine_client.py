@@ -10,6 +10,7 @@ from typing import Protocol
 
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.exchange import Ask, Piece, Refused
+from a2serve.inference.fair_share import FairShare, Party
 from a2serve.inference.mailbox import Mailbox
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.slots import SlotsFull, SlotTable
@@ -49,6 +50,7 @@ class _Current:
 
     mailbox: Mailbox
     started_s: float
+    tenant: str = ""
     began: bool = False  # a piece has come
 
 
@@ -58,6 +60,7 @@ class LocalEngine:
     def __init__(self, host: EngineHost, slots: int, metrics: Metrics) -> None:
         self._host, self._table, self._metrics = host, SlotTable(slots), metrics
         self._current: dict[str, _Current] = {}
+        self._shares = FairShare(slots, time.perf_counter)
         self._mean_s = _USUAL_RESPONSE_S
         metrics.queue.set_function(lambda: host.waiting)
         self._show()
@@ -100,19 +103,33 @@ class LocalEngine:
         return known
 
     def _admit(self, ask: Ask, mailbox: Mailbox) -> tuple[_Current, str | None]:
-        """Take a slot; returns also the session that loses it. Raises Refused, for want of speed only what does not go on from
-        elsewhere."""
-        if self._crowded and not ask.options.resume:
-            self._metrics.refused.labels("overloaded").inc()
-            raise Refused("those who speak need all of this replica's speed", self._retry_after_ms())
+        """Take a slot; returns also the session that loses it. Raises Refused; what goes on from elsewhere only for want of a slot."""
+        party = Party(ask.session_id, ask.tenant, ask.tenant_weight)
+        if not ask.options.resume:
+            self._require_room(party, ask.comes_back)
         try:
             evicted = self._table.take(ask.session_id)
         except SlotsFull as error:
-            self._metrics.refused.labels("full").inc()
-            raise Refused(str(error), self._retry_after_ms()) from None
-        current = self._current[ask.session_id] = _Current(mailbox, time.perf_counter())
+            raise self._refused("full", str(error), party, ask.comes_back and not ask.options.resume) from None
+        self._shares.taken(party)
+        current = self._current[ask.session_id] = _Current(mailbox, time.perf_counter(), ask.tenant)
         self._show()
         return current, evicted
+
+    def _require_room(self, party: Party, comes_back: bool) -> None:
+        """Raises Refused where another response would disturb those that are spoken to, or take what others wait for."""
+        if self._crowded:
+            raise self._refused("overloaded", "those who speak need all of this replica's speed", party, comes_back)
+        others = [current.tenant for session, current in self._current.items() if session != party.session_id]
+        if len(others) < self._table.size and not self._shares.may_take(party, others):
+            raise self._refused("share", "the slots that are free wait for other tenants", party, comes_back)
+
+    def _refused(self, reason: str, message: str, party: Party, comes_back: bool) -> Refused:
+        wait_ms = self._retry_after_ms()
+        if comes_back:
+            self._shares.claim(party, wait_ms / 1000)
+        self._metrics.refused.labels(reason).inc()
+        return Refused(message, wait_ms)
 
     @property
     def _crowded(self) -> bool:

@@ -33,7 +33,10 @@ class EngineDown(RuntimeError):
 
 @dataclass(frozen=True)
 class Ask:
-    """One response that is asked for: the whole conversation, and the wishes. arrived_s: of perf_counter."""
+    """One response that is asked for: the whole conversation, and the wishes. arrived_s: of perf_counter.
+
+    tenant_weight: its share of the slots against other tenants'. comes_back: who is refused asks here again, not elsewhere.
+    """
 
     session_id: str
     response_id: str
@@ -41,6 +44,9 @@ class Ask:
     items: tuple[Item, ...]
     options: ReplyOptions = field(default_factory=ReplyOptions)
     burst: bool = False
+    tenant: str = ""
+    tenant_weight: float = 1.0
+    comes_back: bool = False
     arrived_s: float = field(default_factory=time.perf_counter)
 
 

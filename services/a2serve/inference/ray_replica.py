@@ -33,7 +33,6 @@ from a2serve.telemetry.setup import start_tracing
 
 PLACE_PATIENCE_S = 30.0  # a replica that drains still has its place
 REPLICA_KEY = "replica"  # trailing metadata
-LAST_PLACE = "last-place"  # metadata of a caller that will not ask another replica
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +79,7 @@ class AvatarReplica:
                         first = False
                     yield packet
         except EXPECTED as error:
-            if isinstance(error, Refused) and (LAST_PLACE, "1") in grpc_context.invocation_metadata():
+            if isinstance(error, Refused) and request.comes_back:  # it was the last place
                 self._load.refused()
             self._end(grpc_context, error)
 

@@ -63,6 +63,7 @@ def write_ask(ask: Ask) -> pb.RespondRequest:
         affect_baseline=write_affect(persona.baseline), items=[_item(item) for item in ask.items], audio=options.audio,
         motion_hz=FrameClock().motion_hz, tools_json=_tools_json(options.tools), tool_choice=options.tool_choice,
         max_output_tokens=options.max_tokens or 0, seed=options.seed, temperature=options.temperature, burst=ask.burst,
+        tenant=ask.tenant, tenant_weight=ask.tenant_weight, comes_back=ask.comes_back,
         affect=None if options.affect is None else write_affect(options.affect),
         resume=pb.Resume(**asdict(options.resume)) if options.resume else None,
     )  # fmt: skip

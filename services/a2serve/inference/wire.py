@@ -12,11 +12,10 @@ from a2llm.rig import get_rig
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.inference.ears import Hearing, Sound
 from a2serve.inference.exchange import Ask, Finish, Piece, Usage
+from a2serve.inference.limits import check_sizes
 from a2serve.inference.model import Facts
 from a2serve.inference.motion import Floats, MotionStream, check_target, known_before, rigs, to_f16, to_pcm16
 
-MOST_ITEMS = 1000
-MOST_CHARACTERS = 200_000  # of all items together
 _REASONS = {"completed": pb.Done.COMPLETED, "max_output_tokens": pb.Done.MAX_OUTPUT_TOKENS, "cancelled": pb.Done.CANCELLED,
             "content": pb.Done.CONTENT}  # fmt: skip
 DEFAULT_RIG = "arkit61"
@@ -26,10 +25,12 @@ def read_ask(request: pb.RespondRequest, facts: Facts) -> Ask:
     """Raises ValueError with one sentence, or RigUnavailable."""
     if not request.session_id or not request.response_id:
         raise ValueError("session_id and response_id are needed")
+    check_sizes(request, facts.context_tokens)
     if request.motion_hz:
         check_target(request.rig or DEFAULT_RIG, request.motion_hz, facts.flame)
     options = _options(request, _resume(request, facts) if request.HasField("resume") else None)
-    return Ask(request.session_id, request.response_id, _persona(request, facts), _items(request), options, request.burst)
+    return Ask(request.session_id, request.response_id, _persona(request, facts), _items(request), options, request.burst,
+               request.tenant, request.tenant_weight or 1.0, request.comes_back)  # fmt: skip
 
 
 def _options(request: pb.RespondRequest, resume: Resume | None) -> ReplyOptions:
@@ -65,8 +66,6 @@ def _persona(request: pb.RespondRequest, facts: Facts) -> Persona:
 
 
 def _items(request: pb.RespondRequest) -> tuple[Item, ...]:
-    if len(request.items) > MOST_ITEMS or sum(len(item.text) for item in request.items) > MOST_CHARACTERS:
-        raise ValueError(f"a conversation may have {MOST_ITEMS} items and {MOST_CHARACTERS} characters")
     return tuple(_item(item) for item in request.items)
 
 

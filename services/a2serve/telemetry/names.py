@@ -45,7 +45,7 @@ METRIC_INFERENCE_BATCH: Final = "a2_inference_batch_responses"  # responses in a
 METRIC_INFERENCE_QUEUE: Final = "a2_inference_queue_commands"  # gauge
 METRIC_INFERENCE_KV_TOKENS: Final = "a2_inference_kv_tokens"  # gauge
 METRIC_INFERENCE_KV_BYTES: Final = "a2_inference_kv_bytes"  # gauge: memory that those tokens take
-METRIC_INFERENCE_REFUSED: Final = "a2_inference_refused"  # counter; reason: full | overloaded | draining | failed
+METRIC_INFERENCE_REFUSED: Final = "a2_inference_refused"  # counter; reason: full | share | overloaded | draining | failed
 METRIC_INFERENCE_RESPONSES: Final = "a2_inference_responses"  # counter; reason: completed | ... | failed
 METRIC_INFERENCE_TOKENS: Final = "a2_inference_tokens"  # counter; kind: input | cached | output_text
 METRIC_INFERENCE_AUDIO_SECONDS: Final = "a2_inference_audio_seconds"  # counter: speech made
@@ -93,6 +93,8 @@ METRIC_GATEWAY_PHASE_SECONDS: Final = "a2_gateway_phase_seconds"  # phase, versi
 METRIC_GATEWAY_UNDERRUNS: Final = "a2_gateway_underruns"  # counter: responses whose player ran dry, as the gateway reckons it
 METRIC_GATEWAY_OUTBOX: Final = "a2_gateway_outbox_records"  # gauge: records the broker has not acknowledged
 METRIC_GATEWAY_OUTBOX_FAILURES: Final = "a2_gateway_outbox_failures"  # gauge: failed deliveries in a row
+METRIC_GATEWAY_SPOOL_BYTES: Final = "a2_gateway_spool_bytes"  # gauge: what Redis does not take waits on disk
+METRIC_GATEWAY_SPOOL_DROPPED: Final = "a2_gateway_spool_dropped"  # gauge that only grows: entries that are lost
 METRIC_GATEWAY_DEPENDENCY_UP: Final = "a2_gateway_dependency_up"  # gauge; dependency: redis | inference; 1: it answers
 METRIC_GATEWAY_LOOP_LAG_SECONDS: Final = "a2_gateway_loop_lag_seconds"  # histogram: how late the event loop wakes a sleeper
 

@@ -17,8 +17,7 @@ from a2serve.inference.settings import InferenceSettings
 from a2serve.recorder.settings import RecorderSettings
 
 # Other than the program's own default, because there is a cluster around it.
-ON_PURPOSE = {"drain_s": "sessions of a whole gateway, not of a terminal", "device": "a pod knows whether it has a GPU; auto would look",
-              "ear_workers": "a worker asks for CPUs for so many"}  # fmt: skip
+ON_PURPOSE = {"drain_s": "sessions of a whole gateway, not of a terminal", "device": "a pod knows whether it has a GPU; auto would look"}
 
 
 @pytest.fixture(scope="module")

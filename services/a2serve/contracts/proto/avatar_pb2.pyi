@@ -106,7 +106,7 @@ class Resume(_message.Message):
     def __init__(self, tokens: _Optional[_Iterable[int]] = ..., words: _Optional[int] = ..., samples: _Optional[int] = ...) -> None: ...
 
 class RespondRequest(_message.Message):
-    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline", "resume")
+    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline", "resume", "tenant_weight", "comes_back")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +125,8 @@ class RespondRequest(_message.Message):
     BURST_FIELD_NUMBER: _ClassVar[int]
     AFFECT_BASELINE_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
+    TENANT_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    COMES_BACK_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     response_id: str
     tenant: str
@@ -143,7 +145,9 @@ class RespondRequest(_message.Message):
     burst: bool
     affect_baseline: Affect
     resume: Resume
-    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ...) -> None: ...
+    tenant_weight: float
+    comes_back: bool
+    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., tenant_weight: _Optional[float] = ..., comes_back: _Optional[bool] = ...) -> None: ...
 
 class Motion(_message.Message):
     __slots__ = ("rig", "hz", "first_frame", "frames", "values_f16")

@@ -10,22 +10,22 @@ SHUT_S = 0.25  # a client that was refused is told to stay away longer than that
 
 
 class Door:
-    """Shut for a moment whenever the model had no room: who comes meanwhile is refused at once, at the cost of nobody who speaks.
-
-    `clock` tells seconds.
+    """Shut for a moment to a tenant for which the model had no room: who comes meanwhile is refused at once, at the cost of nobody who
+    speaks. Other tenants ask the model, which may keep a place for them. `clock` tells seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._opens_s = clock, 0.0
+        self._clock, self._opens_s = clock, dict[str, float]()  # by tenant
 
     @contextmanager
-    def passed(self) -> Generator[None]:
+    def passed(self, tenant: str) -> Generator[None]:
         """What is done inside asks the model. Raises Problem(no_capacity) before that where it is known to have no room."""
-        if self._clock() < self._opens_s:
+        if self._clock() < self._opens_s.get(tenant, 0.0):
             raise Problem(Code.NO_CAPACITY, "every slot speaks")
         try:
             yield
         except Problem as problem:
             if problem.code is Code.NO_CAPACITY:
-                self._opens_s = self._clock() + SHUT_S
+                now_s = self._clock()
+                self._opens_s = {name: at_s for name, at_s in self._opens_s.items() if at_s > now_s} | {tenant: now_s + SHUT_S}
             raise

@@ -43,6 +43,7 @@ class Limits(BaseModel):
     requests_per_minute: int = Field(default=600, ge=1, description="REST requests, opened sockets and responses on sockets")
     burst_requests: int = Field(default=60, ge=1, description="requests at once before the rate counts")
     transcripts_days: int = Field(default=0, ge=0, le=3650, description="for how many days what is said is kept in SQL; 0: not at all")
+    weight: float = Field(default=1.0, gt=0, le=1000, description="share of the model's slots, against other tenants that want some")
 
 
 class ApiKey(BaseModel):

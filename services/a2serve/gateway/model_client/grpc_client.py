@@ -5,7 +5,7 @@ A replica that is lost is left for another one, in mid-sentence too (`continuing
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, contextmanager, suppress
 from functools import cached_property
 from typing import Any
@@ -53,13 +53,15 @@ _CODES = {
 
 
 class GrpcInference:
-    """One channel for all sessions. `application` names the app where several share an ingress (Ray Serve).
+    """One channel for all sessions. `application` names the app where several share an ingress (Ray Serve). `weight`: of a tenant, by
+    which it shares the slots with others.
 
     `target`: host:port, or "ipv4:host:port,host:port" for hosts of which the next one takes over when one is gone.
     """
 
-    def __init__(self, target: str, *, application: str = "", channel: grpc.aio.Channel | None = None) -> None:
-        self._target, self._given, self._application = target, channel, application
+    def __init__(self, target: str, *, application: str = "", channel: grpc.aio.Channel | None = None,
+                 weight: Callable[[str], float] = lambda tenant: 1.0) -> None:
+        self._target, self._given, self._application, self._weight = target, channel, application, weight
         self._keys = AffinityKeys()
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -97,12 +99,21 @@ class GrpcInference:
             except Problem as problem:
                 if not self._is_for_another(problem, progress.packets > 0):
                     raise
-                self._keys.move(request.session_id)
                 if progress.packets > before:
                     progress.lose(problem)
                     search = Search(self._places, PATIENCE_S)
                     log.warning("a response was lost and goes on elsewhere", extra={"response_id": request.response_id})
-                await search.another(problem)
+                await self._leave(request.session_id, problem, search)
+
+    async def _leave(self, session_id: str, problem: Problem, search: Search) -> None:
+        """On to another replica; not from the last one that is full: who comes back has a claim there. Raises `problem`."""
+        try:
+            await search.another(problem)
+        except Problem:
+            if problem.code is not Code.NO_CAPACITY:
+                self._keys.move(session_id)
+            raise
+        self._keys.move(session_id)
 
     def _is_for_another(self, problem: Problem, begun: bool) -> bool:
         full = problem.code is Code.NO_CAPACITY and (begun or bool(self._application))
@@ -113,9 +124,9 @@ class GrpcInference:
         return PLACES if self._application else HOSTS
 
     async def _respond(self, request: ResponseRequest, *, last: bool) -> AsyncGenerator[Packet, None]:
-        """`last`: no other replica will be asked, which those count who decide on their number."""
-        metadata = (*self._metadata(request.session_id), *([("last-place", "1")] if last else []))
-        call = self._stub.Respond(messages.respond_request(request), timeout=RESPONSE_TIMEOUT_S, metadata=metadata)
+        """`last`: no other replica will be asked, so whoever is refused comes back to this one."""
+        message = messages.respond_request(request, self._weight(request.tenant), comes_back=last or not self._application)
+        call = self._stub.Respond(message, timeout=RESPONSE_TIMEOUT_S, metadata=self._metadata(request.session_id))
         ended = False
         try:
             with _problems():

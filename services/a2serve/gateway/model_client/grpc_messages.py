@@ -42,12 +42,14 @@ _STATES = {
 }
 
 
-def respond_request(request: ResponseRequest) -> pb.RespondRequest:
+def respond_request(request: ResponseRequest, tenant_weight: float = 1.0, comes_back: bool = False) -> pb.RespondRequest:
     """RespondRequest of a request."""
     return pb.RespondRequest(
         session_id=request.session_id,
         response_id=request.response_id,
         tenant=request.tenant,
+        tenant_weight=tenant_weight,
+        comes_back=comes_back,
         persona=request.persona,
         instructions=request.instructions,
         items=[_item(item) for item in request.items],

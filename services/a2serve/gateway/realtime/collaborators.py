@@ -153,6 +153,10 @@ class Conversations(Protocol):
         """All is written: the checkpoint is not needed any more."""
         ...
 
+    def spool(self, identity: Identity, written: SavedSession | Change, /) -> bool:
+        """Keep it on disk until it can be written; false where that cannot be. Then it has left, too."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TurnFacts:
@@ -206,10 +210,16 @@ class SessionFacts:
 
 
 class Records(Protocol):
-    """Who writes what happened (outbox, then Kafka). Calls may raise StoreUnavailable."""
+    """Who writes what happened (outbox, then Kafka)."""
 
-    async def turn(self, facts: TurnFacts) -> None: ...
-    async def session(self, facts: SessionFacts) -> None: ...
+    async def write(self, facts: TurnFacts | SessionFacts) -> None:
+        """Raises StoreUnavailable."""
+        ...
+
+    def spool(self, facts: TurnFacts | SessionFacts, /) -> bool:
+        """Keep it on disk until it can be written; false where that cannot be."""
+        ...
+
     def of_turn(self, facts: TurnFacts) -> list[RecordBase]: ...
     def of_session(self, facts: SessionFacts) -> list[RecordBase]: ...
 

@@ -160,6 +160,9 @@ class _Held:
 
     async def leave(self, identity: Identity) -> None: ...
 
+    def spool(self, identity: Identity, written: SavedSession | Change) -> bool:
+        return True
+
 
 class _TurnsOnly:
     """`Records`: a session is created once, not opened with every turn."""
@@ -167,10 +170,12 @@ class _TurnsOnly:
     def __init__(self, parts: Collaborators) -> None:
         self._records = parts.records
 
-    async def turn(self, facts: TurnFacts) -> None:
-        await self._records.turn(facts)
+    async def write(self, facts: TurnFacts | SessionFacts) -> None:
+        if isinstance(facts, TurnFacts):
+            await self._records.write(facts)
 
-    async def session(self, facts: SessionFacts) -> None: ...
+    def spool(self, facts: TurnFacts | SessionFacts) -> bool:
+        return isinstance(facts, SessionFacts) or self._records.spool(facts)
 
     def of_turn(self, facts: TurnFacts) -> list[RecordBase]:
         return self._records.of_turn(facts)

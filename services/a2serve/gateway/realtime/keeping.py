@@ -4,8 +4,9 @@ What waits to be written is noted by id, not copied, and goes as one write: an i
 """
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from a2serve.gateway.realtime.item_log import Entry, entries, is_long, removal
 RETRY_PAUSE_S = 0.5
 DRAIN_S = 5.0
 SPEAKING_BEAT_S = 0.5  # so much of an answer may be forgotten with its gateway
+log = logging.getLogger(__name__)
 
 
 class Kept(Protocol):
@@ -59,7 +61,7 @@ class Keeper:
         self._removed: list[str] = []
         self._settings, self._whole, self._noted = False, fresh, fresh
         self._log_entries = stored_items
-        self._records: deque[Callable[[], Awaitable[None]]] = deque()
+        self._records: deque[TurnFacts | SessionFacts] = deque()
         self._news = asyncio.Event()
         self._doing: asyncio.Task[None] | None = None
         self.gone = asyncio.Event()
@@ -93,11 +95,11 @@ class Keeper:
 
     def turn(self, facts: TurnFacts) -> None:
         """A response ended."""
-        self._record(lambda: self._parts.records.turn(facts))
+        self._record(facts)
 
     def session(self, facts: SessionFacts) -> None:
         """The session began or ended."""
-        self._record(lambda: self._parts.records.session(facts))
+        self._record(facts)
 
     async def run(self) -> None:
         """Until cancelled; what is being written then goes on, and `drain` waits for it. Where nothing is new, a checkpoint."""
@@ -108,12 +110,15 @@ class Keeper:
             await asyncio.shield(self._doing)
 
     async def drain(self) -> None:
-        """What is still to be written, for a bounded time; for the end of a session."""
-        async with asyncio.timeout(DRAIN_S):
-            if self._doing:
-                await self._doing
-            await self._finish()
-            await self._parts.conversations.leave(self._identity)
+        """What is still to be written, for a bounded time; for the end of a session. What cannot be written then is spooled."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                if self._doing:
+                    await self._doing
+                await self._finish()
+                await self._parts.conversations.leave(self._identity)
+        except (TimeoutError, StoreUnavailable):
+            self._spool()
 
     async def _news_or_beat(self) -> None:
         beat_s = SPEAKING_BEAT_S if self._session.speaks else self._parts.limits.lost_after_s / 3
@@ -122,8 +127,18 @@ class Keeper:
                 await self._news.wait()
         self._noted = True
 
-    def _record(self, write: Callable[[], Awaitable[None]]) -> None:
-        self._records.append(write)
+    def _spool(self) -> None:
+        """Also where all but the leaving was written: that it left is news, too."""
+        left = [facts for facts in self._records if not self._parts.records.spool(facts)]
+        session, written = self._session, None
+        if not self.gone.is_set():
+            written = session.saved() if self._whole else self._change(self._items, self._removed, self._settings)
+        kept = written is None or self._parts.conversations.spool(self._identity, written)
+        level = logging.WARNING if kept and not left else logging.ERROR
+        log.log(level, "the store did not answer at the end of a session", extra={"records_lost": len(left), "items_lost": not kept})
+
+    def _record(self, facts: TurnFacts | SessionFacts) -> None:
+        self._records.append(facts)
         self._news.set()
 
     def _note(self) -> None:
@@ -146,7 +161,7 @@ class Keeper:
     async def _write_records(self) -> None:
         """A record that may have been written is written again: its id tells."""
         while self._records:
-            await self._records[0]()
+            await self._parts.records.write(self._records[0])
             self._records.popleft()
 
     async def _write(self) -> None:
@@ -172,7 +187,10 @@ class Keeper:
 
     async def _append(self, items: dict[str, None], removed: list[str], settings: bool) -> bool:
         """False where it lapsed while nobody said anything, or where the log has grown long: then all of it is to be written."""
-        change = self._session.change(lambda now: [*map(removal, removed), *entries(now, items)], settings=settings)
+        change = self._change(items, removed, settings)
         self._log_entries += len(change.entries)
         kept = await self._parts.conversations.append(self._identity, change)
         return kept and not is_long(self._log_entries, change.stored_items)
+
+    def _change(self, items: dict[str, None], removed: list[str], settings: bool) -> Change:
+        return self._session.change(lambda now: [*map(removal, removed), *entries(now, items)], settings=settings)

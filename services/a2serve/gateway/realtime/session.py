@@ -181,7 +181,7 @@ class Session:
             async with asyncio.timeout(RELEASE_S):
                 await self._parts.inference.release(self.identity.session_id)
         except TimeoutError:
-            log.warning("session %s: store or inference did not answer at its end", self.identity.session_id)
+            log.warning("session %s: inference did not answer at its end", self.identity.session_id)
         except Problem as problem:
             log.info("session %s: release: %s", self.identity.session_id, problem)
 

@@ -27,6 +27,7 @@ from a2serve.gateway.realtime.collaborators import (
 )
 from a2serve.gateway.realtime.socket import Grant, RealtimeService, no_such_session
 from a2serve.gateway.rest.dependencies import count_request, identify
+from a2serve.gateway.state.late_writes import LateWrites
 from a2serve.gateway.state.records_sink import OutboxRecords
 from a2serve.gateway.state.store import SessionStore
 
@@ -37,8 +38,8 @@ COUNT_S = 0.25  # an answer waits no longer for its being counted
 class KeptSessions:
     """`Conversations` over the store, with errors as sessions know them."""
 
-    def __init__(self, store: SessionStore) -> None:
-        self._store = store
+    def __init__(self, store: SessionStore, late: LateWrites) -> None:
+        self._store, self._late = store, late
 
     async def claim(self, identity: Identity) -> SavedSession | None:
         try:
@@ -63,6 +64,9 @@ class KeptSessions:
             await self._store.leave(identity.tenant, identity.session_id, identity.holder)
         except RedisError as error:
             raise StoreUnavailable from error
+
+    def spool(self, identity: Identity, written: SavedSession | Change) -> bool:
+        return self._late.session(identity, written)
 
 
 class SocketAllowance:
@@ -89,9 +93,10 @@ def collaborators(parts: GatewayParts) -> Collaborators:
         max_session_ms=parts.settings.session_max_s * 1000, go_away_ms=min(30_000, int(parts.settings.drain_s * 1000)),
         lost_after_s=parts.settings.lost_after_s,
     )
-    records = OutboxRecords(parts.outbox, parts.transcripts, lambda: parts.inference.revision)
+    records = OutboxRecords(parts.outbox, parts.transcripts, parts.late_writes, lambda: parts.inference.revision)
     tracer = parts.tracing.get_tracer("a2serve.gateway")
-    return Collaborators(parts.inference, KeptSessions(parts.sessions), records, limits, tracer=tracer, metrics=parts.response_metrics)
+    conversations = KeptSessions(parts.sessions, parts.late_writes)
+    return Collaborators(parts.inference, conversations, records, limits, tracer=tracer, metrics=parts.response_metrics)
 
 
 def realtime_service(parts: GatewayParts) -> RealtimeService:

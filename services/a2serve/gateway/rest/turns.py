@@ -57,7 +57,7 @@ async def create_turn(
 
 async def _turn(parts: GatewayParts, caller: Principal, session_id: str, body: TurnCreate) -> Response:
     parts.refuse_while_draining()
-    with parts.door.passed():
+    with parts.door.passed(caller.tenant):
         return await _ask(parts, caller, session_id, body)
 
 

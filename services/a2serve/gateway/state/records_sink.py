@@ -12,6 +12,8 @@ from a2serve.contracts.records import RecordBase, SessionRecord, TurnRecord, Usa
 from a2serve.gateway import request_context
 from a2serve.gateway.model_client.interface import Usage
 from a2serve.gateway.realtime.collaborators import SessionFacts, StoreUnavailable, TurnFacts
+from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.late_writes import LateWrites
 from a2serve.gateway.state.outbox import Outbox
 from a2serve.gateway.state.transcripts import Transcripts
 
@@ -19,20 +21,24 @@ from a2serve.gateway.state.transcripts import Transcripts
 class OutboxRecords:
     """One per gateway. `model` tells the revision that answers now. What was said goes another way than the records."""
 
-    def __init__(self, outbox: Outbox, transcripts: Transcripts, model: Callable[[], str] = str) -> None:
-        self._outbox, self._transcripts, self._model = outbox, transcripts, model
+    def __init__(self, outbox: Outbox, transcripts: Transcripts, late: LateWrites, model: Callable[[], str] = str) -> None:
+        self._outbox, self._transcripts, self._late, self._model = outbox, transcripts, late, model
 
-    async def turn(self, facts: TurnFacts) -> None:
-        """The turn and what it cost, both or neither."""
-        await self._write(self.of_turn(facts))
+    async def write(self, facts: TurnFacts | SessionFacts) -> None:
+        """The turn and what it cost, both or neither; or that a socket was opened, or closed and how long it was open."""
         try:
-            await self._transcripts.keep(facts, request_context.current().end_user_id)
+            await self._outbox.write(*self._of(facts))
+            if isinstance(facts, TurnFacts):
+                await self._transcripts.keep(facts, request_context.current().end_user_id)
         except RedisError as error:
-            raise StoreUnavailable from error
+            if not self.spool(facts):
+                raise StoreUnavailable from error
 
-    async def session(self, facts: SessionFacts) -> None:
-        """That a socket was opened, or closed and how long it was open."""
-        await self._write(self.of_session(facts))
+    def spool(self, facts: TurnFacts | SessionFacts) -> bool:
+        """Redis is away, so it waits on disk. False: it does not."""
+        words = self._transcripts.row(facts, request_context.current().end_user_id) if isinstance(facts, TurnFacts) else b""
+        kept = not words or self._late.stream(redis_keys.TRANSCRIPTS, [("", facts.session_id, words.decode())])
+        return self._late.records(self._of(facts)) and kept
 
     def of_turn(self, facts: TurnFacts) -> list[RecordBase]:
         """A response that was refused cost nothing, and is no row of the bill."""
@@ -42,11 +48,8 @@ class OutboxRecords:
     def of_session(self, facts: SessionFacts) -> list[RecordBase]:
         return [_session(facts), *([_open_time(facts, self._model())] if facts.event == "closed" else [])]
 
-    async def _write(self, records: list[RecordBase]) -> None:
-        try:
-            await self._outbox.write(*records)
-        except RedisError as error:
-            raise StoreUnavailable from error
+    def _of(self, facts: TurnFacts | SessionFacts) -> list[RecordBase]:
+        return self.of_turn(facts) if isinstance(facts, TurnFacts) else self.of_session(facts)
 
 
 def _session(facts: SessionFacts) -> SessionRecord:

@@ -79,18 +79,23 @@ class Transcripts:
 
     async def keep(self, facts: TurnFacts, end_user_id: str) -> None:
         """Where the tenant asks for it. Raises RedisError."""
+        if row := self.row(facts, end_user_id):
+            await self._redis.xadd(redis_keys.TRANSCRIPTS, {TOPIC: b"", KEY: facts.session_id, VALUE: row})
+
+    def row(self, facts: TurnFacts, end_user_id: str) -> bytes:
+        """What is kept, as JSON; empty where nothing is."""
         days = self._days(facts.tenant)
         if days and self._table is None:
             self._tell(facts.tenant)
         if not days or self._table is None or not (facts.user_text or facts.avatar_text):
-            return
+            return b""
         at = _utc_now()
         row = {
             "response_id": facts.response_id, "tenant": facts.tenant, "session_id": facts.session_id, "end_user_id": end_user_id,
             "at": at, "delete_after": at + timedelta(days=days), "user_text": _storable(facts.user_text),
             "avatar_text": _storable(facts.avatar_text),
         }  # fmt: skip
-        await self._redis.xadd(redis_keys.TRANSCRIPTS, {TOPIC: b"", KEY: facts.session_id, VALUE: orjson.dumps(row)})
+        return orjson.dumps(row)
 
     async def erase(self, tenant: str, session_id: str) -> bool:
         """Whether there was any. Raises RedisError, SQLAlchemyError; repeat it then."""

@@ -1,0 +1,83 @@
+"""How tenants share a replica's slots: any of them may use what nobody else waits for, and each comes to its share when others do.
+
+A refused caller that comes back has a claim until it does, or until it is clear that it will not. Whoever asks leaves a free slot to
+claims of other tenants that are within their share: to all of them if it has its own share already, else to those of tenants that were
+served longer ago. So the next release of a slot is for the one who waits, however often others ask. Pure bookkeeping on one thread.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+CLAIM_S = 1.5  # beyond the time to wait that it was told: HTTP tells whole seconds
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who asks: a session of a tenant, and how much of the slots is the tenant's own against the others'."""
+
+    session_id: str
+    tenant: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Claim:
+    party: Party
+    since_s: float
+    until_s: float
+
+
+@dataclass
+class FairShare:
+    """`clock` tells seconds."""
+
+    slots: int
+    clock: Callable[[], float]
+    _claims: dict[str, _Claim] = field(default_factory=dict[str, _Claim])  # by session
+    _weights: dict[str, float] = field(default_factory=dict[str, float])
+    _served_s: dict[str, float] = field(default_factory=dict[str, float])  # when a tenant got a slot last
+
+    def may_take(self, party: Party, speaking: Iterable[str]) -> bool:
+        """Whether it may have one of the slots that are free. speaking: the tenant of each response in progress."""
+        used = Counter(speaking)
+        self._forget(used)
+        self._weights[party.tenant] = party.weight
+        mine = self._claims.get(party.session_id) or _Claim(party, self.clock(), 0.0)
+        within = used[party.tenant] + 1 <= self._share(party.tenant, used)
+        others = [claim for claim in self._claims.values() if claim.party.tenant != party.tenant]
+        due = Counter(claim.party.tenant for claim in others if not within or self._turn(claim) < self._turn(mine))
+        return self.slots - used.total() > sum(min(count, self._room(tenant, used)) for tenant, count in due.items())
+
+    def claim(self, party: Party, wait_s: float) -> None:
+        """It was refused, and comes back in so many seconds. A tenant has no more claims than there are slots."""
+        until_s, known = self.clock() + wait_s + CLAIM_S, self._claims.get(party.session_id)
+        if known or sum(claim.party.tenant == party.tenant for claim in self._claims.values()) < self.slots:
+            self._claims[party.session_id] = _Claim(party, known.since_s if known else self.clock(), until_s)
+            self._weights[party.tenant] = party.weight
+
+    def taken(self, party: Party) -> None:
+        """It has a slot."""
+        self._claims.pop(party.session_id, None)
+        self._served_s[party.tenant] = self.clock()
+
+    def _turn(self, claim: _Claim) -> tuple[float, float]:
+        """Least goes first."""
+        return self._served_s.get(claim.party.tenant, 0.0), claim.since_s
+
+    def _room(self, tenant: str, used: Mapping[str, int]) -> int:
+        """Slots that the tenant has not got of its share."""
+        return max(0, int(self._share(tenant, used)) - used.get(tenant, 0))
+
+    def _share(self, tenant: str, used: Mapping[str, int]) -> float:
+        """Slots, by weight among those who speak or wait; never less than one."""
+        present = {tenant, *used, *(claim.party.tenant for claim in self._claims.values())}
+        return max(1.0, self.slots * self._weights.get(tenant, 1.0) / sum(self._weights.get(one, 1.0) for one in present))
+
+    def _forget(self, used: Mapping[str, int]) -> None:
+        """Claims that nobody came back for, and tenants that are not there any more."""
+        now_s = self.clock()
+        self._claims = {session: claim for session, claim in self._claims.items() if claim.until_s > now_s}
+        present = {*used, *(claim.party.tenant for claim in self._claims.values())}
+        self._weights = {tenant: weight for tenant, weight in self._weights.items() if tenant in present}
+        self._served_s = {tenant: at_s for tenant, at_s in self._served_s.items() if tenant in present}
