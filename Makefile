@@ -6,6 +6,7 @@ PORT      ?= 8080
 RECIPE    ?=
 PROMPTS   ?= 50
 TESTARGS  ?=
+FUZZARGS  ?=
 WORKERS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 MINUTES   ?= 30
 UPGRADE   ?=
@@ -26,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check lock outdated bench bench-live bench-scale bench-gpu
-.PHONY: attack first-day soak capacity images train clean test-kubernetes
+.PHONY: attack first-day fuzz soak capacity images train clean test-kubernetes
 
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -78,6 +79,9 @@ lock: setup ## Resolve pyproject.toml into requirements/, with hashes; UPGRADE=1
 outdated: setup ## List packages that have newer versions (Python, then the page's); changes nothing
 	-@$(VENV)/bin/uv pip list --outdated --python $(VENV)/bin/python
 	-@cd $(WEB) && PATH="$(abspath $(VENV))/bin:$$PATH" npm outdated || true
+
+fuzz: setup ## Compare the REST interface with its OpenAPI document; FUZZARGS="--url http://... --key a2_... --examples 500"
+	@$(VENV)/bin/python tests/bench/fuzz.py $(FUZZARGS)
 
 bench: setup ## Measure latency and speed; PROMPTS=50
 	@$(A2) bench response --prompts $(PROMPTS) --json bench.json

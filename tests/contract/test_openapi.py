@@ -1,11 +1,14 @@
 """The OpenAPI document is valid, complete, and says which errors there are."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from a2serve.contracts.events import SERVER_EVENTS, write_event
 from a2serve.gateway.app import create_app
 from a2serve.gateway.settings import GatewaySettings
 
@@ -36,6 +39,38 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_it_is_valid_and_lists_every_route(document: dict[str, Any]) -> None:
     validate(document)
     assert {path: set(operations) for path, operations in document["paths"].items()} == ROUTES
+
+
+def test_every_answer_has_an_example_that_is_right(document: dict[str, Any]) -> None:
+    shown = {
+        answer["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for answer in operation["responses"].values()
+        if "$ref" in answer.get("content", {}).get("application/json", {}).get("schema", {})
+    }
+    schemas = document["components"]["schemas"]
+    for name in sorted((shown | {"ProblemBody"}) - {"Health"}):
+        (example,) = schemas[name]["examples"]
+        Draft202012Validator({"$ref": f"#/components/schemas/{name}"} | {"components": document["components"]}).validate(example)
+
+
+def test_events_of_a_stream_are_declared(document: dict[str, Any]) -> None:
+    answer = document["paths"]["/v1/sessions/{session_id}/turns"]["post"]["responses"]["200"]
+    event = answer["content"]["text/event-stream"]["schema"]["properties"]
+    choices = event["data"]["contentSchema"]["oneOf"]
+    assert len(choices) == len(event["event"]["enum"]) == len(SERVER_EVENTS)
+    said = {"event_id": "e1"} | read_example("response.output_audio.delta")
+    fitting = [
+        choice for choice in choices
+        if Draft202012Validator(choice | {"components": document["components"]}).is_valid(said)
+    ]  # fmt: skip
+    assert fitting == [{"$ref": "#/components/schemas/event.AudioDelta"}]
+
+
+def read_example(kind: str) -> dict[str, Any]:
+    common = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0, "delta": "AAAA"}
+    return json.loads(write_event(SERVER_EVENTS[kind].model_validate({"type": kind} | common)))
 
 
 def test_every_operation_is_described_and_guarded(document: dict[str, Any]) -> None:

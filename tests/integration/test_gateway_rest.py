@@ -281,8 +281,15 @@ def test_idempotency(stand) -> None:
             turns = [await client.post(path, json={"text": "Hi", "stream": False}, headers={"idempotency-key": "t"}) for _ in range(2)]
             assert turns[0].content == turns[1].content and len(made.script.requests) == 1
             streamed = [await client.post(path, json={"text": "Hi"}, headers={"idempotency-key": "s"}) for _ in range(2)]
-            assert streamed[0].status_code == 200
-            check_problem(streamed[1], 409, "conflict")
+            assert [answer.status_code for answer in streamed] == [200, 200] and streamed[1].content == streamed[0].content
+            assert streamed[1].headers["content-type"].startswith("text/event-stream") and len(made.script.requests) == 2
+            async with client.stream("POST", path, json={"text": "Hi"}, headers={"idempotency-key": "left"}) as left:
+                await anext(left.aiter_raw())
+            check_problem(await client.post(path, json={"text": "Hi"}, headers={"idempotency-key": "left"}), 409, "conflict")
+            persona = {"name": "maid", "instructions": "Be quick."}
+            for _ in range(2):  # what was deleted is made again, not said to be there
+                made_one = await client.post("/v1/personas", json=persona, headers={"idempotency-key": "p"})
+                assert made_one.status_code == 201 and (await client.delete("/v1/personas/maid")).status_code == 204
             at_once = await asyncio.gather(*(client.post("/v1/sessions", json={}, headers={"idempotency-key": "r"}) for _ in range(8)))
             assert len({answer.json()["id"] for answer in at_once if answer.status_code == 201}) == 1
             assert {answer.status_code for answer in at_once} <= {201, 409}
@@ -398,7 +405,7 @@ def test_personas_of_ones_own(stand) -> None:
             check_problem(await client.post("/v1/personas", json=mine), 409, "conflict")
             check_problem(await client.post("/v1/personas", json=mine | {"name": "ada"}), 409, "conflict")
             grumpy = mine | {"name": "x", "affect_baseline": {"category": "grumpy", "intensity": 1}}
-            check_problem(await client.post("/v1/personas", json=grumpy), 422, "invalid_value")
+            check_problem(await client.post("/v1/personas", json=grumpy), 422, "unsupported")
             listed = {row["name"]: row["own"] for row in (await client.get("/v1/personas")).json()["data"]}
             assert listed == {"ada": False, "concierge": True}
             session_id = await new_session(client, session={"a2": {"persona": "concierge"}})

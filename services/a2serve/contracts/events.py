@@ -75,7 +75,7 @@ def _without_odd_id(body: dict[str, Any]) -> dict[str, Any]:
     return body if isinstance(body.get("event_id"), str) else {key: item for key, item in body.items() if key != "event_id"}
 
 
-_CODES = {"extra_forbidden": Code.UNKNOWN_PARAMETER, "missing": Code.MISSING_PARAMETER}
+_CODES = {"conflicting_values": Code.CONFLICTING, "extra_forbidden": Code.UNKNOWN_PARAMETER, "missing": Code.MISSING_PARAMETER}
 
 
 def _problem(error: ErrorDetails, event_id: str | None) -> Problem:

@@ -6,7 +6,7 @@ nothing is deeper than MAX_DEPTH or holds more than MAX_VALUES values. What fiel
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from pydantic_core import from_json
@@ -16,11 +16,12 @@ from a2serve.contracts.problems import Code, Problem
 MAX_DEPTH = 64
 MAX_VALUES = 200_000
 LARGEST_INTEGER = 2**63 - 1
+LARGEST_EXACT = 2**53  # of a float that stands for one integer only
 Path: TypeAlias = tuple[str | int, ...]
 
 
 def read_json(text: str | bytes) -> Any:
-    """The value. Raises Problem: invalid_json, or invalid_value that names the field (see `check_json`)."""
+    """The value. Raises Problem: invalid_json, or not_storable that names the field (see `check_json`)."""
     value = parse_json(text)
     check_json(value)
     return value
@@ -35,7 +36,10 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def check_json(value: Any) -> None:
-    """Raises Problem(invalid_value) with the path of the first value that cannot be kept."""
+    """Raises Problem(not_storable) with the path of the first value that cannot be kept.
+
+    In place, 1.0 becomes 1: for JSON they are one number, and only one of them is an integer for our models.
+    """
     seen = 0
     waiting: list[tuple[Any, Path]] = [(value, ())]
     while waiting:
@@ -48,12 +52,13 @@ def check_json(value: Any) -> None:
 
 
 def _inside(entry: dict[str, Any] | list[Any], path: Path) -> Iterator[tuple[Any, Path]]:
-    if isinstance(entry, list):
-        yield from ((item, (*path, index)) for index, item in enumerate(entry))
-        return
-    for name, item in entry.items():
+    places: Any = entry  # by name or by number
+    named: Iterable[tuple[Any, Any]] = entry.items() if isinstance(entry, dict) else enumerate(entry)
+    for name, item in named:
         if fault := _fault(name, path):
             raise _wrong(path, f"the name of a field {fault}")
+        if isinstance(item, float) and item.is_integer() and abs(item) <= LARGEST_EXACT:
+            places[name] = int(item)
         yield item, (*path, name)
 
 
@@ -95,4 +100,4 @@ def _refuse(constant: str) -> float:
 
 def _wrong(path: Path, fault: str) -> Problem:
     place = ".".join(str(part)[:64] for part in path[:8]).encode("ascii", "backslashreplace").decode()
-    return Problem(Code.INVALID_VALUE, f"{place or 'the value'} {fault}", param=place or None)
+    return Problem(Code.NOT_STORABLE, f"{place or 'the value'} {fault}", param=place or None)

@@ -19,6 +19,8 @@ class Code(StrEnum):
     INVALID_JSON = "invalid_json"
     INVALID_EVENT = "invalid_event"
     INVALID_VALUE = "invalid_value"
+    NOT_STORABLE = "not_storable"
+    CONFLICTING = "conflicting_values"
     UNKNOWN_PARAMETER = "unknown_parameter"
     MISSING_PARAMETER = "missing_required_parameter"
     UNSUPPORTED = "unsupported"
@@ -73,6 +75,8 @@ MEANINGS: dict[Code, Meaning] = {
     Code.INVALID_JSON: Meaning(400, "Not JSON"),
     Code.INVALID_EVENT: Meaning(400, "Not an event we know"),
     Code.INVALID_VALUE: Meaning(422, "A value that cannot be right"),
+    Code.NOT_STORABLE: Meaning(422, "A value that cannot be kept"),
+    Code.CONFLICTING: Meaning(422, "Values that do not go together"),
     Code.UNKNOWN_PARAMETER: Meaning(422, "A parameter we do not know"),
     Code.MISSING_PARAMETER: Meaning(422, "A parameter is missing"),
     Code.UNSUPPORTED: Meaning(422, "Known, but not supported here"),

@@ -7,6 +7,7 @@ given back, so that stock clients run unchanged.
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from a2serve.contracts.wire import Mergeable, Strict, Wire
 
@@ -164,7 +165,7 @@ class SessionConfig(Mergeable):
     def _tool_names_differ(self) -> "SessionConfig":
         names = [tool.name for tool in self.tools]
         if len(names) != len(set(names)):
-            raise ValueError("two tools have the same name")
+            raise PydanticCustomError("conflicting_values", "two tools have the same name")
         return self
 
     def merged_with(self, patch: Any) -> Self:

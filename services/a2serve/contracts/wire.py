@@ -7,19 +7,19 @@ from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 
 class Wire(BaseModel):
-    """Unknown fields are ignored; a null is written only where it was given on purpose."""
+    """Unknown fields are ignored, "5" is no number; a null is written only where it was given on purpose."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, protected_namespaces=())
 
     @model_serializer(mode="wrap")
-    def _leave_out_unset_nulls(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_unset_nulls(self, write: SerializerFunctionWrapHandler):  # noqa: ANN202 (a type would stand for the fields in JSON schemas)
         return {key: value for key, value in write(self).items() if value is not None or key in self.model_fields_set}
 
 
 class Strict(Wire):
     """Unknown fields are an error: a misspelt setting must not be swallowed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
 
 
 class Mergeable(Strict):

@@ -74,9 +74,9 @@ def check_tools(tools: tuple[FunctionTool, ...] | list[FunctionTool], choice: To
     """Raises Problem when a function is demanded that is not there."""
     names = {tool.name for tool in tools}
     if not isinstance(choice, str) and choice.name not in names:
-        raise Problem(Code.INVALID_VALUE, f"tool_choice names {choice.name!r}, which is not among the tools", param="tool_choice")
+        raise Problem(Code.CONFLICTING, f"tool_choice names {choice.name!r}, which is not among the tools", param="tool_choice")
     if choice == "required" and not names:
-        raise Problem(Code.INVALID_VALUE, "tool_choice is required, but there are no tools", param="tool_choice")
+        raise Problem(Code.CONFLICTING, "tool_choice is required, but there are no tools", param="tool_choice")
 
 
 def check_extension(config: SessionConfig, info: ModelInfo | None) -> None:

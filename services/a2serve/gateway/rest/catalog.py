@@ -13,6 +13,7 @@ from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.rest.dependencies import ApiCaller, Caller, IdempotencyKey, Parts, audit, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
+from a2serve.gateway.state.idempotency import of_persona
 from a2serve.gateway.state.personas import PersonaBody, PersonaName, persona_body
 
 router = APIRouter(tags=["catalog"], route_class=GuardedRoute)
@@ -62,7 +63,7 @@ async def list_personas(parts: Parts, caller: Caller) -> PersonaList:
 
 @router.post(
     "/personas", status_code=201, summary="Create a persona", response_model=PersonaOut,
-    responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.UNAVAILABLE),
+    responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.UNSUPPORTED, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.UNAVAILABLE),
 )  # fmt: skip
 async def create_persona(request: Request, body: PersonaBody, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None) -> Response:
     """For sessions of yours: `session.a2.persona` names it."""
@@ -73,6 +74,7 @@ async def create_persona(request: Request, body: PersonaBody, parts: Parts, call
 async def delete_persona(name: PersonaName, parts: Parts, caller: ApiCaller) -> None:
     """One of your own; sessions that use it go on without its instructions."""
     await parts.personas.delete(caller.tenant, name, audit(caller, "persona.delete", name))
+    await parts.idempotency.forget(caller.tenant, of_persona(name))  # else a repeat of its creation says that it is there
 
 
 async def _create(parts: GatewayParts, caller: Principal, body: PersonaBody) -> Response:
@@ -86,13 +88,13 @@ async def _create(parts: GatewayParts, caller: Principal, body: PersonaBody) -> 
 
 
 def _check_choices(body: PersonaBody, info: ModelInfo, avatars: list[str]) -> None:
-    """Raises Problem(invalid_value) for an avatar or an affect that is not there."""
+    """Raises Problem(unsupported) for an avatar or an affect that is not there."""
     if avatars and body.avatar not in avatars:
-        raise Problem(Code.INVALID_VALUE, f"no avatar {body.avatar!r}; there are {', '.join(avatars)}", param="avatar")
+        raise Problem(Code.UNSUPPORTED, f"no avatar {body.avatar!r}; there are {', '.join(avatars)}", param="avatar")
     rest = body.affect_baseline
     if rest and info.affects and rest.category not in info.affects:
         detail = f"no affect {rest.category!r}; there are {', '.join(info.affects)}"
-        raise Problem(Code.INVALID_VALUE, detail, param="affect_baseline.category")
+        raise Problem(Code.UNSUPPORTED, detail, param="affect_baseline.category")
 
 
 def _avatar_names(folder: Path | None) -> list[str]:

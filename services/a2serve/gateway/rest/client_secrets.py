@@ -25,7 +25,7 @@ Origin = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-\[\]:
 class ExpiresAfter(BaseModel):
     """From now."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     anchor: Literal["created_at"] = "created_at"
     seconds: int = Field(default=DEFAULT_S, ge=MIN_S, le=MAX_S)
@@ -34,7 +34,7 @@ class ExpiresAfter(BaseModel):
 class SecretExtension(BaseModel):
     """Ours: what else the secret is bound to."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     origin: Origin | None = Field(default=None, description="only pages of this origin may use it", examples=["https://shop.example"])
     end_user_id: EndUserId = ""
@@ -46,7 +46,7 @@ class SecretCreate(BaseModel):
     """Every setting that is named in `session` is fixed: the page cannot change it (fewer output tokens are allowed). A persona
     that is named fixes the instructions too. The secret opens new sessions and resumes its own, and those of its `end_user_id`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     expires_after: ExpiresAfter = ExpiresAfter()
     session: SessionConfig = SessionConfig()

@@ -75,7 +75,8 @@ def _of_validation(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     faults = [{"param": ".".join(map(str, fault["loc"])), "message": str(fault["msg"])} for fault in error.errors()]
     first = faults[0] if faults else {"param": "", "message": "the request cannot be right"}
-    code = Code.INVALID_JSON if any(fault["type"] == "json_invalid" for fault in error.errors()) else Code.INVALID_VALUE
+    conditions = [fault["type"] == Code.CONFLICTING for fault in error.errors()]
+    code = Code.CONFLICTING if conditions and all(conditions) else Code.INVALID_VALUE
     return problem_response(Problem(code, f"{first['param']}: {first['message']}", param=first["param"]), more={"errors": faults})
 
 

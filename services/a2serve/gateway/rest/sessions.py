@@ -33,7 +33,7 @@ Metadata = Annotated[
 class SessionCreate(BaseModel):
     """A new session. Everything has a default."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     session: SessionConfig = Field(default=SessionConfig(), description="as in `session.update` of the socket")
     end_user_id: EndUserId = ""

@@ -4,6 +4,7 @@ import httpx
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from a2serve.contracts.json_input import read_json
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.rest.dependencies import Caller, Parts, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
@@ -17,7 +18,7 @@ _BODY = {"requestBody": {"required": True, "content": {kind: {"schema": {"type":
 
 @router.post(
     "/traces", summary="Send spans of a page", openapi_extra=_BODY, status_code=200,
-    responses=problems(Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.UNAVAILABLE),
+    responses=problems(Code.INVALID_JSON, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.UNAVAILABLE),
 )  # fmt: skip
 async def forward_traces(request: Request, parts: Parts, caller: Caller) -> Response:
     """OTLP over HTTP, JSON or protobuf. A client secret may send too. Without a receiver they are dropped."""
@@ -25,6 +26,8 @@ async def forward_traces(request: Request, parts: Parts, caller: Caller) -> Resp
     if kind not in KINDS:
         raise Problem(Code.UNSUPPORTED_MEDIA, f"send {' or '.join(KINDS)}")
     body = await request.body()
+    if kind == KINDS[0] and not isinstance(read_json(body), dict):
+        raise Problem(Code.INVALID_VALUE, "spans are a JSON object")
     if len(body) > LARGEST_BYTES:
         raise Problem(Code.BODY_TOO_LARGE, f"at most {LARGEST_BYTES} bytes of spans at once")
     if not parts.settings.otlp_endpoint:

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.session_config import MotionConfig
@@ -11,7 +12,7 @@ from a2serve.contracts.session_config import MotionConfig
 class TurnAudio(BaseModel):
     """What the user said."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     data: str = Field(min_length=1, description="base64")
     format: Literal["wav", "pcm16"] = Field(default="wav", description="pcm16: little-endian, mono, 24 kHz. wav: 16 bit, 8 to 48 kHz")
@@ -20,7 +21,7 @@ class TurnAudio(BaseModel):
 class ToolOutput(BaseModel):
     """What a function that the avatar called has returned."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     call_id: str = Field(min_length=1, max_length=64)
     output: str = Field(max_length=100_000)
@@ -29,7 +30,7 @@ class ToolOutput(BaseModel):
 class TurnCreate(BaseModel):
     """The user's part of a turn: text or audio, or outputs of functions. Everything else has a default."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     text: str | None = Field(default=None, min_length=1, max_length=20_000, examples=["What should I cook tonight?"])
     audio: TurnAudio | None = None
@@ -42,9 +43,9 @@ class TurnCreate(BaseModel):
     @model_validator(mode="after")
     def _says_something(self) -> "TurnCreate":
         if self.text is not None and self.audio is not None:
-            raise ValueError("a turn has text or audio, not both")
+            raise PydanticCustomError("conflicting_values", "a turn has text or audio, not both")
         if self.text is None and self.audio is None and not self.tool_outputs:
-            raise ValueError("a turn needs text, audio or tool_outputs")
+            raise PydanticCustomError("conflicting_values", "a turn needs text, audio or tool_outputs")
         return self
 
 

@@ -1,10 +1,12 @@
 """GET /v1/usage: what was used, as the recorder counted it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.rest.dependencies import ApiCaller, Parts, problems
@@ -13,7 +15,26 @@ from a2serve.gateway.state.usage import COUNTED, MAX_ROWS, GroupBy, UsageQuestio
 
 router = APIRouter(tags=["usage"], route_class=GuardedRoute)
 LONGEST_DAYS = 400
-EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
+# RFC 3339, of the years 1970 to 8999: beyond them times cannot be reckoned with. Without an offset it is UTC.
+_DAY = r"(19[7-9][0-9]|[2-8][0-9]{3})-[0-9]{2}-[0-9]{2}"
+_TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+MOMENT = rf"^{_DAY}([Tt ]{_TIME})?$"
+
+
+def _moment(said: object) -> object:
+    """What a number would be is left to nobody's guess."""
+    if isinstance(said, str) and not re.fullmatch(MOMENT, said):
+        raise PydanticCustomError("moment", "write the time as in 2026-01-31T12:00:00Z, within the years 1970 to 8999")
+    return said
+
+
+def _utc(moment: datetime) -> datetime:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+Moment = Annotated[
+    datetime, BeforeValidator(_moment), AfterValidator(_utc), WithJsonSchema({"type": "string", "format": "date-time", "pattern": MOMENT})
+]
 
 
 class UsageRow(BaseModel):
@@ -53,28 +74,21 @@ class UsageBody(BaseModel):
     truncated: bool
 
 
-@router.get("/usage", summary="Read usage", responses=problems(Code.USAGE_UNAVAILABLE))
+@router.get("/usage", summary="Read usage", responses=problems(Code.CONFLICTING, Code.USAGE_UNAVAILABLE))
 async def read_usage(
     parts: Parts, caller: ApiCaller,
-    start: Annotated[datetime | None, Query(description="default: 30 days before `end`; without an offset, UTC")] = None,
-    end: Annotated[datetime | None, Query(description="default: now")] = None,
+    start: Annotated[Moment | None, Query(description="default: 30 days before `end`")] = None,
+    end: Annotated[Moment | None, Query(description="default: now")] = None,
     group_by: GroupBy = "day",
-    session_id: Annotated[str | None, Query(max_length=64, description="of one session only")] = None,
+    session_id: Annotated[str | None, Query(pattern=r"^[!-~]{1,64}$", description="of one session only")] = None,
 ) -> UsageBody:  # fmt: skip
-    """Of your tenant. A response is counted a few seconds after it ended."""
-    until = _utc(end, "end") if end else datetime.now(UTC)
-    since = _utc(start, "start") if start else until - timedelta(days=30)
+    """Of your tenant. A response is counted a few seconds after it ended. `start` has to be before `end`, by at most 400 days."""
+    until = end or datetime.now(UTC)
+    since = start or until - timedelta(days=30)
     if not timedelta(0) < until - since <= timedelta(days=LONGEST_DAYS):
-        raise Problem(Code.INVALID_VALUE, f"`start` has to be before `end`, by at most {LONGEST_DAYS} days", param="start")
+        raise Problem(Code.CONFLICTING, f"`start` has to be before `end`, by at most {LONGEST_DAYS} days", param="start")
     rows = [UsageRow(**row) for row in await parts.usage.rows(UsageQuestion(caller.tenant, since, until, group_by, session_id))]
     sums = {name: sum(getattr(row, name) for row in rows) for name in ("responses", *COUNTED)}
     return UsageBody(
         start=since, end=until, group_by=group_by, data=rows, total=UsageTotal(**sums), truncated=len(rows) == MAX_ROWS
     )
-
-
-def _utc(moment: datetime, param: str) -> datetime:
-    """Raises Problem(invalid_value) for what is outside of the years that can be reckoned with."""
-    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        raise Problem(Code.INVALID_VALUE, f"`{param}` has to be within the years {EARLIEST_YEAR} to {LATEST_YEAR}", param=param)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -1,24 +1,27 @@
 """`Idempotency-Key`: the first answer to a POST is kept, and given again to whoever repeats it.
 
-The same key with another body, or while the first is still being worked on, is a conflict. Failures are not kept.
+The same key with another body, or while the first is still being worked on, is a conflict. Failures are not kept, and of what
+was streamed only what was sent to its end and is not too much.
 """
 
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from typing import Any, cast
 
 from pydantic import BaseModel
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from starlette.responses import Response, StreamingResponse
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.state import redis_keys
 
-STREAMED = -1  # answered, but the answer went out as it was made
+STREAMED = -1  # answered, but the answer went out as it was made, and is not kept
 KEEP_S = 24 * 3600
 CLAIM_S = 300  # longer than any request may take; a replica that died blocks its key so long
-LARGEST_BYTES = 16 << 20
+LARGEST_BYTES, LARGEST_STREAM_BYTES = 16 << 20, 4 << 20
 
 
 # An answer of a session that was deleted meanwhile is not kept: it may hold what was said. KEYS: answer, the session's answers, deleted.
@@ -67,11 +70,11 @@ class Idempotency:
         except BaseException:
             await self._redis.delete(key)
             raise
-        await self._keep(key, fingerprint, answer, tenant, session_id or _made_session(answer))
+        await self._keep(key, fingerprint, answer, tenant, session_id or _made(answer))
         return answer
 
     async def forget(self, tenant: str, session_id: str) -> None:
-        """All answers of a session that was deleted."""
+        """All answers of a session that was deleted, or of a persona (see `of_persona`)."""
         answers = redis_keys.answers(tenant, session_id)
         await self._redis.delete(answers, *await self._redis.smembers(answers))
 
@@ -79,14 +82,35 @@ class Idempotency:
         if answer.status_code >= 300:
             await self._redis.delete(key)
             return
-        body = bytes(getattr(answer, "body", b""))
-        if isinstance(answer, StreamingResponse) or len(body) > LARGEST_BYTES:
-            await self._redis.set(key, _Kept(fingerprint=fingerprint, status=STREAMED).model_dump_json(), ex=KEEP_S)
-            return
         kept = _Kept(
             fingerprint=fingerprint, status=answer.status_code, media_type=answer.headers["content-type"],
             location=answer.headers.get("location", ""),
         )  # fmt: skip
+        if isinstance(answer, StreamingResponse):
+            await self._redis.set(key, _Kept(fingerprint=fingerprint, status=STREAMED).model_dump_json(), ex=KEEP_S)
+            answer.body_iterator = self._keep_stream(cast(AsyncGenerator[bytes, None], answer.body_iterator), kept, key, tenant, session_id)
+            return
+        body = bytes(getattr(answer, "body", b""))
+        if len(body) > LARGEST_BYTES:
+            await self._redis.set(key, _Kept(fingerprint=fingerprint, status=STREAMED).model_dump_json(), ex=KEEP_S)
+        else:
+            await self._write(key, kept, body, tenant, session_id)
+
+    async def _keep_stream(
+        self, pieces: AsyncGenerator[bytes, None], kept: "_Kept", key: str, tenant: str, session_id: str
+    ) -> AsyncGenerator[bytes, None]:
+        """The same pieces; kept after the last one."""
+        body = bytearray()
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if len(body) <= LARGEST_STREAM_BYTES:
+                    body += piece
+                yield piece
+        if len(body) <= LARGEST_STREAM_BYTES:
+            with suppress(RedisError):  # who has heard it all does not ask again
+                await self._write(key, kept, bytes(body), tenant, session_id)
+
+    async def _write(self, key: str, kept: "_Kept", body: bytes, tenant: str, session_id: str) -> None:
         raw = kept.model_dump_json().encode() + b"\n" + body
         if not session_id:
             await self._redis.set(key, raw, ex=KEEP_S)
@@ -103,12 +127,18 @@ class Idempotency:
         if kept.fingerprint != fingerprint:
             raise Problem(Code.CONFLICT, "this Idempotency-Key was used for another request", param="Idempotency-Key")
         if kept.status == STREAMED:
-            raise Problem(Code.CONFLICT, "this request was carried out; its answer was streamed or too large to keep")
+            detail = "this request was carried out; its answer is being streamed, was not heard to its end, or is too large to keep"
+            raise Problem(Code.CONFLICT, detail)
         headers = {"idempotency-replayed": "true"} | ({"location": kept.location} if kept.location else {})
         return Response(body, kept.status, headers, kept.media_type)
 
 
-def _made_session(answer: Response) -> str:
-    """The id of the session that the answer says was made."""
-    _, sessions, session_id = answer.headers.get("location", "").partition("/v1/sessions/")
-    return session_id if sessions else ""
+def of_persona(name: str) -> str:
+    """In place of a session's id, for `forget`."""
+    return f"persona.{name}"
+
+
+def _made(answer: Response) -> str:
+    """What the answer says was made: the id of a session, or `of_persona`."""
+    *_, kind, name = ("", "", *answer.headers.get("location", "").split("/"))
+    return {"sessions": name, "personas": of_persona(name)}.get(kind, "")

@@ -39,7 +39,7 @@ PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, 
 class AffectBody(BaseModel):
     """A feeling and how strong it is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     category: str = Field(default="neutral", min_length=1, max_length=32, examples=["joy"])
     intensity: float = Field(default=0.0, ge=0, le=1)
@@ -48,7 +48,7 @@ class AffectBody(BaseModel):
 class PersonaBody(BaseModel):
     """Who the avatar is: instructions for the model, the affect it rests in, its head and its voice."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: PersonaName
     instructions: str = Field(min_length=1, max_length=8000, examples=["You are the concierge of a small hotel. Be brief and kind."])
