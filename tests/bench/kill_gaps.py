@@ -92,7 +92,8 @@ async def _hosts(kills: int, say: Say) -> float:
             gaps = []
             for number in range(kills):
                 async with talking(stand) as client:
-                    speaks = hosts[number % 2]  # the one that took over the last time
+                    address = await stand.inference.address_of(client.of("session.created")[0]["session"]["id"])
+                    speaks = next(host for host in hosts if address.endswith(f":{host.port}"))
                     heard = await answer(client, STORY, speaks.kill, SPOKEN_S[number % len(SPOKEN_S)])
                 assert speaks.process.poll() is not None
                 gaps.append(_gap_ms("host", heard.gap_s, len(heard.sound), say))

@@ -3,16 +3,17 @@
 The same for what runs in a cluster: test_cluster.
 """
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import inference_server
 import pytest
 from cli_model import write_tiny_model
 from failover_stand import answer, assert_same, speaking, talking
-from realtime_stand import run
+from realtime_stand import Client, Stand, run
 
 QUESTIONS = ("Hello you", "And now?")
 # A short lead, so that the gateway does not have all of an answer at once; and no cheaper sound, or a busy machine would be heard.
@@ -30,6 +31,11 @@ def hosts(tmp_path: Path, mini_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> I
         yield [host.result() for host in starting]
 
 
+async def host_of(stand: Stand, client: Client, hosts: list[inference_server.Server]) -> inference_server.Server:
+    address = await stand.inference.address_of(client.of("session.created")[0]["session"]["id"])
+    return next(host for host in hosts if host.target == address)
+
+
 def test_a_killed_host_is_not_noticed(hosts: list[inference_server.Server]) -> None:
     async def test() -> None:
         targets = ",".join(host.target for host in hosts)
@@ -37,11 +43,30 @@ def test_a_killed_host_is_not_noticed(hosts: list[inference_server.Server]) -> N
             async with talking(stand) as client:
                 calm = [await answer(client, question) for question in QUESTIONS]
             async with talking(stand) as client:
-                disturbed = [await answer(client, QUESTIONS[0], hosts[0].process.kill), await answer(client, QUESTIONS[1])]
-        assert hosts[0].process.poll() is not None
+                own = await host_of(stand, client, hosts)
+                disturbed = [await answer(client, QUESTIONS[0], own.process.kill), await answer(client, QUESTIONS[1])]
+                assert await host_of(stand, client, hosts) is not own
+        assert [host.process.poll() is not None for host in hosts] == [host is own for host in hosts]
         for one, other in zip(disturbed, calm, strict=True):
             assert_same(one, other)
         assert disturbed[0].gap_s < 2.0, disturbed[0].gap_s
         assert disturbed[1].usage["input_token_details"]["cached_tokens"] == calm[1].usage["input_token_details"]["cached_tokens"]
+
+    run(test)
+
+
+def test_both_hosts_have_work_and_the_end_of_one_moves_what_it_says(hosts: list[inference_server.Server]) -> None:
+    async def test() -> None:
+        async with speaking(f"ipv4:{','.join(host.target for host in hosts)}") as stand, AsyncExitStack() as sockets:
+            talkers: dict[int, Client] = {}  # one at each host
+            while len(talkers) < 2:
+                client = await sockets.enter_async_context(talking(stand))
+                talkers[hosts.index(await host_of(stand, client, hosts))] = client
+            one, other = talkers[0], talkers[1]
+            disturbed = await asyncio.gather(answer(one, QUESTIONS[0], hosts[0].process.kill), answer(other, QUESTIONS[0]))
+            calm = await asyncio.gather(answer(one, QUESTIONS[1]), answer(other, QUESTIONS[1]))
+            assert all(each.words and len(each.sound) for each in (*disturbed, *calm))
+            assert max(each.gap_s for each in disturbed) < 2.0
+            assert await host_of(stand, one, hosts) is await host_of(stand, other, hosts) is hosts[1]
 
     run(test)

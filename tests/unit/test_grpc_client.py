@@ -11,6 +11,7 @@ import pytest
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarServicer, add_AvatarServicer_to_server
+from a2serve.gateway.model_client import hosts
 from a2serve.gateway.model_client.grpc_client import PLACES, GrpcInference
 from a2serve.gateway.model_client.interface import PromptItem, ResponseRequest
 
@@ -22,6 +23,7 @@ class Replica(AvatarServicer):
     """Says one word, or refuses while it is `full`."""
 
     full: bool = False
+    hold: bool = False  # behind the first word, for ever
     asked: list[pb.RespondRequest] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
@@ -30,6 +32,9 @@ class Replica(AvatarServicer):
         self.keys.append(dict(context.invocation_metadata())["session-id"])
         if self.full:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "all slots are speaking", (("retry-after-ms", "300"),))
+        if self.hold:
+            await context.write(pb.Packet(response_id=request.response_id, text="Hello", tokens=[5]))
+            await asyncio.Event().wait()
         await context.write(pb.Packet(response_id=request.response_id, text="Hello", done=pb.Done(reason=pb.Done.COMPLETED)))
 
 
@@ -90,6 +95,99 @@ def test_a_host_alone_is_where_its_callers_come_back_to() -> None:
             client = GrpcInference(f"127.0.0.1:{port}")
             await refused(client, wish())
             assert [(request.comes_back, request.tenant_weight) for request in replica.asked] == [(True, 1.0)]
+            await client.close()
+
+    run(scenario)
+
+
+SESSIONS = [f"s{n}" for n in range(40)]
+
+
+@asynccontextmanager
+async def two(full: bool = False) -> AsyncGenerator[tuple[list[Replica], list[grpc.aio.Server], GrpcInference], None]:
+    replicas = [Replica(full), Replica(full)]
+    async with serving(replicas[0]) as (one, port), serving(replicas[1]) as (other, other_port):
+        client = GrpcInference(f"ipv4:127.0.0.1:{port},127.0.0.1:{other_port}")
+        yield replicas, [one, other], client
+        await client.close()
+
+
+def test_sessions_are_spread_over_the_hosts_and_each_stays_with_its_own() -> None:
+    async def scenario() -> None:
+        async with two() as (replicas, _, client):
+            for _ in range(2):
+                await asyncio.gather(*(words(client, wish(session)) for session in SESSIONS))
+            one, other = ({request.session_id for request in replica.asked} for replica in replicas)
+            assert min(len(one), len(other)) >= 10 and not one & other
+            assert len(replicas[0].asked) + len(replicas[1].asked) == 80
+
+    run(scenario)
+
+
+def test_the_end_of_a_host_moves_its_streams_on_and_no_others() -> None:
+    async def scenario() -> None:
+        async with two() as (replicas, servers, client):
+            for replica in replicas:
+                replica.hold = True
+            streams = {session: client.respond(wish(session)) for session in SESSIONS[:8]}
+            for stream in streams.values():
+                assert (await anext(stream)).text == "Hello"
+            here = [request.session_id for request in replicas[0].asked]
+            assert 0 < len(here) < 8
+            replicas[1].hold = False
+            await servers[0].stop(None)
+            for session in here:
+                assert [packet.done is not None async for packet in streams[session]] == [True]
+            moved = replicas[1].asked[-len(here) :]
+            assert {request.session_id for request in moved} == set(here)
+            assert all(list(request.resume.tokens) == [5] and request.resume.words == 1 for request in moved)
+            assert len(replicas[1].asked) == 8
+            await asyncio.gather(*(words(client, wish(session)) for session in SESSIONS))  # and new ones find the one that is left
+            assert len(replicas[0].asked) == len(here)
+            await asyncio.gather(*(stream.aclose() for stream in streams.values()))
+
+    run(scenario)
+
+
+def test_a_host_that_is_full_sends_its_callers_to_the_other() -> None:
+    async def scenario() -> None:
+        async with two() as (replicas, _, client):
+            replicas[0].full = True
+            for _ in range(2):
+                assert await asyncio.gather(*(words(client, wish(session)) for session in SESSIONS)) == ["Hello"] * 40
+            sent_on = len(replicas[0].asked)
+            assert 10 <= sent_on <= 30 and len(replicas[1].asked) == 80, "once each: it stays where it was answered"
+            assert not any(request.comes_back for request in replicas[0].asked)
+
+    run(scenario)
+
+
+def test_a_name_is_looked_up_again_and_what_left_it_speaks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "LOOK_UP_S", 0.0)
+
+    async def scenario() -> None:
+        async with serving(old := Replica(hold=True)) as (_, port), serving(new := Replica()) as (_, new_port):
+            addresses = [("127.0.0.1", port)]
+
+            async def look_up(name: str, _port: int, **_: object) -> list:
+                assert name == "inference.default.svc"
+                return [(0, 0, 0, "", address) for address in addresses]
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+            client = GrpcInference("inference.default.svc:50051")
+            stream = client.respond(wish("s"))
+            assert (await anext(stream)).text == "Hello"
+            old.hold, addresses[:] = False, [("127.0.0.1", new_port)]
+            while not new.asked:
+                assert await words(client, wish("t")) == "Hello"
+            assert await words(client, wish("s")) == "Hello"
+            assert [request.session_id for request in new.asked] == ["t", "s"]
+            resting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.2)
+            assert not resting.done() and old.asked[0].session_id == "s", "the stream goes on where it began"
+            resting.cancel()
+            await asyncio.wait([resting])
+            await stream.aclose()
             await client.close()
 
     run(scenario)

@@ -1,23 +1,25 @@
 """`InferenceClient` over gRPC: sticky by session id, trace context in the metadata, cancel by closing the stream.
 
-A replica that is lost is left for another one, in mid-sentence too (`continuing`); behind a shared ingress under another key.
+A replica that is lost is left for another one, in mid-sentence too (`continuing`), under another key: that leads to another host, and
+behind a shared ingress to another replica.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, contextmanager, suppress
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 from opentelemetry import propagate
 
 from a2serve.contracts.problems import Code, Problem
-from a2serve.contracts.proto import avatar_pb2, avatar_pb2_grpc
+from a2serve.contracts.proto import avatar_pb2
 from a2serve.gateway.model_client import grpc_messages as messages
 from a2serve.gateway.model_client.affinity import AffinityKeys
 from a2serve.gateway.model_client.continuing import PATIENCE_S, Progress, ReplicaLost, Search
+from a2serve.gateway.model_client.hosts import Host, Hosts, choose
 from a2serve.gateway.model_client.interface import (
     Heard,
     IdleRequest,
@@ -35,11 +37,9 @@ LISTEN_TIMEOUT_S = 20.0  # the whole utterance may have to be read again on a bu
 RESPONSE_TIMEOUT_S = 600.0
 END_S = 1.0  # between a response's last packet and the end of its stream
 PLACES = 6  # of an ingress that are asked before "no capacity" is believed; one answer costs about 3 ms
-HOSTS = 2  # of a plain target that are asked: the one that was known, and the one that took over
+HOSTS = 2  # of a plain target that are asked at least: a host that was lost may be back at its address
+MOST_MOVES = 50  # keys that are tried for one that leads elsewhere
 MOST_AHEAD = 100  # packets of 50 ms that wait here: more than the engine's lead, so that all of it outlives the replica
-# A host that comes back is found within half a second; gRPC's own patience grows to two minutes.
-_OPTIONS = [("grpc.max_receive_message_length", 16 << 20), ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 1000), ("grpc.max_reconnect_backoff_ms", 500)]  # fmt: skip
 # CANCELLED is what HAProxy makes of a dead replica; our own cancel is no gRPC error.
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 log = logging.getLogger(__name__)
@@ -53,30 +53,20 @@ _CODES = {
 
 
 class GrpcInference:
-    """One channel for all sessions. `application` names the app where several share an ingress (Ray Serve). `weight`: of a tenant, by
-    which it shares the slots with others.
-
-    `target`: host:port, or "ipv4:host:port,host:port" for hosts of which the next one takes over when one is gone.
+    """`target`: where the hosts are (`Hosts`). `application` names the app where several share an ingress (Ray Serve): then the hosts
+    are its doors, any of which leads to any replica. `weight`: of a tenant, by which it shares the slots with others.
     """
 
-    def __init__(self, target: str, *, application: str = "", channel: grpc.aio.Channel | None = None,
-                 weight: Callable[[str], float] = lambda tenant: 1.0) -> None:
-        self._target, self._given, self._application, self._weight = target, channel, application, weight
+    def __init__(self, target: str, *, application: str = "", weight: Callable[[str], float] = lambda tenant: 1.0) -> None:
+        self._application, self._weight = application, weight
+        self._hosts = Hosts(target)
         self._keys = AffinityKeys()
         self._ending: set[asyncio.Task[None]] = set()
 
-    @cached_property
-    def _channel(self) -> grpc.aio.Channel:
-        """Made on first use: a channel belongs to the loop it is made in, and the app is built before its loop runs."""
-        return self._given or grpc.aio.insecure_channel(self._target, options=_OPTIONS)
-
-    @cached_property
-    def _stub(self) -> Any:
-        return avatar_pb2_grpc.AvatarStub(self._channel)
-
     async def describe(self) -> ModelInfo:
         with _problems():
-            reply = await self._stub.Describe(avatar_pb2.DescribeRequest(), timeout=UNARY_TIMEOUT_S, metadata=self._metadata(""))
+            stub = (await self._host("")).stub
+            reply = await stub.Describe(avatar_pb2.DescribeRequest(), timeout=UNARY_TIMEOUT_S, metadata=self._metadata(""))
         return messages.model_info(reply)
 
     async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
@@ -86,47 +76,67 @@ class GrpcInference:
 
     async def _whole(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
         """From as many replicas as it takes. What one could not begin is left to another one at once, or fails."""
-        progress, search = Progress(request), Search(self._places, 0.0)
+        progress, way = Progress(request), await self._way()
         while True:
             before = progress.packets
             try:
-                async with aclosing(self._respond(progress.rest(), last=search.last)) as packets:
+                async with aclosing(self._respond(progress.rest(), way)) as packets:
                     async for packet in packets:
                         yield progress.add(packet)
                         if packet.done:
                             return
                 return
             except Problem as problem:
-                if not self._is_for_another(problem, progress.packets > 0):
+                full = problem.code is Code.NO_CAPACITY and (way.many or progress.packets > 0)
+                if not (full or isinstance(problem, ReplicaLost)):
                     raise
                 if progress.packets > before:
                     progress.lose(problem)
-                    search = Search(self._places, PATIENCE_S)
+                    way = await self._way(PATIENCE_S)
                     log.warning("a response was lost and goes on elsewhere", extra={"response_id": request.response_id})
-                await self._leave(request.session_id, problem, search)
+                await self._leave(request.session_id, problem, way)
 
-    async def _leave(self, session_id: str, problem: Problem, search: Search) -> None:
+    async def _way(self, patience_s: float = 0.0) -> "_Way":
+        hosts = len(await self._hosts())
+        places = PLACES if self._application else min(PLACES, max(HOSTS, hosts))
+        return _Way(Search(places, patience_s), bool(self._application) or hosts > 1)
+
+    async def _host(self, session_id: str) -> Host:
+        """Where the session's key leads to."""
+        if hosts := await self._hosts():
+            return choose(hosts, self._keys.key(session_id))
+        raise ReplicaLost("the address of inference cannot be found")
+
+    async def _leave(self, session_id: str, problem: Problem, way: "_Way") -> None:
         """On to another replica; not from the last one that is full: who comes back has a claim there. Raises `problem`."""
+        if isinstance(problem, ReplicaLost):
+            self._hosts.doubt()
         try:
-            await search.another(problem)
+            await way.search.another(problem)
         except Problem:
             if problem.code is not Code.NO_CAPACITY:
-                self._keys.move(session_id)
+                await self._move(session_id, way.tried)
             raise
-        self._keys.move(session_id)
+        await self._move(session_id, way.tried)
 
-    def _is_for_another(self, problem: Problem, begun: bool) -> bool:
-        full = problem.code is Code.NO_CAPACITY and (begun or bool(self._application))
-        return full or isinstance(problem, ReplicaLost)
+    async def _move(self, session_id: str, tried: set[str]) -> None:
+        """Take a key that leads to another host, as long as there is one that was not tried; then all are tried again."""
+        hosts = await self._hosts()
+        fresh = {host.address for host in hosts} - tried
+        if not fresh:
+            tried.clear()
+        for _ in range(MOST_MOVES):
+            self._keys.move(session_id)
+            if not fresh or choose(hosts, self._keys.key(session_id)).address in fresh:
+                return
 
-    @property
-    def _places(self) -> int:
-        return PLACES if self._application else HOSTS
-
-    async def _respond(self, request: ResponseRequest, *, last: bool) -> AsyncGenerator[Packet, None]:
-        """`last`: no other replica will be asked, so whoever is refused comes back to this one."""
-        message = messages.respond_request(request, self._weight(request.tenant), comes_back=last or not self._application)
-        call = self._stub.Respond(message, timeout=RESPONSE_TIMEOUT_S, metadata=self._metadata(request.session_id))
+    async def _respond(self, request: ResponseRequest, way: "_Way") -> AsyncGenerator[Packet, None]:
+        """Who is refused comes back to this replica, if no other one will be asked."""
+        comes_back = way.search.last or not way.many
+        host = await self._host(request.session_id)
+        way.tried.add(host.address)
+        message = messages.respond_request(request, self._weight(request.tenant), comes_back)
+        call = host.stub.Respond(message, timeout=RESPONSE_TIMEOUT_S, metadata=self._metadata(request.session_id))
         ended = False
         try:
             with _problems():
@@ -144,19 +154,20 @@ class GrpcInference:
 
     async def listen(self, audio: SpokenAudio) -> Heard:
         """The last words of an utterance are waited for; what is heard meanwhile is asked for again anyway."""
-        search = Search(self._places, PATIENCE_S if audio.final else 0.0)
+        way = await self._way(PATIENCE_S if audio.final else 0.0)
         while True:
             try:
-                return await self._listen(audio)
+                return await self._listen(audio, way)
             except ReplicaLost as lost:
-                self._keys.move(audio.session_id)
-                await search.another(lost)
+                await self._leave(audio.session_id, lost, way)
 
-    async def _listen(self, audio: SpokenAudio) -> Heard:
+    async def _listen(self, audio: SpokenAudio, way: "_Way") -> Heard:
+        host = await self._host(audio.session_id)
+        way.tried.add(host.address)
         try:
             with _problems():
                 message, metadata = messages.listen_request(audio), self._metadata(audio.session_id)
-                reply = await self._stub.Listen(message, timeout=LISTEN_TIMEOUT_S, metadata=metadata)
+                reply = await host.stub.Listen(message, timeout=LISTEN_TIMEOUT_S, metadata=metadata)
         except Problem as problem:
             if problem.code is Code.RIG_UNAVAILABLE:  # FAILED_PRECONDITION of Listen has one meaning
                 raise UtteranceUnknown(audio.utterance_id) from None
@@ -166,23 +177,29 @@ class GrpcInference:
     async def idle(self, request: IdleRequest) -> Motion:
         with _problems():
             message, metadata = messages.idle_request(request), self._metadata(request.session_id)
-            reply = await self._stub.Idle(message, timeout=UNARY_TIMEOUT_S, metadata=metadata)
+            stub = (await self._host(request.session_id)).stub
+            reply = await stub.Idle(message, timeout=UNARY_TIMEOUT_S, metadata=metadata)
         return messages.motion(reply)
 
     async def release(self, session_id: str) -> None:
         with _problems():
             message = avatar_pb2.ReleaseRequest(session_id=session_id)
-            await self._stub.Release(message, timeout=UNARY_TIMEOUT_S, metadata=self._metadata(session_id))
+            stub = (await self._host(session_id)).stub
+            await stub.Release(message, timeout=UNARY_TIMEOUT_S, metadata=self._metadata(session_id))
         self._keys.forget(session_id)
+
+    async def address_of(self, session_id: str) -> str:
+        """Of the host that serves the session."""
+        return (await self._host(session_id)).address
 
     def affinity_key(self, session_id: str) -> str:
         """By which the ingress knows the session; equal keys lead to the same replica."""
         return self._keys.key(session_id)
 
     async def close(self) -> None:
-        """Close the channel; calls in progress are cancelled."""
+        """Close the channels; calls in progress are cancelled."""
         await asyncio.gather(*self._ending)
-        await self._channel.close()
+        await self._hosts.close()
 
     def _metadata(self, session_id: str) -> tuple[tuple[str, str], ...]:
         carrier: dict[str, str] = {}
@@ -192,6 +209,15 @@ class GrpcInference:
         if self._application:
             carrier["application"] = self._application
         return tuple(carrier.items())
+
+
+@dataclass
+class _Way:
+    """One call's way through the replicas: how it looks for another, whether there are many, and the hosts that were tried."""
+
+    search: Search
+    many: bool
+    tried: set[str] = field(default_factory=set[str])
 
 
 async def _end(call: Any) -> None:
