@@ -11,9 +11,9 @@ import pytest
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarServicer, add_AvatarServicer_to_server
-from a2serve.gateway.model_client import hosts
+from a2serve.gateway.model_client import grpc_client, hosts
 from a2serve.gateway.model_client.grpc_client import PLACES, GrpcInference
-from a2serve.gateway.model_client.interface import PromptItem, ResponseRequest
+from a2serve.gateway.model_client.interface import PromptItem, ResponseRequest, SpokenAudio
 
 ITEMS = (PromptItem("user", "Hello"),)
 
@@ -24,8 +24,14 @@ class Replica(AvatarServicer):
 
     full: bool = False
     hold: bool = False  # behind the first word, for ever
+    deaf: bool = False  # never answers what it hears
     asked: list[pb.RespondRequest] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+
+    async def Listen(self, request: pb.ListenRequest, context: grpc.aio.ServicerContext) -> pb.ListenReply:
+        if self.deaf:
+            await asyncio.Event().wait()
+        return pb.ListenReply(utterance_id=request.utterance_id, received_samples=len(request.pcm16) // 2)
 
     async def Respond(self, request: pb.RespondRequest, context: grpc.aio.ServicerContext) -> None:
         self.asked.append(request)
@@ -40,7 +46,7 @@ class Replica(AvatarServicer):
 
 @asynccontextmanager
 async def serving(replica: Replica, port: int = 0) -> AsyncGenerator[tuple[grpc.aio.Server, int], None]:
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 16 << 20)])
     add_AvatarServicer_to_server(replica, server)
     port = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
@@ -188,6 +194,28 @@ def test_a_name_is_looked_up_again_and_what_left_it_speaks_on(monkeypatch: pytes
             resting.cancel()
             await asyncio.wait([resting])
             await stream.aclose()
+            await client.close()
+
+    run(scenario)
+
+
+def test_what_is_not_heard_in_time_is_said_in_our_words_with_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence = SpokenAudio("s", "u", 0, bytes(180 * 48_000), final=True)
+
+    async def scenario() -> None:
+        async with serving(replica := Replica()) as (server, port):
+            client = GrpcInference(f"127.0.0.1:{port}")
+            assert (await client.listen(silence)).received_samples == 180 * 24_000
+            replica.deaf = True
+            monkeypatch.setattr(grpc_client, "LISTEN_TIMEOUT_S", 0.2)
+            monkeypatch.setattr(grpc_client, "LISTEN_SHARE", 0.001)
+            with pytest.raises(Problem, match="180 s of sound were not heard within 0 s") as late:
+                await client.listen(silence)
+            assert late.value.code is Code.TIMEOUT
+            await server.stop(None)
+            with pytest.raises(Problem, match="the model is out of reach") as lost:
+                await words(client, wish())
+            assert lost.value.code is Code.UNAVAILABLE
             await client.close()
 
     run(scenario)

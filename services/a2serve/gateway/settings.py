@@ -27,7 +27,7 @@ class GatewaySettings(RedisAccess, KafkaAccess):
     port: int = Field(default=8080, ge=0, le=65535, description="HTTP port; 0 takes a free one and prints it")
     profile: Literal["server", "local"] = Field(default="server", description="local: the page needs no key (loopback only)")
     inference: str = Field(
-        default="127.0.0.1:50051", description="gRPC address of inference; ipv4:HOST:PORT,HOST:PORT where a second one stands by"
+        default="127.0.0.1:50051", description="gRPC address of inference, whose name may have many; or ipv4:HOST:PORT,HOST:PORT"
     )
     inference_application: str = Field(default="", description="application name behind a shared gRPC ingress (Ray Serve)")
     usage_database: str = Field(default="", description="SQLAlchemy URL of the recorder's database; empty: no usage")

@@ -33,7 +33,8 @@ from a2serve.gateway.model_client.interface import (
 from a2serve.gateway.model_client.read_ahead import read_ahead
 
 UNARY_TIMEOUT_S = 5.0
-LISTEN_TIMEOUT_S = 20.0  # the whole utterance may have to be read again on a busy CPU
+LISTEN_TIMEOUT_S = 20.0  # the whole utterance may have to be read again on a busy CPU; longer for a long one:
+LISTEN_SHARE = 0.25  # of the sound that is sent
 RESPONSE_TIMEOUT_S = 600.0
 END_S = 1.0  # between a response's last packet and the end of its stream
 PLACES = 6  # of an ingress that are asked before "no capacity" is believed; one answer costs about 3 ms
@@ -48,7 +49,6 @@ _CODES = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Code.NO_CAPACITY,
     grpc.StatusCode.INVALID_ARGUMENT: Code.INVALID_VALUE,
     grpc.StatusCode.FAILED_PRECONDITION: Code.RIG_UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED: Code.UNAVAILABLE,
 }
 
 
@@ -139,7 +139,7 @@ class GrpcInference:
         call = host.stub.Respond(message, timeout=RESPONSE_TIMEOUT_S, metadata=self._metadata(request.session_id))
         ended = False
         try:
-            with _problems():
+            with _problems(f"the response was not over within {RESPONSE_TIMEOUT_S:.0f} s"):
                 async for packet in call:
                     ended = packet.HasField("done")
                     yield messages.packet(packet)
@@ -164,10 +164,11 @@ class GrpcInference:
     async def _listen(self, audio: SpokenAudio, way: "_Way") -> Heard:
         host = await self._host(audio.session_id)
         way.tried.add(host.address)
+        limit_s = LISTEN_TIMEOUT_S + LISTEN_SHARE * audio.seconds
         try:
-            with _problems():
+            with _problems(f"{audio.seconds:.0f} s of sound were not heard within {limit_s:.0f} s: say it again in shorter parts"):
                 message, metadata = messages.listen_request(audio), self._metadata(audio.session_id)
-                reply = await host.stub.Listen(message, timeout=LISTEN_TIMEOUT_S, metadata=metadata)
+                reply = await host.stub.Listen(message, timeout=limit_s, metadata=metadata)
         except Problem as problem:
             if problem.code is Code.RIG_UNAVAILABLE:  # FAILED_PRECONDITION of Listen has one meaning
                 raise UtteranceUnknown(audio.utterance_id) from None
@@ -228,14 +229,17 @@ async def _end(call: Any) -> None:
 
 
 @contextmanager
-def _problems() -> Generator[None]:
-    """gRPC's errors as ours."""
+def _problems(late: str = "the model did not answer in time") -> Generator[None]:
+    """gRPC's errors as ours. What gRPC itself says is for the log; `late`: what to say when the time is over."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
         detail = error.details() or error.code().name.lower()
         if error.code() in _LOST:
-            raise ReplicaLost(detail) from None
+            log.info("inference is out of reach: %s", detail)
+            raise ReplicaLost("the model is out of reach") from None
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise Problem(Code.TIMEOUT, late) from None
         raise Problem(_CODES.get(error.code(), Code.INTERNAL), detail, retry_after_ms=_retry_after_ms(error)) from None
 
 

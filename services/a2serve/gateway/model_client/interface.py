@@ -1,7 +1,7 @@
 """What the gateway asks of inference, and the words for it. The gRPC implementation is `grpc_inference`.
 
 Errors of every call: `Problem` (no_capacity with retry_after_ms, inference_unavailable, invalid_value, rig_unavailable,
-internal_error). Calls are bounded by the implementation's timeouts.
+internal_error, timeout). Calls are bounded by the implementation's timeouts.
 """
 
 from collections.abc import AsyncGenerator
@@ -148,6 +148,11 @@ class SpokenAudio:
     final: bool = False
     words_now: bool = False
     last_assistant_text: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the sound is."""
+        return len(self.pcm16) / 2 / SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
