@@ -2,13 +2,11 @@
 
 import time
 
-import pytest
 from chart_render import Object
 from kube import look
-from kube.cluster import Cluster
 from kube.kubelet import FAIL
 from kube.processes import until
-from kube.release import Release, example, release
+from kube.release import Release, documented, example
 
 SMALL: Object = {"gateway": {"autoscaling": {"mode": "none"}, "replicas": 1}, "recorder": {"replicas": 1, "autoscaling": {"mode": "none"}}}
 NEXT: Object = {"inference": {"versionDefaults": {"image": {"tag": "next"}}}}
@@ -55,9 +53,6 @@ def test_an_upgrade_at_the_peak_keeps_the_workers(empty: Release) -> None:
     assert len(found.pods(ray="worker")) >= 2
 
 
-@pytest.mark.xfail(
-    strict=True, reason="N1: KubeRay compares with the pending cluster, so going back starts a third one, which finds no GPU"
-)
 def test_rollback_of_an_upgrade_that_finds_no_gpu_ends_with_the_first_cluster(empty: Release, figures: dict[str, object]) -> None:
     """Four on-demand nodes have a GPU; three workers run, of the next three two do not fit."""
     found = empty.ready(example("gke"), SMALL, _workers(3, 3, old_s=5))
@@ -72,17 +67,14 @@ def test_rollback_of_an_upgrade_that_finds_no_gpu_ends_with_the_first_cluster(em
     assert set(found.clusters()) == {first}
 
 
-def test_it_is_undone_by_clearing_the_pending_cluster(empty: Release) -> None:
-    """docs/kubernetes.md, "Roll back"."""
+def test_without_hooks_the_documented_command_does_it(empty: Release) -> None:
     found = empty.ready(example("gke"), SMALL, _workers(3, 3, old_s=5))
     (first,) = found.clusters()
     found.upgrade(NEXT)
     until("its workers wait", lambda: any("nvidia.com/gpu" in look.trouble(pod) for pod in found.pods(ray="worker")), 60)
-    found.rollback()
-    (service,) = found.api.items("rayservices", found.namespace)
-    path = found.api.path("rayservices", found.namespace, service["metadata"]["name"])
-    time.sleep(5)
-    found.api.merge(f"{path}/status", {"status": {"pendingServiceStatus": None}})
+    found.rollback("--no-hooks")
+    until("the third cluster", lambda: len(found.clusters()) == 3, 60)
+    documented("kubectl patch rayservice", found)
     until("one cluster is left", lambda: set(found.clusters()) == {first}, 120)
     found.settled()
 
@@ -109,9 +101,8 @@ def _fail(found: Release, pod: str) -> None:
     found.api.merge(found.api.path("pods", found.namespace, pod), {"metadata": {"annotations": {FAIL: "true"}}})
 
 
-def test_no_pod_may_fill_its_nodes_disk(own_cluster: Cluster) -> None:
-    with release(own_cluster) as empty:
-        found = empty.ready(example("gke"), SMALL, _workers(1, 1))
-        unbounded = {f"{pod['metadata']['name']}: {volume['name']}" for pod in found.pods() for volume in pod["spec"]["volumes"]
-                     if "emptyDir" in volume and "sizeLimit" not in volume["emptyDir"]}  # fmt: skip
-        assert not unbounded
+def test_only_what_kuberay_adds_may_fill_a_nodes_disk(empty: Release) -> None:
+    """N10: Ray's logs, whose files are bounded by their number and size."""
+    found = empty.ready(example("gke"), SMALL, _workers(1, 1))
+    volumes = [volume for pod in found.pods() for volume in pod["spec"]["volumes"] if "emptyDir" in volume]
+    assert {volume["name"] for volume in volumes if "sizeLimit" not in volume["emptyDir"]} <= {"ray-logs"}

@@ -2,11 +2,11 @@
 
 import time
 
-import pytest
 from chart_render import Object
+from kube import look
 from kube.api import Object as Thing
 from kube.processes import until
-from kube.release import Release, example
+from kube.release import Release, documented, example
 
 SMALL: Object = {
     "gateway": {"autoscaling": {"mode": "none"}, "replicas": 1}, "recorder": {"replicas": 1, "autoscaling": {"mode": "none"}},
@@ -37,7 +37,8 @@ def _wait(found: Release, within_s: float) -> float:
     return round(time.monotonic() - began, 1)
 
 
-def test_helm_uninstall_leaves_nothing(empty: Release, figures: dict[str, object]) -> None:
+def test_helm_uninstall_leaves_nothing_and_the_namespace_goes(empty: Release, figures: dict[str, object]) -> None:
+    """N4, and N5 in the documented order. The hook waits for KubeRay to clear Ray's state in Redis, which wants the head's account."""
     found = empty.ready(example("gke"), SMALL)
     began = time.monotonic()
     found.uninstall()
@@ -45,32 +46,18 @@ def test_helm_uninstall_leaves_nothing(empty: Release, figures: dict[str, object
     figures["uninstall_seconds"] = round(time.monotonic() - began, 1)
     figures["uninstall_objects_left"] = len(_left(found))
     assert not _left(found)
-
-
-def test_rayservices_first_leaves_nothing(empty: Release) -> None:
-    found = empty.ready(example("gke"), SMALL)
-    done = found.cluster.kubectl("delete", "rayservice", "--all", "--namespace", found.namespace)
-    assert done.returncode == 0, done.stderr
-    until("no Ray cluster is left", lambda: not found.clusters(), GOING_S)
-    found.uninstall()
-    _wait(found, GOING_S)
-    assert not _left(found)
-
-
-@pytest.mark.xfail(strict=True, reason="N5: in a namespace that goes KubeRay may not start the clean-up that its finalizer waits for")
-def test_a_namespace_with_a_release_can_be_deleted(empty: Release, figures: dict[str, object]) -> None:
-    found = empty.ready(example("gke"), SMALL)
+    assert not [said for said in look.warnings(found.api, found.namespace) if "redis-cleanup" in said]
     began = time.monotonic()
     found.api.delete("namespaces", "", found.namespace)
-    while not found.api.gone("namespaces", "", found.namespace) and time.monotonic() - began < GOING_S:
-        time.sleep(0.5)
+    until("the namespace is gone", lambda: found.api.gone("namespaces", "", found.namespace), GOING_S)
     figures["namespace_delete_seconds"] = round(time.monotonic() - began, 1)
-    assert found.api.gone("namespaces", "", found.namespace)
 
 
-def test_a_namespace_goes_after_its_rayservices(empty: Release) -> None:
+def test_a_namespace_that_was_deleted_first_is_freed_as_documented(empty: Release) -> None:
+    """N5: the clean-up that KubeRay's finalizer waits for may not begin in a namespace that goes."""
     found = empty.ready(example("gke"), SMALL)
-    found.cluster.kubectl("delete", "rayservice", "--all", "--namespace", found.namespace)
-    until("no Ray cluster is left", lambda: not found.clusters(), GOING_S)
+    (cluster,) = found.clusters()
     found.api.delete("namespaces", "", found.namespace)
-    until("it is gone", lambda: found.api.gone("namespaces", "", found.namespace), GOING_S)
+    until("only the cluster is left", lambda: not found.pods() and list(found.clusters()) == [cluster], GOING_S)
+    documented("kubectl patch raycluster NAME", found, NAME=cluster)
+    until("the namespace is gone", lambda: found.api.gone("namespaces", "", found.namespace), GOING_S)

@@ -1,5 +1,7 @@
 """A release of the chart in a namespace of its own, with what its documentation wants there first."""
 
+import re
+import shlex
 import subprocess
 import tempfile
 import time
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from chart_render import CHART, render
+from chart_render import CHART, ROOT, render
 
 from kube import look
 from kube.api import Api, Object
@@ -19,6 +21,7 @@ from kube.nodes import add_volumes, remove_volumes
 from kube.processes import until
 
 NAME = "a2llm"
+DOCUMENT = ROOT / "docs" / "kubernetes.md"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 SETTLED_S, LOOK_S = 150.0, 0.5
 # docs/kubernetes.md, "What has to be there": Secrets are made by you. (value that names it, values that name its keys or the keys.)
@@ -80,11 +83,11 @@ class Release:
         self.values = wanted if wants else self.values
         return done
 
-    def rollback(self) -> Done:
-        return self._expect(True, self.cluster.helm("rollback", NAME, "--namespace", self.namespace))
+    def rollback(self, *flags: str) -> Done:
+        return self._expect(True, self.cluster.helm("rollback", NAME, *flags, "--namespace", self.namespace))
 
     def uninstall(self) -> Done:
-        return self._expect(True, self.cluster.helm("uninstall", NAME, "--namespace", self.namespace))
+        return self._expect(True, self.cluster.helm("uninstall", NAME, "--namespace", self.namespace, "--timeout", "120s"))
 
     def installing(self, *values: Object, timeout_s: int = 120) -> subprocess.Popen[str]:
         """In the background."""
@@ -170,6 +173,15 @@ class Release:
         ]
         self.api.ask("PATCH", self.api.path("rayclusters", self.namespace, cluster), change, "application/json-patch+json")
         until(f"{replicas} workers", lambda: len(look.ready(self.pods(ray="worker"))) == replicas, 60)
+
+
+def documented(begins: str, found: Release, **names: str) -> None:
+    """Runs the command of docs/kubernetes.md that begins so, in the release's namespace; NAME and NODE are replaced by the keywords'."""
+    text = re.sub(r"\s+", " ", DOCUMENT.read_text())
+    (command,) = re.findall(rf"`?({re.escape(begins)}[^`]*?)(?:`| ```)", text)
+    words = [names.get(word, word) for word in shlex.split(command)]
+    done = found.cluster.kubectl(*words[1:], "--namespace", found.namespace)
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 
 @contextmanager
