@@ -11,8 +11,8 @@ from kube.release import NAME, Release, example, merged, release, secrets_of
 DEFAULT: Object = {  # nothing but what has no default
     "redis": {"address": "redis.data:6379"}, "kafka": {"servers": "kafka.data:9092"}, "database": {"secret": {"name": "a2llm-database"}},
 }  # fmt: skip
-# Warnings that say nothing of the chart: an HPA whose metrics nobody serves here, a budget that has not seen its pods yet, a pod whose volume
-# somebody took in the same second, the API server that has not written down an address yet.
+# Warnings that say nothing of the chart: an HPA whose metrics nobody serves here, a budget that has not seen its pods yet, a pod whose
+# volume was taken in the same second, an API server that has not written down an address yet.
 EXPECTED = ("FailedGet", "FailedComputeMetricsReplicas", "NoPods", "FailedScheduling", "ClusterIPNotAllocated")
 
 
