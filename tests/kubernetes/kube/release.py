@@ -7,7 +7,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import yaml
 from chart_render import CHART, ROOT, render
 
 from kube import look
-from kube.api import Api, Object
+from kube.api import Api, Object, Refused
 from kube.cluster import Cluster, Done
 from kube.nodes import add_volumes, remove_volumes
 from kube.processes import until
@@ -199,23 +199,32 @@ def release(cluster: Cluster) -> Iterator[Release]:
 
 
 def wipe(cluster: Cluster, namespace: str) -> None:
-    """By force: Ray's finalizers are taken off."""
+    """By force: Ray's finalizers are taken off. An own cluster's empty namespace takes seconds more to go, for which nobody waits."""
     api = cluster.api
 
     def gone() -> bool:
-        for kind in ("rayservices", "rayclusters") if cluster.own else ():
-            for each in api.items(kind, namespace):
-                api.delete(kind, namespace, each["metadata"]["name"])
-                api.merge(api.path(kind, namespace, each["metadata"]["name"]), {"metadata": {"finalizers": None}})
-        return api.gone("namespaces", "", namespace)
+        if not cluster.own:
+            return api.gone("namespaces", "", namespace)
+        free_ray(api, namespace)
+        return not api.items("pods", namespace) and not api.items("rayclusters", namespace)
 
-    for each in api.items("rayservices", namespace) if cluster.own else ():
-        api.delete("rayservices", namespace, each["metadata"]["name"])
+    if cluster.own:
+        free_ray(api, namespace)
     api.delete("namespaces", "", namespace)
     until(f"namespace {namespace} is gone", gone, 120)
     remove_cluster_wide(api, namespace)
     if cluster.own:
         remove_volumes(api, namespace)
+
+
+def free_ray(api: Api, namespace: str) -> None:
+    """Ray's objects go without KubeRay's clean-up."""
+    for kind in ("rayservices", "rayclusters"):
+        for each in api.items(kind, namespace):
+            api.delete(kind, namespace, each["metadata"]["name"])
+            if each["metadata"].get("finalizers"):
+                with suppress(Refused):  # it has gone meanwhile
+                    api.merge(api.path(kind, namespace, each["metadata"]["name"]), {"metadata": {"finalizers": None}})
 
 
 def remove_cluster_wide(api: Api, namespace: str) -> None:
