@@ -1,6 +1,9 @@
 """What reviews of a first day and a first week in a cluster have found, each as what must be so now (docs/kubernetes.md, "Findings")."""
 
 import copy
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import helm_python
@@ -141,6 +144,17 @@ def test_readiness_of_a_gateway_is_asked_of_the_gateway_alone() -> None:
         annotations = [item for each in found.of("Ingress") for item in each["metadata"]["annotations"].items()]
         asked += [value for key, value in annotations if key.endswith("healthcheck-path")]
         assert asked == ["/readyz"]
+
+
+@pytest.mark.parametrize(("inference", "code"), [("ok", 0), ("unreachable (UNAVAILABLE)", 1)])
+def test_helm_test_asks_what_is_reached_now(inference: str, code: int, tmp_path: Path) -> None:
+    """Its own program, once instead of sixty times; readiness alone would not tell, since it lasts."""
+    [container] = rendered("values-trial").one("Pod", "test")["spec"]["containers"]
+    (tmp_path / "statusz").write_text(f'{{"ready": true, "redis": "ok", "inference": "{inference}"}}')
+    program = container["command"][2].replace("http://demo-a2llm-gateway/", f"{tmp_path.as_uri()}/").replace("range(60)", "range(1)")
+    assert "file://" in program
+    done = subprocess.run([sys.executable, "-c", program.replace("time.sleep(5)", "pass")], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, inference in done.stdout) == (code, True), done.stderr
 
 
 def test_a_budget_over_ray_workers_is_a_number() -> None:
