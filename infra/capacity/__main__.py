@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from capacity.calculator import need, usd_per_1000_minutes
+from capacity.calculator import hearing, need, usd_per_1000_minutes
 from capacity.crowd import Crowd
 from capacity.inputs import FIGURES, HERE, Hardware, Inputs, read_inputs
 from capacity.recommend import Row, by_down, by_share, cheapest
@@ -73,16 +73,18 @@ def _recommended(inputs: Inputs, hardware: Hardware, row: Row, on_cpu: Row) -> F
 
 def _table(inputs: Inputs, gpu_share: float, cpu_share: float) -> Figures:
     """The calculator's table: a line for each kind of hardware. Few slots fill up by chance, so CPUs have a share of their own."""
-    figures: Figures = {"speaking_share": round(inputs.speaking_share, 4), "busy_s": round(inputs.busy_s, 3)}
+    figures: Figures = {"speaking_share": round(inputs.speaking_share, 4), "busy_s": round(inputs.busy_s, 3),
+                        "ear_cpus_per_session": round(inputs.ear_cpus_per_session, 4)}  # fmt: skip
     for name, hardware in inputs.hardware.items():
         share = gpu_share if hardware.gpu_name else cpu_share
-        large = need(1_000_000, inputs, hardware, share)
+        large, ears = need(1_000_000, inputs, hardware, share), hearing(inputs, hardware, share)
         figures |= {
             f"{name}_slots": hardware.slots, f"{name}_slots_source": hardware.source,
             f"{name}_sessions_per_replica": round(share * hardware.slots / inputs.speaking_share, 1),
             f"{name}_usd_per_1000_minutes": round(usd_per_1000_minutes(inputs, hardware, share), 4),
             f"{name}_spot_usd_per_1000_minutes": round(hardware.spot_factor * usd_per_1000_minutes(inputs, hardware, share), 4),
             f"{name}_replicas_for_10k": need(10_000, inputs, hardware, share).replicas, f"{name}_nodes_for_1m": large.nodes,
+            f"{name}_ear_workers": ears.workers, f"{name}_ear_cpus_per_replica": round(ears.cpus, 2),
         }  # fmt: skip
     return figures
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from a2serve.inference.settings import InferenceSettings
 from capacity.inputs import Hardware, Inputs
 
 
@@ -26,6 +27,24 @@ def need(sessions: int, inputs: Inputs, hardware: Hardware, share: float) -> Nee
     nodes = math.ceil(replicas / hardware.replicas_per_node)
     per_hour = nodes * hardware.node_usd_per_hour
     return Need(sessions, speaking, replicas * hardware.slots, replicas, nodes, per_hour, 1000 * per_hour / (60 * sessions))
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """Of one replica whose slots are used up to their share."""
+
+    cpus: float  # in use
+    workers: int  # that they are spread over, so that little has to wait
+
+    @property
+    def busy_share(self) -> float:
+        return self.cpus / self.workers
+
+
+def hearing(inputs: Inputs, hardware: Hardware, share: float) -> Hearing:
+    """`share`: of the slots that may speak. The workers are those that the service takes by itself."""
+    sessions = share * hardware.slots / inputs.speaking_share
+    return Hearing(sessions * inputs.ear_cpus_per_session, InferenceSettings(slots=hardware.slots).ears)
 
 
 def usd_per_1000_minutes(inputs: Inputs, hardware: Hardware, share: float) -> float:

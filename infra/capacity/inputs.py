@@ -41,6 +41,14 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class Ears:
+    """What hearing costs."""
+
+    utterance_cpu_s: float
+    busy_share: float
+
+
+@dataclass(frozen=True)
 class Scaling:
     """The policy's numbers; `share` is the slots that may speak."""
 
@@ -77,6 +85,7 @@ class Inputs:
 
     traffic: Traffic
     engine: Engine
+    ears: Ears
     scaling: Scaling
     hardware: dict[str, Hardware]
 
@@ -91,6 +100,11 @@ class Inputs:
         return self.busy_s / (self.traffic.answer_s + self.traffic.pause_s)
 
     @property
+    def ear_cpus_per_session(self) -> float:
+        """CPU seconds a second of an open session: everybody says something before each answer."""
+        return self.ears.utterance_cpu_s / (self.traffic.answer_s + self.traffic.pause_s)
+
+    @property
     def quiet_s(self) -> float:
         """From a slot's release to the next question."""
         return self.traffic.answer_s + self.traffic.pause_s - self.busy_s
@@ -101,8 +115,10 @@ def read_inputs(path: Path = HERE / "inputs.toml", figures: Path = FIGURES) -> I
     told = tomllib.loads(path.read_text())
     engine = Engine(**told["engine"])
     hardware = {name: _measured(Hardware(name=name, **numbers), engine, figures) for name, numbers in told["hardware"].items()}
-    traffic, bench = Traffic(**told["traffic"]), _figures(figures, "bench.json")
-    return Inputs(replace(traffic, answer_s=bench.get("audio_s_mean", traffic.answer_s)), engine, Scaling(**told["scaling"]), hardware)
+    traffic, ears = Traffic(**told["traffic"]), Ears(**told["ears"])
+    traffic = replace(traffic, answer_s=_figures(figures, "bench.json").get("audio_s_mean", traffic.answer_s))
+    ears = replace(ears, utterance_cpu_s=_figures(figures, "ears.json").get("ear_cpu_s_per_utterance", ears.utterance_cpu_s))
+    return Inputs(traffic, engine, ears, Scaling(**told["scaling"]), hardware)
 
 
 def _measured(hardware: Hardware, engine: Engine, figures: Path) -> Hardware:

@@ -8,7 +8,7 @@ from infra_files import INFRA
 
 sys.path.insert(0, str(INFRA))
 
-from capacity.calculator import need, usd_per_1000_minutes
+from capacity.calculator import hearing, need, usd_per_1000_minutes
 from capacity.crowd import Crowd, full_shares
 from capacity.fleet import Autoscaler, Fleet
 from capacity.inputs import read_inputs
@@ -26,6 +26,16 @@ def test_sessions_become_slots_replicas_nodes_and_dollars():
     assert found.replicas == -(-found.speaking // 1.5) and found.nodes == -(-found.replicas // 8)
     assert found.usd_per_hour == pytest.approx(0.8 * found.nodes)
     assert found.usd_per_1000_minutes == pytest.approx(usd_per_1000_minutes(INPUTS, cpu, 0.5), rel=0.03)
+
+
+def test_ears_keep_up_with_the_slots_in_use():
+    """The workers that the service takes for its slots, by what an utterance costs; and a tenth of them would not do."""
+    for hardware in INPUTS.hardware.values():
+        ears = hearing(INPUTS, hardware, share=0.7)
+        assert 0 < ears.busy_share <= INPUTS.ears.busy_share, (hardware.name, ears)
+    slow = replace(INPUTS, ears=replace(INPUTS.ears, utterance_cpu_s=0.43))  # as once measured on a busy machine
+    assert all(hearing(slow, hardware, share=0.7).busy_share <= INPUTS.ears.busy_share for hardware in INPUTS.hardware.values())
+    assert hearing(slow, replace(L4, slots=60), share=0.7).cpus > 1.5  # which one worker could not do
 
 
 def test_slots_are_measured_where_there_is_a_measurement(tmp_path):
