@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--inputs", type=Path, default=HERE / "inputs.toml", help="your numbers (default: inputs.toml beside this program)")
     parser.add_argument("--out", type=Path, default=FIGURES, metavar="FOLDER", help="where capacity.json and the plots go")
     parser.add_argument("--sessions", type=int, help="only calculate: what so many sessions at once need")
+    parser.add_argument("--table", action="store_true", help="only calculate: renew capacity.json's table, with the shares that it has")
     parser.add_argument("--hardware", default="l4", help="a name of inputs.toml's [hardware.*]")
     parser.add_argument("--share", type=float, default=0.7, help="slots that may speak")
     arguments = parser.parse_args()
@@ -30,8 +31,17 @@ def main() -> None:
         print(f"{found.sessions} sessions on {hardware.name} ({hardware.slots} slots, {hardware.source}): {found.speaking:.0f} speak -> "
               f"{found.replicas} replicas, {found.nodes} nodes, {found.usd_per_hour:.2f} USD/h, "
               f"{found.usd_per_1000_minutes:.3f} USD per 1,000 minutes")  # fmt: skip
+    elif arguments.table:
+        write_table(inputs, arguments.out / "capacity.json")
     else:
         write_all(inputs, hardware, arguments.out)
+
+
+def write_table(inputs: Inputs, file: Path) -> None:
+    """Without a simulation: what was recommended stays."""
+    figures: Figures = json.loads(file.read_text())
+    figures |= _table(inputs, float(figures["recommended_slots_share"]), float(figures["recommended_slots_share_cpu"]))
+    file.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def write_all(inputs: Inputs, hardware: Hardware, out: Path) -> None:
