@@ -16,7 +16,7 @@ from kube.kubelet import Kubelet
 from kube.nodes import add_nodes
 from kube.operators import add_crds, kuberay
 from kube.processes import until
-from kube.programs import PROGRAMS
+from kube.programs import PROGRAMS, unbuilt
 from kube.ray_dashboard import RayDashboard
 
 Done = subprocess.CompletedProcess[str]
@@ -67,6 +67,7 @@ def cluster() -> Iterator[Cluster]:
         if os.environ.get("KUBECONFIG"):
             yield Cluster(stack.enter_context(proxied("kubectl", environment)), environment, own=False)
             return
+        assert not unbuilt(), "the control plane is not built: make test-kubernetes does it"
         config, port = stack.enter_context(control_plane(folder))
         environment |= {"KUBECONFIG": str(config), "PATH": f"{PROGRAMS['kubectl'].file.parent}{os.pathsep}{environment['PATH']}"}
         api = stack.enter_context(proxied(str(PROGRAMS["kubectl"].file), environment))

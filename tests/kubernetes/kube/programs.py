@@ -121,6 +121,10 @@ def manifests(module: str, path: str) -> Path:
     return kept(module).parent / "manifests" / path.replace("/", "_")
 
 
+def unbuilt() -> list[Program]:
+    return [program for program in PROGRAMS.values() if not program.file.exists()]
+
+
 def build(program: Program, number: str) -> None:
     """Raises SystemExit where Go refuses."""
     began, compiled = time.monotonic(), 0
@@ -166,7 +170,7 @@ def main() -> None:
         sys.exit(f"with KUBECONFIG, {' and '.join(lacking)} must be on the PATH" if lacking else 0)
     cache().mkdir(parents=True, exist_ok=True)
     with FileLock(cache() / "lock"):
-        lacking = [program for program in PROGRAMS.values() if not program.file.exists()]
+        lacking = unbuilt()
         files = [each for each in MANIFESTS if not manifests(*each[:2]).exists()]
         if (lacking or files) and not shutil.which("go"):
             sys.exit(NO_GO.format(cache=cache()))
