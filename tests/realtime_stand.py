@@ -219,6 +219,8 @@ class Memory:
     def spool(self, *written: object) -> bool:
         return False
 
+    def check_room(self, tenant: str, *, session: bool) -> None: ...
+
 
 @dataclass
 class Allowance:

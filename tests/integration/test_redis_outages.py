@@ -17,9 +17,11 @@ from redis_stand import SERVERS, cluster_standing, kill_all_connections, ready, 
 from starlette.responses import Response
 
 from a2serve.contracts.problems import Problem
+from a2serve.gateway.access.tenants import Limits
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state import redis_client, redis_keys
 from a2serve.gateway.state.idempotency import Idempotency
+from a2serve.gateway.state.stored import Stored
 
 REQUESTS, AT_ONCE = 240, 60
 
@@ -91,7 +93,8 @@ class AnswerLost(redis_client.BoundedRedis):
 def test_a_claim_that_is_sent_twice_is_its_own(valkey_port: int) -> None:
     async def within() -> None:
         async with redis_client.connect(f"redis://127.0.0.1:{valkey_port}/0") as redis:
-            once = Idempotency(AnswerLost(connection_pool=redis.connection_pool))
+            twice = AnswerLost(connection_pool=redis.connection_pool)
+            once = Idempotency(twice, Stored(twice, lambda _: Limits()))
 
             async def work() -> Response:
                 return Response("made", 201, media_type="text/plain")

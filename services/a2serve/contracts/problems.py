@@ -33,6 +33,7 @@ class Code(StrEnum):
     ITEM_EXISTS = "item_already_exists"
     INVALID_CALL_ID = "invalid_tool_call_id"
     CONVERSATION_FULL = "conversation_full"
+    STORAGE_FULL = "storage_full"
     RESPONSE_ACTIVE = "conversation_already_has_active_response"
     CANCEL_NOT_ACTIVE = "response_cancel_not_active"
     RIG_UNAVAILABLE = "rig_unavailable"
@@ -88,7 +89,8 @@ MEANINGS: dict[Code, Meaning] = {
     Code.ITEM_NOT_FOUND: Meaning(404, "No such item"),
     Code.ITEM_EXISTS: Meaning(409, "The item exists already"),
     Code.INVALID_CALL_ID: Meaning(422, "No function call has this call_id"),
-    Code.CONVERSATION_FULL: Meaning(422, "The conversation holds as many items as it may"),
+    Code.CONVERSATION_FULL: Meaning(422, "The conversation holds as many items or bytes as it may"),
+    Code.STORAGE_FULL: Meaning(507, "The tenant stores as much as it may"),
     Code.RESPONSE_ACTIVE: Meaning(409, "A response is in progress"),
     Code.CANCEL_NOT_ACTIVE: Meaning(409, "No response is in progress"),
     Code.RIG_UNAVAILABLE: Meaning(422, "This rig is not loaded here"),

@@ -31,6 +31,7 @@ from a2serve.gateway.state.personas import InferenceWithPersonas, Personas
 from a2serve.gateway.state.redis_client import BoundedRedis
 from a2serve.gateway.state.spool import Spool, names_redis
 from a2serve.gateway.state.store import SessionStore
+from a2serve.gateway.state.stored import Stored
 from a2serve.gateway.state.transcripts import Transcripts, TranscriptTable
 from a2serve.gateway.state.usage import UsageReader
 
@@ -70,8 +71,12 @@ class GatewayParts:
         return TenantLimits(self.redis)
 
     @cached_property
+    def stored(self) -> Stored:
+        return Stored(self.redis, lambda tenant: self.tenants.content.limits(tenant))
+
+    @cached_property
     def sessions(self) -> SessionStore:
-        return SessionStore(self.redis, self.settings.session_ttl_s, self.settings.lost_after_s)
+        return SessionStore(self.redis, self.stored, self.settings.session_ttl_s, self.settings.lost_after_s)
 
     @cached_property
     def personas(self) -> Personas:
@@ -79,7 +84,7 @@ class GatewayParts:
 
     @cached_property
     def idempotency(self) -> Idempotency:
-        return Idempotency(self.redis)
+        return Idempotency(self.redis, self.stored)
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -63,6 +63,8 @@ class GatewaySettings(RedisAccess, KafkaAccess):
         default=None, description="what Redis does not take waits here; empty: a2-spool in the system's folder for temporary files"
     )
     spool_bytes: int = Field(default=64 << 20, ge=0, description="largest spool of a process; what does not fit is lost and counted")
+    conversation_items: int = Field(default=1000, ge=2, le=1000, description="most items of a conversation; more are refused (422)")
+    conversation_bytes: int = Field(default=16 << 20, ge=1 << 10, description="most bytes of a conversation's text; more are refused (422)")
     lost_after_s: float = Field(
         default=30.0, ge=2, description="a gateway that says nothing for so long is lost; another one settles for its sockets"
     )

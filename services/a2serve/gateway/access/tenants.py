@@ -42,6 +42,8 @@ class Limits(BaseModel):
     max_sessions: int = Field(default=20, ge=0, description="sockets and REST turns at the same time")
     requests_per_minute: int = Field(default=600, ge=1, description="REST requests, opened sockets and responses on sockets")
     burst_requests: int = Field(default=60, ge=1, description="requests at once before the rate counts")
+    stored_sessions: int = Field(default=10_000, ge=1, description="sessions that are kept at the same time, open or not")
+    stored_bytes: int = Field(default=256 << 20, ge=1 << 10, description="of their settings, conversations, answers to be repeated")
     transcripts_days: int = Field(default=0, ge=0, le=3650, description="for how many days what is said is kept in SQL; 0: not at all")
     weight: float = Field(default=1.0, gt=0, le=1000, description="share of the model's slots, against other tenants that want some")
 

@@ -149,6 +149,10 @@ class Conversations(Protocol):
         """What is new. False: nothing is kept of the session any more, so save it."""
         ...
 
+    def check_room(self, tenant: str, *, session: bool) -> None:
+        """Raises Problem(storage_full) where the tenant stores as much as it may: a client adds no item then, or no session."""
+        ...
+
     async def leave(self, identity: Identity) -> None:
         """All is written: the checkpoint is not needed any more."""
         ...
@@ -231,6 +235,7 @@ class SessionLimits:
     max_event_bytes: int = 8 << 20
     max_input_ms: int = 300_000
     max_items: int = 1000
+    max_conversation_bytes: int = 16 << 20
     queue_messages: int = 512  # from here on, and from so many bytes on, nothing more is read and nothing more is said
     queue_bytes: int = 2 << 20
     stall_s: float = 20.0  # who takes no frame for so long is no reader; a large one may take as long as SLOWEST_BYTES_S allows

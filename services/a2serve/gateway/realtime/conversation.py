@@ -40,6 +40,11 @@ class Item:
     sequence: int = 0  # of the event that told the client it was done
     tokens: list[int] = field(default_factory=list[int])  # of an answer that was not cut: as the model wrote it
 
+    @property
+    def size_bytes(self) -> int:
+        """Of its text."""
+        return len(self.transcript().encode()) + len(self.name.encode())
+
     def transcript(self) -> str:
         """Everything said or written in it."""
         return "\n".join(part.text for part in self.parts if part.text) if self.type == "message" else self.text
@@ -87,10 +92,12 @@ def item_from_json(body: dict[str, Any]) -> Item:
 class Conversation:
     """Ordered items with unique ids. Raises Problem (item_not_found, item_already_exists, conversation_full)."""
 
-    def __init__(self, max_items: int, items: list[Item] | None = None) -> None:
+    def __init__(self, max_items: int, items: list[Item] | None = None, max_bytes: int = 16 << 20) -> None:
         self.items: list[Item] = items or []
         self._by_id = {item.id: item for item in self.items}
-        self._max_items = max_items
+        self._sizes = {item.id: item.size_bytes for item in self.items}
+        self._bytes = sum(self._sizes.values())
+        self._max_items, self._max_bytes = max_items, max_bytes
 
     def add(self, item: Item, after: str | None = None) -> str | None:
         """Insert behind `after` (None: at the end, "root": at the beginning); returns the id of the one before."""
@@ -98,11 +105,15 @@ class Conversation:
             raise Problem(Code.ITEM_EXISTS, f"an item {item.id!r} exists already", param="item.id")
         if len(self.items) >= self._max_items:
             raise Problem(Code.CONVERSATION_FULL, f"a conversation holds at most {self._max_items} items")
+        if (size := item.size_bytes) and self._bytes + size > self._max_bytes:  # what is said from now on has none yet
+            raise Problem(Code.CONVERSATION_FULL, f"a conversation holds at most {self._max_bytes} bytes of text")
         if item.type == "function_call_output" and not any(i.type == "function_call" and i.call_id == item.call_id for i in self.items):
             raise Problem(Code.INVALID_CALL_ID, f"no function call has call_id {item.call_id!r}", param="item.call_id")
         place = len(self.items) if after is None else 0 if after == ROOT else self._index(after, "previous_item_id") + 1
         self.items.insert(place, item)
         self._by_id[item.id] = item
+        self._sizes[item.id] = size
+        self._bytes += size
         return self.items[place - 1].id if place else None
 
     def get(self, item_id: str) -> Item:
@@ -120,6 +131,7 @@ class Conversation:
         """Without the item."""
         del self.items[self._index(item_id, "item_id")]
         del self._by_id[item_id]
+        self._bytes -= self._sizes.pop(item_id)
 
     def before(self, item_id: str) -> str | None:
         """The id of the one before."""

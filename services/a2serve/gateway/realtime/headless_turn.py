@@ -163,6 +163,9 @@ class _Held:
     def spool(self, identity: Identity, written: SavedSession | Change) -> bool:
         return True
 
+    def check_room(self, tenant: str, *, session: bool) -> None:
+        self._store.check_room(tenant, session=session)
+
 
 class _TurnsOnly:
     """`Records`: a session is created once, not opened with every turn."""

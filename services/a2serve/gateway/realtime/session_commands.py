@@ -134,6 +134,7 @@ class SessionCommands:
 
     async def _create_item(self, event: ask.ItemCreate) -> None:
         core = self._core
+        core.parts.conversations.check_room(core.identity.tenant, session=False)
         core.check_fixed_item(event.item)
         sounds = self._sounds(event)
         item = item_of_wire(event.item, event.item.id or core.parts.new_id("item"))

@@ -43,7 +43,7 @@ class SessionCore:
     ) -> None:
         self.identity, self.config, self.parts, self.out, self.tasks, self.info = identity, config, parts, out, tasks, info
         self.opened_ms, self.lost = parts.now_ms(), lost
-        self.conversation = Conversation(parts.limits.max_items, items)
+        self.conversation = Conversation(parts.limits.max_items, items, parts.limits.max_conversation_bytes)
         self.conversation_id = "conv_" + identity.session_id.removeprefix("sess_")
         self.input = InputBuffer(parts.limits.max_input_ms)
         self.decoder = decoder_of(config.audio.input.format)

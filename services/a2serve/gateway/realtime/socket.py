@@ -31,7 +31,7 @@ from a2serve.gateway.rest.problem_responses import problem_response
 log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "realtime"
-TOLD_TO_PAGES = (404, 429, 503)  # the session to resume is gone; full
+TOLD_TO_PAGES = (404, 429, 503, 507)  # the session to resume is gone; full
 # RFC 6455 codes; the reason is the cause's own word.
 CLOSE_CODES: dict[CloseCause, int] = {
     "client_left": 1000,
@@ -149,6 +149,8 @@ async def _open(socket: WebSocket, service: RealtimeService) -> Session:
     request_context.current().session_id = identity.session_id
     identity = replace(identity, owner=await grant.admit(identity, resumed=bool(resumed)))
     info = await _describe(parts)
+    if not resumed:
+        parts.conversations.check_room(grant.tenant, session=True)
     saved = await _claimed(parts, identity) if resumed else None
     config = SessionConfig.model_validate(saved.config) if saved else grant.config
     return Session(identity, config, SocketTransport(socket), parts, info=info, saved=saved)

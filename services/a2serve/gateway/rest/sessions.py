@@ -63,7 +63,8 @@ class ItemList(BaseModel):
 
 @router.post(
     "", status_code=201, summary="Create a session", response_model=SessionBody,
-    responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN),
+    responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN,
+                       Code.STORAGE_FULL),
 )  # fmt: skip
 async def create_session(request: Request, body: SessionCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None) -> Response:
     """A conversation with settings of its own. Talk in it with `POST /v1/sessions/{id}/turns`."""

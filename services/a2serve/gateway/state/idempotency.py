@@ -17,11 +17,13 @@ from starlette.responses import Response, StreamingResponse
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.stored import Stored
 
 STREAMED = -1  # answered, but the answer went out as it was made, and is not kept
 KEEP_S = 24 * 3600
 CLAIM_S = 300  # longer than any request may take; a replica that died blocks its key so long
-LARGEST_BYTES, LARGEST_STREAM_BYTES = 16 << 20, 4 << 20
+LARGEST_BYTES = 4 << 20
+LARGEST_FOUND_BYTES = 64 << 10  # of an answer that tells of something that can be read
 
 
 # An answer of a session that was deleted meanwhile is not kept: it may hold what was said. KEYS: answer, the session's answers, deleted.
@@ -46,8 +48,9 @@ class _Kept(BaseModel):
 class Idempotency:
     """One per gateway."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: "Redis", stored: Stored) -> None:
         self._redis: Any = redis
+        self._stored = stored
         self._keep_of_session: Any = redis.register_script(_KEEP_OF_SESSION)
 
     async def run(
@@ -76,23 +79,27 @@ class Idempotency:
     async def forget(self, tenant: str, session_id: str) -> None:
         """All answers of a session that was deleted, or of a persona (see `of_persona`)."""
         answers = redis_keys.answers(tenant, session_id)
-        await self._redis.delete(answers, *await self._redis.smembers(answers))
+        names = await self._redis.smembers(answers)
+        await self._redis.delete(answers, *names)
+        if names:
+            await self._redis.zadd(redis_keys.stored_answers(tenant), dict.fromkeys(names, 0), xx=True)  # as in SessionStore.delete
 
     async def _keep(self, key: str, fingerprint: str, answer: Response, tenant: str, session_id: str) -> None:
         if answer.status_code >= 300:
             await self._redis.delete(key)
             return
+        location = answer.headers.get("location", "")
         kept = _Kept(
             fingerprint=fingerprint, status=answer.status_code, media_type=answer.headers["content-type"],
-            location=answer.headers.get("location", ""),
+            location=location,
         )  # fmt: skip
         if isinstance(answer, StreamingResponse):
-            await self._redis.set(key, _Kept(fingerprint=fingerprint, status=STREAMED).model_dump_json(), ex=KEEP_S)
+            await self._keep_none(key, kept)
             answer.body_iterator = self._keep_stream(cast(AsyncGenerator[bytes, None], answer.body_iterator), kept, key, tenant, session_id)
             return
         body = bytes(getattr(answer, "body", b""))
-        if len(body) > LARGEST_BYTES:
-            await self._redis.set(key, _Kept(fingerprint=fingerprint, status=STREAMED).model_dump_json(), ex=KEEP_S)
+        if len(body) > (LARGEST_FOUND_BYTES if location else LARGEST_BYTES):
+            await self._keep_none(key, kept)
         else:
             await self._write(key, kept, body, tenant, session_id)
 
@@ -103,14 +110,22 @@ class Idempotency:
         body = bytearray()
         async with aclosing(pieces):
             async for piece in pieces:
-                if len(body) <= LARGEST_STREAM_BYTES:
+                if len(body) <= LARGEST_BYTES:
                     body += piece
                 yield piece
-        if len(body) <= LARGEST_STREAM_BYTES:
+        if len(body) <= LARGEST_BYTES:
             with suppress(RedisError):  # who has heard it all does not ask again
                 await self._write(key, kept, bytes(body), tenant, session_id)
 
+    async def _keep_none(self, key: str, kept: "_Kept") -> None:
+        """Only that it was carried out, and where its outcome is."""
+        marker = _Kept(fingerprint=kept.fingerprint, status=STREAMED, location=kept.location)
+        await self._redis.set(key, marker.model_dump_json(), ex=KEEP_S)
+
     async def _write(self, key: str, kept: "_Kept", body: bytes, tenant: str, session_id: str) -> None:
+        if not await self._stored.takes_answer(tenant, key, len(body), KEEP_S):
+            await self._keep_none(key, kept)
+            return
         raw = kept.model_dump_json().encode() + b"\n" + body
         if not session_id:
             await self._redis.set(key, raw, ex=KEEP_S)
@@ -128,7 +143,8 @@ class Idempotency:
             raise Problem(Code.CONFLICT, "this Idempotency-Key was used for another request", param="Idempotency-Key")
         if kept.status == STREAMED:
             detail = "this request was carried out; its answer is being streamed, was not heard to its end, or is too large to keep"
-            raise Problem(Code.CONFLICT, detail)
+            found = f": read {kept.location}" if kept.location else ""
+            raise Problem(Code.CONFLICT, detail + found)
         headers = {"idempotency-replayed": "true"} | ({"location": kept.location} if kept.location else {})
         return Response(body, kept.status, headers, kept.media_type)
 

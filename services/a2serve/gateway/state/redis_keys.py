@@ -38,6 +38,21 @@ def deleted(tenant: str, session_id: str) -> str:
     return _key(tenant, "deleted", session_id)
 
 
+def stored_sessions(tenant: str) -> str:
+    """Sorted set: the tenant's sessions, and until when they are kept, ms."""
+    return _key(tenant, "stored", "sessions")
+
+
+def stored_answers(tenant: str) -> str:
+    """The same of answers that an Idempotency-Key would repeat."""
+    return _key(tenant, "stored", "answers")
+
+
+def stored_sizes(tenant: str) -> str:
+    """Hash: bytes of each of both, and their total."""
+    return _key(tenant, "stored", "sizes")
+
+
 def endings(tenant: str) -> str:
     """Channel: sessions that replicas have to let go."""
     return _key(tenant, "endings")

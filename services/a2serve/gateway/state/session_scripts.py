@@ -4,16 +4,15 @@ Beside session and conversation stands a checkpoint for each socket or turn that
 heard of it. `OPEN` says until when it counts as alive.
 """
 
+from a2serve.gateway.state.stored import ACCOUNT, NOW
+
 SEQUENCE_LEAP = 100_000  # further than a session's events can have got between two checkpoints
 CHECKPOINT_KEEP_MS = 7 * 24 * 3_600_000  # all gateways may be away for so long
 
-NOW = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-"""
-# KEYS: session, conversation, deleted, checkpoint, open.
-# ARGV: holder, ttl, sequence, records, entries, lost, ms that it counts as alive, its name in OPEN, then what is written.
-_OURS = f"""{NOW}
+# KEYS: session, conversation, deleted, checkpoint, open, stored sessions, stored sizes, stored answers.
+# ARGV: holder, ttl, sequence, records, entries, lost, ms that it counts as alive, its name in OPEN, session, most sessions and bytes
+# of the tenant, then what is written. What is written is kept in any case; the answer says whether something new may be begun.
+_OURS = f"""{NOW}{ACCOUNT}
 if redis.call('EXISTS', KEYS[3]) == 1 then return 'deleted' end
 local holder = redis.call('HGET', KEYS[1], 'holder')
 if holder and holder ~= ARGV[1] then return 'taken_over' end
@@ -27,21 +26,33 @@ if ARGV[4] ~= '' then
     redis.call('PEXPIRE', KEYS[4], {CHECKPOINT_KEEP_MS})
     redis.call('ZADD', KEYS[5], now + ARGV[7], ARGV[8])
 end
-return 'kept'
+account(KEYS[6], KEYS[8], KEYS[7], ARGV[9], size, ARGV[2])
+return room(KEYS[6], KEYS[7], ARGV[10], ARGV[11])
 """
 APPEND = f"""{_OURS}
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'lapsed' end
 redis.call('HSET', KEYS[1], 'sequence', ARGV[3])
-if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'config', ARGV[9]) end
-for place = 10, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
+local size = tonumber(redis.call('HGET', KEYS[7], ARGV[9]) or 0)
+if ARGV[12] ~= '' then
+    size = size + #ARGV[12] - redis.call('HSTRLEN', KEYS[1], 'config')
+    redis.call('HSET', KEYS[1], 'config', ARGV[12])
+end
+for place = 13, #ARGV do
+    redis.call('RPUSH', KEYS[2], ARGV[place])
+    size = size + #ARGV[place]
+end
 {_KEPT}"""
 SAVE = f"""{_OURS}
-redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'sequence', ARGV[3], 'config', ARGV[9])
+redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'sequence', ARGV[3], 'config', ARGV[12])
 for place, field in ipairs({{'created_at', 'key_id', 'grant_id', 'end_user_id'}}) do
-    redis.call('HSETNX', KEYS[1], field, ARGV[9 + place])
+    redis.call('HSETNX', KEYS[1], field, ARGV[12 + place])
 end
 redis.call('DEL', KEYS[2])
-for place = 14, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
+local size = #ARGV[12]
+for place = 17, #ARGV do
+    redis.call('RPUSH', KEYS[2], ARGV[place])
+    size = size + #ARGV[place]
+end
 {_KEPT}"""
 
 # What a holder was saying goes into the conversation, and no number that it may have given to an event is given again.

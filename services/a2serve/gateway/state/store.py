@@ -17,6 +17,7 @@ from a2serve.gateway.realtime.collaborators import Change, Checkpoint, Owner, Sa
 from a2serve.gateway.realtime.item_log import items_of
 from a2serve.gateway.state import endings, outbox, redis_keys
 from a2serve.gateway.state.session_scripts import APPEND, CLAIM, SAVE
+from a2serve.gateway.state.stored import Stored
 
 DELETED_S = 24 * 3600  # longer than a socket lives
 
@@ -45,15 +46,18 @@ class SessionHead(BaseModel):
 class SessionStore:
     """Every key lapses `ttl_s` after its last use. All methods take the tenant first; there is no way to ask without."""
 
-    def __init__(self, redis: "Redis", ttl_s: int, lost_after_s: float = 30.0) -> None:
+    def __init__(self, redis: "Redis", stored: Stored, ttl_s: int, lost_after_s: float = 30.0) -> None:
         self._redis: Any = redis
+        self.stored = stored
         self._ttl_s, self._alive_ms = ttl_s, int(lost_after_s * 1000)
         self._scripts: dict[str, Any] = {text: redis.register_script(text) for text in (APPEND, SAVE, CLAIM)}
 
     async def create(self, tenant: str, head: SessionHead, *records: RecordBase) -> SessionHead:
-        """Keep a new session and its records in one transaction."""
+        """Keep a new session and its records in one transaction. Raises Problem(storage_full)."""
+        fields = _fields(head)
+        await self.stored.begin_session(tenant, head.session_id, len(fields["config"]) + len(fields["metadata"]), self._ttl_s)
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hset(redis_keys.session(tenant, head.session_id), mapping=_fields(head))
+        pipeline.hset(redis_keys.session(tenant, head.session_id), mapping=fields)
         self._keep(pipeline, tenant, head.session_id)
         outbox.add(pipeline, *records)
         await pipeline.execute()
@@ -78,6 +82,7 @@ class SessionStore:
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.delete(redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id))
         pipeline.set(redis_keys.deleted(tenant, session_id), 1, ex=DELETED_S)
+        pipeline.zadd(redis_keys.stored_sessions(tenant), {session_id: 0}, xx=True)  # it counts no longer than until the next write
         told = (redis_keys.endings(tenant), endings.written(session_id, "deleted"))
         pipeline.execute_command("PUBLISH", *told)  # redis-py's `publish` refuses in a cluster; in one slot there is nothing against it
         outbox.add(pipeline, *records)
@@ -107,7 +112,7 @@ class SessionStore:
         config = b"" if change.config is None else orjson.dumps(change.config)
         entries = [orjson.dumps(entry) for entry in change.entries]
         head = (change.sequence, change.checkpoint)
-        return await self._write(APPEND, tenant, session_id, holder, head, config, *entries) == b"kept"
+        return await self._write(APPEND, tenant, session_id, holder, head, config, *entries) != b"lapsed"
 
     async def leave(self, tenant: str, session_id: str, holder: str) -> None:
         """Everything of this holder is written: there is nothing to settle."""
@@ -121,11 +126,14 @@ class SessionStore:
     ) -> bytes:
         keys = [make(tenant, session_id) for make in (redis_keys.session, redis_keys.conversation, redis_keys.deleted)]
         keys += [redis_keys.checkpoint(tenant, holder), redis_keys.OPEN]
+        keys += [redis_keys.stored_sessions(tenant), redis_keys.stored_sizes(tenant), redis_keys.stored_answers(tenant)]
         sequence, checkpoint = head
-        alive = (*_stored(checkpoint), self._alive_ms, _opened(tenant, session_id, holder))
+        alive = (*_stored(checkpoint), self._alive_ms, _opened(tenant, session_id, holder), session_id, *self.stored.bounds(tenant))
         answer: bytes = await self._scripts[script](keys=keys, args=[holder, self._ttl_s, sequence, *alive, *values])
         if answer in (b"deleted", b"taken_over"):
             raise SessionGone("deleted" if answer == b"deleted" else "taken_over")
+        if answer != b"lapsed":
+            self.stored.note(tenant, answer)
         return answer
 
     def _keep(self, pipeline: Any, tenant: str, session_id: str) -> None:
@@ -133,7 +141,7 @@ class SessionStore:
             pipeline.expire(key, self._ttl_s)
 
 
-def _fields(head: SessionHead) -> dict[str, bytes | str | int]:
+def _fields(head: SessionHead) -> dict[str, Any]:
     return {
         "config": orjson.dumps(head.config), "sequence": head.sequence, "key_id": head.key_id, "grant_id": head.grant_id,
         "end_user_id": head.end_user_id,
