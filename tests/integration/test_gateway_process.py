@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+import pytest
 import websockets
 from gateway_stand import WAIT_S, run, scripted
 from realtime_stand import Client, Script
@@ -59,13 +61,49 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
     run(within)
 
 
-def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    for settings, expected in (({"PORT": "x"}, "A2_GATEWAY_PORT"), ({"PROFILE": "prod"}, "A2_GATEWAY_PROFILE")):
-        done = subprocess.run(
-            [sys.executable, "-m", "a2serve.gateway"], env=environment(tmp_path, **settings), capture_output=True, text=True, timeout=WAIT_S
-        )
-        assert done.returncode == 1 and done.stderr.startswith(expected) and done.stderr.count("\n") == 1
+def started(service: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", f"a2serve.{service}"], env=env, capture_output=True, text=True, timeout=WAIT_S)
+
+
+def check_one_line(done: subprocess.CompletedProcess[str], expected: str) -> None:
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert expected in done.stderr.splitlines()[-1] and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "x"), ("PROFILE", "prod"), ("LOG_LEVEL", "LOUD"), ("CORS_ORIGINS", "https://x"), ("REDIS_URL", "http://x"),
+        ("REDIS_URL", "redis://x:port/0"), ("USAGE_DATABASE", "nonsense"), ("HOST", "999.1.1.1"), ("KAFKA_MECHANISM", "PLAIN"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_of_the_gateway_is_named_in_one_line(tmp_path: Path, name: str, value: str) -> None:
+    done = started("gateway", environment(tmp_path, **({"PORT": "0"} | {name: value})))
+    check_one_line(done, "kafka_mechanism" if name == "KAFKA_MECHANISM" else f"A2_GATEWAY_{name}")
+
+
+def test_a_taken_port_and_an_unreadable_file_of_keys_are_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        check_one_line(started("gateway", environment(tmp_path, PORT=port)), f"A2_GATEWAY_PORT: cannot listen on 127.0.0.1:{port}")
+        own = {"A2_RECORDER_DATABASE": f"sqlite:///{tmp_path / 'r.sqlite'}", "A2_RECORDER_METRICS_PORT": port}
+        check_one_line(started("recorder", os.environ | own), "A2_RECORDER_METRICS_PORT: cannot listen")
     (tmp_path / "tenants.toml").write_text("= =")
-    command, env = [sys.executable, "-m", "a2serve.gateway"], environment(tmp_path)
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=WAIT_S)
-    assert done.returncode == 1 and "tenants.toml" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+    check_one_line(started("gateway", environment(tmp_path)), "A2_TENANTS_FILE: ")
+    (tmp_path / "tenants.toml").unlink()
+    (tmp_path / "tenants.toml").mkdir()
+    check_one_line(started("gateway", environment(tmp_path)), "A2_TENANTS_FILE: ")
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "value"),
+    [
+        ("recorder", "DATABASE", "nonsense"), ("recorder", "LOG_LEVEL", "LOUD"),
+        ("recorder", "DATABASE", "postgresql+psycopg://127.0.0.1:1/x"), ("inference", "LOG_LEVEL", "LOUD"), ("inference", "SLOTS", "0"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_of_another_service_is_named_in_one_line(service: str, name: str, value: str) -> None:
+    prefix = f"A2_{service.upper()}_"
+    done = started(service, os.environ | {f"{prefix}METRICS_PORT": "-1", prefix + name: value})
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]  # what it logged before
+    check_one_line(subprocess.CompletedProcess((), done.returncode, "", "\n".join(lines) + "\n"), prefix + name)

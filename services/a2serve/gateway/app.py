@@ -61,7 +61,10 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
 def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySettings], InferenceClient]) -> GatewayParts:
     http = httpx.AsyncClient(trust_env=False, verify=False)  # loopback or the cluster's own network; TLS is the collector's business
     tracing = start_tracing(names.SERVICE_GATEWAY, settings.otlp_endpoint)
-    redis = redis_client.connect(settings.redis_url, **settings.redis_options)
+    try:
+        redis = redis_client.connect(settings.redis_url, **settings.redis_options)
+    except ValueError as error:
+        raise ValueError(f"A2_GATEWAY_REDIS_URL: {error}") from None
     tenants = TenantFile(settings.tenants_file)
     return GatewayParts(settings, redis, make_inference(settings), http, tenants, tracing)
 

@@ -8,7 +8,9 @@ import logging
 import sys
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
+from a2serve.contracts.starting import check_address, settings_faults
 from a2serve.gateway.access.tenants import read_tenants
 from a2serve.gateway.request_context import ContextFilter
 from a2serve.gateway.settings import GatewaySettings
@@ -25,15 +27,23 @@ def main() -> None:
     parser.parse_args()
     try:
         settings = GatewaySettings()
-        read_tenants(settings.tenants_file)
-    except ValidationError as error:
-        sys.exit("\n".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors()))
+        _read_keys(settings)
+        check_address(settings.host, settings.port, "A2_GATEWAY_")
+    except (ValidationError, SettingsError) as error:
+        sys.exit(settings_faults(error, "A2_GATEWAY_"))
     except (OSError, ValueError) as error:
         sys.exit(f"the gateway cannot start: {error}")
     start_logging(names.SERVICE_GATEWAY, settings.log_level)
     for handler in logging.getLogger().handlers:
         handler.addFilter(ContextFilter())
     _serve(settings)
+
+
+def _read_keys(settings: GatewaySettings) -> None:
+    try:
+        read_tenants(settings.tenants_file)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"A2_TENANTS_FILE: {error}") from None
 
 
 def _serve(settings: GatewaySettings) -> None:
@@ -44,10 +54,6 @@ def _serve(settings: GatewaySettings) -> None:
         DrainingServer(create_app(settings), settings).run()
     except (OSError, ValueError) as error:
         sys.exit(f"the gateway cannot start: {error}")
-
-
-def _variable(field: str) -> str:
-    return field if field.startswith("A2_") else f"A2_GATEWAY_{field.upper()}"
 
 
 def _settings_help() -> str:

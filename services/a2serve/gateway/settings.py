@@ -9,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from a2serve.contracts.kafka_access import KafkaAccess
 from a2serve.contracts.redis_access import RedisAccess
+from a2serve.contracts.starting import DatabaseUrl, LogLevel
 
 
 def default_tenants_file() -> Path:
@@ -30,8 +31,8 @@ class GatewaySettings(RedisAccess, KafkaAccess):
         default="127.0.0.1:50051", description="gRPC address of inference, whose name may have many; or ipv4:HOST:PORT,HOST:PORT"
     )
     inference_application: str = Field(default="", description="application name behind a shared gRPC ingress (Ray Serve)")
-    usage_database: str = Field(default="", description="SQLAlchemy URL of the recorder's database; empty: no usage")
-    transcript_database: str = Field(
+    usage_database: DatabaseUrl = Field(default="", description="SQLAlchemy URL of the recorder's database; empty: no usage")
+    transcript_database: DatabaseUrl = Field(
         default="", description="the same database, as a role that may write `transcripts` and `erased`; empty: no tenant's words are kept"
     )
     tenants_file: Path = Field(
@@ -71,4 +72,4 @@ class GatewaySettings(RedisAccess, KafkaAccess):
     session_max_s: int = Field(default=3600, ge=60, description="a socket is closed after this long; the client may resume")
     request_timeout_s: float = Field(default=120.0, ge=1, description="longest a REST turn may take")
     drain_s: float = Field(default=20.0, ge=0, description="after SIGTERM, how long live sessions may take to leave")
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
+from a2serve.contracts.starting import settings_faults
 from a2serve.inference.settings import InferenceSettings
 from a2serve.telemetry import names
 from a2serve.telemetry.logs import start_logging
@@ -34,8 +36,8 @@ def main() -> None:
     parser.parse_args()
     try:
         settings = InferenceSettings()
-    except ValidationError as error:
-        sys.exit("\n".join(f"A2_INFERENCE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+    except (ValidationError, SettingsError) as error:
+        sys.exit(settings_faults(error, "A2_INFERENCE_"))
     start_logging(names.SERVICE_INFERENCE, settings.log_level)
     try:
         _run(settings)

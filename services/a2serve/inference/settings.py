@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from a2serve.contracts.starting import LogLevel
+
 # Who speaks in a slot is one of about four who are in conversation (docs/capacity.md): 22 people with an utterance each 12 s, for
 # which a worker needs 0.2 s, 0.43 s on a busy machine. So a worker is at most four fifths in use when every slot speaks.
 SLOTS_PER_EAR = 6
@@ -35,7 +37,7 @@ as a share of the slots' own; taken as it is used")
     model_folder: Path | None = Field(default=None, description="trained components; default: those that ship (or A2_MODEL)")
     flame_mapping: Path | None = Field(default=None, description="npz for rig flame58; without it that rig is not offered")
     otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL for traces; empty: none are sent")
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @property
     def ears(self) -> int:

@@ -9,8 +9,10 @@ import threading
 
 from prometheus_client import CollectorRegistry, start_http_server
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from sqlalchemy.exc import SQLAlchemyError
 
+from a2serve.contracts.starting import check_address, settings_faults
 from a2serve.recorder.consumer import Recorder, RecorderMetrics
 from a2serve.recorder.database import RecordDatabase
 from a2serve.recorder.retention import Retention
@@ -28,13 +30,17 @@ def main() -> None:
     parser.parse_args()
     try:
         settings = RecorderSettings()
-    except ValidationError as error:
-        sys.exit("\n".join(f"A2_RECORDER_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+    except (ValidationError, SettingsError) as error:
+        sys.exit(settings_faults(error, "A2_RECORDER_"))
     start_logging(names.SERVICE_RECORDER, settings.log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
+        if settings.metrics_port >= 0:
+            check_address(settings.host, settings.metrics_port, "A2_RECORDER_", "METRICS_PORT")
         _serve(settings)
-    except (OSError, SQLAlchemyError) as error:
+    except SQLAlchemyError as error:
+        sys.exit(f"the recorder cannot start: A2_RECORDER_DATABASE: {str(error).splitlines()[0]}")
+    except OSError as error:
         sys.exit(f"the recorder cannot start: {error}")
 
 

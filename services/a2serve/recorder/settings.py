@@ -4,6 +4,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from a2serve.contracts.kafka_access import KafkaAccess
+from a2serve.contracts.starting import DatabaseUrl, LogLevel
 
 
 class RecorderSettings(KafkaAccess):
@@ -13,7 +14,7 @@ class RecorderSettings(KafkaAccess):
 
     group: str = Field(default="a2-recorder", description="consumer group; replicas of one group share the work")
     session_timeout_ms: int = Field(default=6_000, ge=1_000, description="a recorder that is silent so long loses its partitions")
-    database: str = Field(default="sqlite:///recorder.sqlite", description="SQLAlchemy URL; for Postgres postgresql+psycopg://...")
+    database: DatabaseUrl = Field(default="sqlite:///recorder.sqlite", description="SQLAlchemy URL; for Postgres postgresql+psycopg://...")
     host: str = Field(default="127.0.0.1", description="address of the metrics page")
     metrics_port: int = Field(default=9465, ge=-1, le=65535, description="Prometheus port; 0 takes a free one, -1 none")
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
