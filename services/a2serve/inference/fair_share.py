@@ -6,7 +6,7 @@ served longer ago. So the next release of a slot is for the one who waits, howev
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 CLAIM_S = 1.5  # beyond the time to wait that it was told: HTTP tells whole seconds
@@ -41,13 +41,14 @@ class FairShare:
     def may_take(self, party: Party, speaking: Iterable[str]) -> bool:
         """Whether it may have one of the slots that are free. speaking: the tenant of each response in progress."""
         used = Counter(speaking)
-        self._forget(used)
+        self._forget({party.tenant, *used})
         self._weights[party.tenant] = party.weight
         mine = self._claims.get(party.session_id) or _Claim(party, self.clock(), 0.0)
-        within = used[party.tenant] + 1 <= self._share(party.tenant, used)
+        shares = self._shares(used)
+        within = used[party.tenant] + 1 <= shares[party.tenant]
         others = [claim for claim in self._claims.values() if claim.party.tenant != party.tenant]
         due = Counter(claim.party.tenant for claim in others if not within or self._turn(claim) < self._turn(mine))
-        return self.slots - used.total() > sum(min(count, self._room(tenant, used)) for tenant, count in due.items())
+        return self.slots - used.total() > sum(min(count, max(0, int(shares[tenant]) - used[tenant])) for tenant, count in due.items())
 
     def claim(self, party: Party, wait_s: float) -> None:
         """It was refused, and comes back in so many seconds. A tenant has no more claims than there are slots."""
@@ -65,19 +66,16 @@ class FairShare:
         """Least goes first."""
         return self._served_s.get(claim.party.tenant, 0.0), claim.since_s
 
-    def _room(self, tenant: str, used: Mapping[str, int]) -> int:
-        """Slots that the tenant has not got of its share."""
-        return max(0, int(self._share(tenant, used)) - used.get(tenant, 0))
+    def _shares(self, used: Iterable[str]) -> dict[str, float]:
+        """Slots of each tenant that speaks, waits or asks, by weight; never less than one."""
+        weights = {tenant: self._weights.get(tenant, 1.0) for tenant in (*used, *self._weights)}
+        whole = sum(weights.values())
+        return {tenant: max(1.0, self.slots * weight / whole) for tenant, weight in weights.items()}
 
-    def _share(self, tenant: str, used: Mapping[str, int]) -> float:
-        """Slots, by weight among those who speak or wait; never less than one."""
-        present = {tenant, *used, *(claim.party.tenant for claim in self._claims.values())}
-        return max(1.0, self.slots * self._weights.get(tenant, 1.0) / sum(self._weights.get(one, 1.0) for one in present))
-
-    def _forget(self, used: Mapping[str, int]) -> None:
+    def _forget(self, there: Collection[str]) -> None:
         """Claims that nobody came back for, and tenants that are not there any more."""
         now_s = self.clock()
         self._claims = {session: claim for session, claim in self._claims.items() if claim.until_s > now_s}
-        present = {*used, *(claim.party.tenant for claim in self._claims.values())}
+        present = {*there, *(claim.party.tenant for claim in self._claims.values())}
         self._weights = {tenant: weight for tenant, weight in self._weights.items() if tenant in present}
         self._served_s = {tenant: at_s for tenant, at_s in self._served_s.items() if tenant in present}
