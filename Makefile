@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check lock outdated bench bench-live bench-scale bench-gpu
-.PHONY: attack first-day fuzz soak capacity images train clean test-kubernetes
+.PHONY: attack first-day fuzz soak capacity images train clean test-kubernetes test-kafka
 
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -50,8 +50,9 @@ setup-cluster: setup ## The same for PROFILE=cluster, which wants Triton too (30
 # spin would take it from the neighbour. (5: TESTARGS leave nothing of that half.)
 PYTEST := $(VENV)/bin/python -m pytest
 CLUSTER := tests/integration/cluster
+KAFKA := tests/integration/kafka
 test: setup ## Run the tests, in WORKERS processes (as many as cores, at most 4); TESTARGS="-k rig" is passed to pytest
-	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e --ignore $(CLUSTER) $(TESTARGS) || [ $$? = 5 ]
+	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e --ignore $(CLUSTER) --ignore $(KAFKA) $(TESTARGS) || [ $$? = 5 ]
 	@$(PYTEST) tests/e2e $(TESTARGS) || [ $$? = 5 ]
 
 test-cluster: setup-cluster ## Run the tests that need Ray Serve and Triton (fetched once, about 300 MB)
@@ -61,6 +62,9 @@ test-cluster: setup-cluster ## Run the tests that need Ray Serve and Triton (fet
 test-kubernetes: setup ## Install, upgrade, drain, delete the chart on a Kubernetes API, KUBECONFIG's or its own; JSON=FILE
 	@PYTHONPATH=tests/kubernetes $(VENV)/bin/python -m kube.programs
 	@$(PYTEST) tests/kubernetes $(if $(JSON),--figures $(JSON)) $(TESTARGS)
+
+test-kafka: setup ## Run the tests with Apache Kafka itself (Java and Maven; 54 MB, fetched once); JSON=FILE
+	@A2_KAFKA_JSON=$(JSON) $(PYTEST) $(KAFKA) $(TESTARGS)
 
 chart-test: setup ## Check the chart, the images, compose and Terraform (a part of `make test`)
 	@$(PYTEST) tests/contract/chart tests/contract/infra $(TESTARGS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -32,6 +33,7 @@ from a2serve.gateway.state import redis_keys
 
 START_S, WAIT_S, TEST_S = 60.0, 120.0, 280.0  # a busy machine is slow, not broken
 ROOT = Path(__file__).parents[1]
+logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its records hold sockets, and pytest holds records until the end
 tenants.RELOAD_S = 0.0  # a test that edits the file does not wait until it is looked at
 
 
@@ -43,21 +45,21 @@ def free_port() -> int:
 
 @contextmanager
 def process(
-    command: list[str], port: int, log: Path, env: dict[str, str] | None = None, **options: Any
+    command: list[str], port: int, log: Path, env: dict[str, str] | None = None, *, start_s: float = START_S, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server that listens on `port` while inside; killed at the end (Tansu waits for its clients when asked nicely)."""
     with log.open("ab") as output:
         running = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | (env or {}), **options)
     try:
-        _wait_for_port(running, port, log)
+        _wait_for_port(running, port, log, start_s)
         yield running
     finally:
         running.kill()
         running.wait(10)
 
 
-def _wait_for_port(running: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_S
+def _wait_for_port(running: subprocess.Popen[bytes], port: int, log: Path, start_s: float) -> None:
+    deadline = time.monotonic() + start_s
     while time.monotonic() < deadline:
         assert running.poll() is None, log.read_text()
         with socket.socket() as probe:

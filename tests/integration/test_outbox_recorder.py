@@ -14,7 +14,11 @@ import pytest
 from gateway_stand import GatewayStand, eventually, free_port, gateway_standing, process, recorder_command, run, tansu_command
 
 from a2serve.contracts.records import AuditRecord, UsageRecord
+from a2serve.gateway.settings import GatewaySettings
+from a2serve.gateway.state import redis_client
+from a2serve.gateway.state.kafka_producer import IdempotentProducer
 from a2serve.gateway.state.outbox import Outbox
+from a2serve.gateway.state.outbox_sender import OutboxSender
 
 # kafka-python leaves the socket of a connection that was refused to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:.*socket.socket:pytest.PytestUnraisableExceptionWarning")
@@ -146,3 +150,51 @@ def test_a_killed_recorder_goes_on_and_doubles_nothing(servers: Servers, valkey_
             assert recorder.wait(30) == 0
 
     run(within)
+
+
+def test_a_producer_that_still_holds_messages_closes_and_ends_its_thread(servers: Servers) -> None:
+    servers.start_broker()
+    producer = IdempotentProducer(GatewaySettings(kafka_servers=f"127.0.0.1:{servers.port}"))
+    producer.deliver([("a2.usage", b"acme", b"{}")])
+    sender = producer._producer._sender
+    servers.broker.close()
+    producer._producer.send("a2.usage", key=b"acme", value=b"{}")
+    producer.close()
+    sender.join(30)
+    assert not sender.is_alive()
+
+
+def test_a_defect_in_delivering_does_not_end_the_sending(valkey_port: int, caplog: pytest.LogCaptureFixture) -> None:
+    """What a library raises when it is broken itself: the records wait, are told, and go out afterwards."""
+    delivered: list[bytes] = []
+
+    class Broken:
+        def deliver(self, messages: list[tuple[str, bytes, bytes]]) -> None:
+            if len(made) < 3:
+                raise RuntimeError("dictionary changed size during iteration")
+            delivered.extend(value for _, _, value in messages)
+
+        def close(self) -> None:
+            raise AssertionError("cannot be closed either")
+
+    def make() -> Broken:
+        made.append(Broken())
+        return made[-1]
+
+    made: list[Broken] = []
+
+    async def within() -> None:
+        async with redis_client.connect(f"redis://127.0.0.1:{valkey_port}/0") as redis:
+            sending = asyncio.create_task(OutboxSender(redis, make, "replica").run())
+            await Outbox(redis).write(AuditRecord(tenant="acme", actor="k", action="test"))
+            await eventually(lambda: delivered)
+            await eventually(lambda: _all_sent(redis))
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    run(within)
+    assert len(delivered) == 1 and "dictionary changed size" in caplog.text
+
+
+async def _all_sent(redis: redis_client.BoundedRedis) -> bool:
+    return await Outbox(redis).waiting() == 0

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import websockets
+from certificates import Authority
 from gateway_stand import WAIT_S, GatewayStand, eventually, free_port, gateway_standing, process, run
 from redis import Redis
 from redis.cluster import key_slot
@@ -18,6 +20,8 @@ from starlette.responses import Response
 
 from a2serve.contracts.problems import Problem
 from a2serve.gateway.access.tenants import Limits
+from a2serve.gateway.parts import GatewayParts
+from a2serve.gateway.rest import turns
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state import redis_client, redis_keys
 from a2serve.gateway.state.idempotency import Idempotency
@@ -104,6 +108,20 @@ def test_a_claim_that_is_sent_twice_is_its_own(valkey_port: int) -> None:
             assert replayed.headers["idempotency-replayed"] == "true"
             with pytest.raises(Problem):
                 await once.run("acme", "name", b"other", work)
+
+    run(within)
+
+
+def test_a_turn_whose_claim_is_sent_twice_has_the_floor(valkey_port: int, tmp_path: Path) -> None:
+    async def within() -> None:
+        async with gateway_standing(tmp_path, valkey_port) as made:
+            twice = AnswerLost(connection_pool=made.parts.redis.connection_pool)
+            parts = cast(GatewayParts, SimpleNamespace(redis=twice, settings=made.settings))
+            async with AsyncExitStack() as held:
+                await turns._take_floor(parts, "acme", "sess_1", held)
+                with pytest.raises(Problem):
+                    await turns._take_floor(made.parts, "acme", "sess_1", held)
+            assert not await made.parts.redis.exists(redis_keys.busy("acme", "sess_1"))
 
     run(within)
 
@@ -225,4 +243,28 @@ def test_a_name_and_a_password_from_a_file_that_changes(tmp_path: Path) -> None:
                     await redis.ping()
 
     with process(server_command("valkey", port, tmp_path), port, tmp_path / "valkey.log"):
+        run(within)
+
+
+def test_tls_with_an_authority_and_a_certificate_of_our_own(tmp_path: Path) -> None:
+    """Redis as the system has it: the package's Valkey is built without TLS."""
+    authority = Authority(tmp_path)
+    server, client, port = authority.identity("redis"), authority.identity("client"), free_port()
+    options = {"tls_port": port, "tls_cert_file": server.certificate, "tls_key_file": server.key,
+               "tls_ca_cert_file": authority.certificate, "tls_auth_clients": "yes"}  # fmt: skip
+    command = server_command("redis", 0, tmp_path, **options)
+    tls: dict[str, Any] = {"redis_url": f"rediss://127.0.0.1:{port}/0", "redis_ca_file": authority.certificate}
+    own: dict[str, Any] = {"redis_cert_file": client.certificate, "redis_key_file": client.key}
+
+    async def within() -> None:
+        for settings, reaches in ((tls | own, True), (tls, False), ({"redis_url": tls["redis_url"]} | own, False)):
+            chosen = GatewaySettings(**settings)
+            async with redis_client.connect(chosen.redis_url, **chosen.redis_options) as redis:
+                if reaches:
+                    assert await redis.set("a", 1)
+                    continue
+                with pytest.raises(RedisError):
+                    await redis.ping()
+
+    with process(command, port, tmp_path / "redis.log"):
         run(within)

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
+from a2serve.contracts.kafka_diagnosis import explain
 from a2serve.contracts.records import TOPICS
 from a2serve.recorder.database import Message, RecordDatabase
 from a2serve.recorder.settings import RecorderSettings
@@ -84,8 +85,15 @@ class Recorder:
         self.ready.set()
 
     def _connect(self) -> KafkaConsumer:
+        """Raises OSError in words that name the setting, where the broker does not let us in."""
+        try:
+            return self._consumer(self._settings.kafka_options)
+        except (KafkaTimeoutError, ValueError) as error:
+            raise ConnectionError(f"the broker cannot be used: {explain(self._settings)} ({error})") from None
+
+    def _consumer(self, options: dict[str, Any]) -> KafkaConsumer:
         return KafkaConsumer(
-            **self._settings.kafka_options,
+            **options,
             client_id="a2-recorder",
             group_id=self._settings.group,
             enable_auto_commit=False,

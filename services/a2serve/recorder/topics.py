@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import BaseModel, ConfigDict, Field
 
 from a2serve.contracts.kafka_access import KafkaAccess
+from a2serve.contracts.kafka_diagnosis import explain
 from a2serve.recorder.settings import RecorderSettings
 from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_logging
@@ -70,6 +71,8 @@ def main() -> None:
     start_logging(names.SERVICE_RECORDER, settings.log_level)
     try:
         made = make_topics(settings, read_topics(arguments.file.read_text()), arguments.replication)
+    except KafkaTimeoutError as error:
+        sys.exit(f"the topics cannot be made: {explain(settings)} ({error})")
     except (OSError, ValueError, KafkaError) as error:
         sys.exit(f"the topics cannot be made: {error}")
     log.info("topics made: %s", ", ".join(made) or "none, all were there")

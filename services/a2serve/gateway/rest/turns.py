@@ -122,8 +122,11 @@ def _line(event: Event) -> bytes:
 async def _take_floor(parts: GatewayParts, tenant: str, session_id: str, held: AsyncExitStack) -> None:
     """One turn at a time. Raises Problem(conversation_already_has_active_response)."""
     lock = parts.redis.lock(redis_keys.busy(tenant, session_id), timeout=parts.settings.request_timeout_s + 30, blocking=False)
-    if not await lock.acquire():
-        raise Problem(Code.RESPONSE_ACTIVE, "another turn of this session is in progress", retry_after_ms=1000)
+    token = secrets.token_hex(16).encode()
+    if not await lock.acquire(token=token):
+        if await parts.redis.get(lock.name) != token:  # else it was sent twice, since the answer to the first time was lost
+            raise Problem(Code.RESPONSE_ACTIVE, "another turn of this session is in progress", retry_after_ms=1000)
+        lock.local.token = token
 
     async def leave() -> None:
         with suppress(RedisError):  # it lapses

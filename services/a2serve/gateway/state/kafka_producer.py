@@ -1,14 +1,17 @@
 """kafka-python as the outbox sender's `Producer`: idempotent, acknowledged by all replicas, in order per key."""
 
 import socket
+from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from a2serve.contracts.kafka_access import KafkaAccess
+from a2serve.contracts.kafka_diagnosis import explain
 
 DELIVERY_TIMEOUT_MS = 8_000
+CLOSE_S = 2.0
 
 
 class IdempotentProducer:
@@ -28,8 +31,8 @@ class IdempotentProducer:
                 max_block_ms=4_000,
                 reconnect_backoff_max_ms=1_000,
             )
-        except KafkaError as error:
-            raise ConnectionError(f"no broker at {access.kafka_servers}: {error}") from None
+        except (KafkaError, ValueError) as error:
+            raise ConnectionError(f"the broker cannot be used: {explain(access)} ({error})") from None
 
     def deliver(self, messages: list[tuple[str, bytes, bytes]]) -> None:
         """Returns when the broker acknowledged all of them."""
@@ -42,8 +45,18 @@ class IdempotentProducer:
             raise ConnectionError(str(error)) from None
 
     def close(self) -> None:
-        """Whatever was not acknowledged stays in the outbox, so there is nothing to wait for."""
-        self._producer.close(timeout=0)
+        """Whatever was not acknowledged stays in the outbox, so there is nothing to wait for.
+
+        kafka-python raises where messages still wait, before it ends its thread: then they are thrown away first.
+        """
+        try:
+            self._producer.close(timeout=0)
+        except KafkaError:
+            sender: Any = getattr(self._producer, "_sender")  # noqa: B009 (its types do not know it)
+            sender.force_close()
+            sender.join(CLOSE_S)
+            with suppress(KafkaError):
+                self._producer.close(timeout=0)
 
 
 def _reach(servers: str) -> None:

@@ -57,6 +57,9 @@ class OutboxSender:
                     self.failures = 0
                 except (OSError, RedisError) as error:
                     await self._pause(error)
+                except Exception as error:
+                    log.exception("a defect: what is in %s is tried again", self._stream)
+                    await self._pause(error)
         finally:
             await self._drop_producer()
             self._thread.shutdown(wait=False, cancel_futures=True)
@@ -111,8 +114,12 @@ class OutboxSender:
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
-        if producer is not None:  # closing ends a delivery that still waits in the sender's thread
-            await asyncio.to_thread(producer.close)
+        if producer is None:
+            return
+        try:
+            await asyncio.to_thread(producer.close)  # ends a delivery that still waits in the sender's thread
+        except Exception:  # this must not be what ends the sending
+            log.exception("a defect in closing a producer")
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
         """kafka-python blocks, so it has a thread of its own."""
