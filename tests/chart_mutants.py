@@ -85,8 +85,11 @@ MUTANTS = tuple(Mutant(*each) for each in (
     # names of variables
     (ADDRESSES, "KAFKA_SERVERS", "KAFKA_SERVER"),
     (ADDRESSES, "KAFKA_TLS", "KAFKA_SSL"),
-    (ADDRESSES, "/etc/kafka/{{", "/etc/tls/{{"),
-    (ADDRESSES, "secretName: {{ .name }}", "secretName: kafka-certificates"),
+    (ADDRESSES, "/etc/kafka-ca/{{", "/etc/tls/{{"),
+    (ADDRESSES, "KAFKA_PASSWORD_FILE, value: /etc/kafka-credentials/", "KAFKA_PASSWORD_FILE, value: /etc/kafka/"),
+    (ADDRESSES, "KAFKA_CERT_FILE", "KAFKA_CERTIFICATE_FILE"),
+    (f"{T}recorder/scaling.yaml", "{parameter: cert, name: {{ .name }}", "{parameter: certificate, name: {{ .name }}"),
+    (ADDRESSES, "secretName: {{ $secret }}", "secretName: kafka-certificates"),
     (f"{T}recorder/scaling.yaml", "kind: TriggerAuthentication", "kind: TriggerAuthentications"),
     (GATEWAY, "A2_GATEWAY_INFERENCE_APPLICATION", "A2_GATEWAY_APPLICATION"),
     (GATEWAY, "name: A2_TENANTS_FILE", "name: A2_TENANTS"),

@@ -45,16 +45,10 @@ Who is where. Every port and address is said here once; called with $.
 
 {{/* The files among them: (list $ "mounts" or "volumes" "password too, or empty"). */}}
 {{- define "a2llm.redisFiles" -}}
-{{- $redis := (index . 0).Values.redis -}}{{- $mounts := eq (index . 1) "mounts" -}}
+{{- $redis := (index . 0).Values.redis -}}
 {{- $files := dict "redis-ca" $redis.caSecret.name "redis-client" $redis.clientSecret.name -}}
 {{- if index . 2 }}{{ $_ := set $files "redis" $redis.passwordSecret.name }}{{ end -}}
-{{- range $name, $secret := $files }}
-{{- if and $secret $mounts }}
-- {name: {{ $name }}, mountPath: /etc/{{ $name }}, readOnly: true}
-{{- else if $secret }}
-- {name: {{ $name }}, secret: {secretName: {{ $secret }}}}
-{{- end }}
-{{- end }}
+{{- include "a2llm.secretFiles" (list (index . 1) $files) }}
 {{- end }}
 
 {{/* What Ray's own client of Redis reads. */}}
@@ -107,27 +101,40 @@ Who is where. Every port and address is said here once; called with $.
 - {name: {{ $prefix }}KAFKA_TLS, value: "true"}
 {{- end }}
 {{- if $kafka.caSecret.name }}
-- {name: {{ $prefix }}KAFKA_CA_FILE, value: /etc/kafka/{{ $kafka.caSecret.key }}}
+- {name: {{ $prefix }}KAFKA_CA_FILE, value: /etc/kafka-ca/{{ $kafka.caSecret.key }}}
 {{- end }}
 {{- if ne $kafka.mechanism "none" }}
 - {name: {{ $prefix }}KAFKA_MECHANISM, value: {{ $kafka.mechanism }}}
 {{- end }}
 {{- with $kafka.credentialsSecret }}
 {{- include "a2llm.secretEnv" (list (print $prefix "KAFKA_USERNAME") (dict "name" .name "key" .usernameKey)) }}
-{{- include "a2llm.secretEnv" (list (print $prefix "KAFKA_PASSWORD") (dict "name" .name "key" .passwordKey)) }}
-{{- end }}
-{{- end }}
-
-{{- define "a2llm.kafkaMount" -}}
-{{- if .Values.kafka.caSecret.name }}
-- {name: kafka-ca, mountPath: /etc/kafka, readOnly: true}
-{{- end }}
-{{- end }}
-
-{{- define "a2llm.kafkaVolume" -}}
-{{- with .Values.kafka.caSecret }}
 {{- if .name }}
-- {name: kafka-ca, secret: {secretName: {{ .name }}}}
+- {name: {{ $prefix }}KAFKA_PASSWORD_FILE, value: /etc/kafka-credentials/{{ .passwordKey }}}
+{{- end }}
+{{- end }}
+{{- with $kafka.clientSecret }}
+{{- if .name }}
+- {name: {{ $prefix }}KAFKA_CERT_FILE, value: /etc/kafka-client/{{ .certKey }}}
+- {name: {{ $prefix }}KAFKA_KEY_FILE, value: /etc/kafka-client/{{ .keyKey }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Its files: (list $ "mounts" or "volumes"). */}}
+{{- define "a2llm.kafkaFiles" -}}
+{{- $kafka := (index . 0).Values.kafka -}}
+{{- include "a2llm.secretFiles" (list (index . 1) (dict "kafka-ca" $kafka.caSecret.name "kafka-client" $kafka.clientSecret.name
+      "kafka-credentials" $kafka.credentialsSecret.name)) }}
+{{- end }}
+
+{{/* Secrets as folders below /etc: (list "mounts" or "volumes" {name: Secret, or empty}). */}}
+{{- define "a2llm.secretFiles" -}}
+{{- $mounts := eq (index . 0) "mounts" -}}
+{{- range $name, $secret := index . 1 }}
+{{- if and $secret $mounts }}
+- {name: {{ $name }}, mountPath: /etc/{{ $name }}, readOnly: true}
+{{- else if $secret }}
+- {name: {{ $name }}, secret: {secretName: {{ $secret }}}}
 {{- end }}
 {{- end }}
 {{- end }}

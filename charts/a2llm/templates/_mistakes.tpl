@@ -32,8 +32,8 @@ What the schema cannot say: values that only make sense together. All mistakes a
 {{- if ne (eq $v.kafka.mechanism "none") (empty $v.kafka.credentialsSecret.name) }}
 - kafka: `mechanism` and `credentialsSecret` go together
 {{- end }}
-{{- if and $v.kafka.caSecret.name (not $v.kafka.tls) }}
-- kafka: `caSecret` is of no use without `tls`
+{{- if and (or $v.kafka.caSecret.name $v.kafka.clientSecret.name) (not $v.kafka.tls) }}
+- kafka: `caSecret` and `clientSecret` are of no use without `tls`
 {{- end }}
 {{- if eq (not $v.database.secret.name) (not $v.database.sqlite.enabled) }}
 - database: name `database.secret`, or switch on `database.sqlite.enabled`; not both

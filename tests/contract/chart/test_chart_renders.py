@@ -147,6 +147,7 @@ def test_schema_refuses_and_says_what(values: Object, said: str) -> None:
         (MINIMAL | {"database": {"sqlite": {"enabled": True}}, "recorder": {"replicas": 2}}, "one writer"),
         (MINIMAL | {"kafka": {"servers": "k:9094", "mechanism": "PLAIN"}}, "`mechanism` and `credentialsSecret` go together"),
         (MINIMAL | {"kafka": {"servers": "k:9094", "caSecret": {"name": "ca"}}}, "no use without `tls`"),
+        (MINIMAL | {"kafka": {"servers": "k:9094", "clientSecret": {"name": "own"}}}, "no use without `tls`"),
         (MINIMAL | {"inference": {"active": "green"}}, '`active` is "green", but `versions` has blue'),
         (MINIMAL | {"inference": {"versions": {"blue": {"workerGroups": {"gpu": None}}}}}, "no worker group"),
         (MINIMAL | {"inference": {"versionDefaults": {"workerGroups": {"gpu": {"min": 9}}}}}, "more workers at the least"),

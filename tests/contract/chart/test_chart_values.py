@@ -57,10 +57,9 @@ def test_every_setting_is_given_or_left_on_purpose() -> None:
     """The other way round, a variable that no program reads, is `settings_problems`."""
     everything, trial, otherwise = rendered("everything"), rendered("values-trial"), rendered("otherwise")
     of_redis = {f"redis_{name}" for name in ("sentinel", "cluster", "username", "ca_file", "cert_file", "key_file", "password")}
-    of_kafka = {f"kafka_{name}" for name in ("cert_file", "key_file", "password_file")}  # by extraEnv and extra volumes, so far
-    assert unset(container(everything, "gateway")) == of_redis | of_kafka, "its own Valkey is one server, with a password from a file"
+    assert unset(container(everything, "gateway")) == of_redis | {"kafka_password"}, "one Valkey; passwords are files"
     assert unset(container(otherwise, "gateway")) & of_redis == {"redis_cluster", "redis_password"}, "Sentinels, TLS with certificates"
-    assert unset(container(everything, "recorder")) == of_kafka
+    assert unset(container(everything, "recorder")) == {"kafka_password"}, "it is a file"
     assert unset(container(otherwise, "gateway")) >= {"web_folder"}, "page: false"
     assert unset(container(trial, "inference")) == {"model_folder", "flame_mapping", "otlp_endpoint"}, "weights and collector are off"
     green = [each for pod in pods(everything) if pod.owner.startswith("RayService") and pod.labels["a2llm/version"] == "green"

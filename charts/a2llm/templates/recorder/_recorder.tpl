@@ -47,13 +47,13 @@ spec:
             {{- toYaml $recorder.resources | nindent 12 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
-            {{- include "a2llm.kafkaMount" $root | nindent 12 }}
+            {{- include "a2llm.kafkaFiles" (list $root "mounts") | nindent 12 }}
             {{- with $recorder.extraVolumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
       volumes:
         - {name: tmp, emptyDir: {sizeLimit: 64Mi}}
-        {{- include "a2llm.kafkaVolume" $root | nindent 8 }}
+        {{- include "a2llm.kafkaFiles" (list $root "volumes") | nindent 8 }}
         {{- with $recorder.extraVolumes }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
