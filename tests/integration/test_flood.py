@@ -38,9 +38,9 @@ def test_a_thousand_items_are_kept_and_each_is_written_once(valkey_port: int, tm
                         await neighbour.until("response.done")
                         served += not reading.done()
                     await asyncio.gather(sending, reading)
-                    assert served >= 3, "nobody else was served meanwhile"
+                    assert served, "nobody else was served meanwhile"
                 written = redis.info("stats")["total_net_input_bytes"] - before
-            assert written < 3 * count * len(TEXT), "more than each item once"
+            assert written < 10 * count * len(TEXT), "each item once, and what the neighbour says; all of them each time are 500 times that"
             async with made.client() as rest:
                 kept = (await rest.get(f"/v1/sessions/{session_id}/items?limit=1000")).json()["data"]
             assert [entry["id"] for entry in kept] == [event["item"]["id"] for event in client.of("conversation.item.done")]
