@@ -14,7 +14,8 @@ PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 def graph_problems(found: Rendered) -> list[str]:
     """Empty when all is well."""
-    checks = (_names, _workloads, _services, _ports, _volumes, _references, _targets, _backends, _monitors, _budgets, _policies, _addresses)
+    checks = (_names, _workloads, _services, _ports, _volumes, _references, _targets, _keda, _backends, _monitors, _budgets, _policies,
+              _addresses)  # fmt: skip
     return [problem for check in checks for problem in check(found)]
 
 
@@ -183,6 +184,13 @@ def _targets(found: Rendered) -> Iterator[str]:
         low, high = (spec.get(name, spec.get(f"{name[:3]}ReplicaCount", 0)) for name in ("minReplicas", "maxReplicas"))
         if not 0 < low <= high and not (low == 0 <= high):
             yield f"{each['metadata']['name']}: from {low} to {high}"
+
+
+def _keda(found: Rendered) -> Iterator[str]:
+    """What KEDA's kafka trigger reads; another name would be nobody's."""
+    for each in found.of("TriggerAuthentication"):
+        names = [ref["parameter"] for ref in each["spec"]["secretTargetRef"]]
+        yield from (f"KEDA knows no {name}" for name in names if name not in ("username", "password", "ca", "cert", "key"))
 
 
 def _backends(found: Rendered) -> Iterator[str]:
