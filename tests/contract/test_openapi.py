@@ -18,6 +18,7 @@ ROUTES = {
     "/v1/sessions/{session_id}/items": {"get"},
     "/v1/sessions/{session_id}/turns": {"post"},
     "/v1/realtime/client_secrets": {"post"},
+    "/v1/realtime/client_secrets/{secret_id}": {"delete"},
     "/v1/avatars": {"get"},
     "/v1/personas": {"get", "post"},
     "/v1/personas/{name}": {"delete"},

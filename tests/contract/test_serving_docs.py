@@ -32,4 +32,4 @@ def test_every_error_stands_there() -> None:
 
 
 def test_every_close_stands_there() -> None:
-    assert not [cause for cause, code in CLOSE_CODES.items() if cause != "client_left" and f"`{cause}` {code}" not in PAGE]
+    assert not [cause for cause, code in CLOSE_CODES.items() if cause != "client_left" and f"| `{cause}` | {code} |" not in PAGE]

@@ -3,15 +3,15 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import websockets
-from gateway_stand import WAIT_S, GatewayStand, eventually, gateway_standing, run
-from realtime_stand import Client
+from gateway_stand import GatewayStand, eventually, gateway_standing, run
+from secret_stand import answered, opened, refused, session_of
 
 from a2serve.contracts.records import TOPIC_USAGE
 from a2serve.gateway.state import redis_keys
@@ -36,39 +36,6 @@ async def minted(made: GatewayStand, session: dict[str, Any] | None = None, **bo
         answer = await rest.post("/v1/realtime/client_secrets", json={"session": session or {}, "a2": bound})
         assert answer.status_code == 200, answer.text
         return answer.json()["value"]
-
-
-@asynccontextmanager
-async def opened(made: GatewayStand, credential: str, query: str = "") -> AsyncIterator[Client]:
-    """A socket with a key, or as a page opens it with its secret."""
-    options: dict[str, Any] = {"subprotocols": ["realtime", f"a2-client-secret.{credential}"]}
-    if credential.startswith("a2_"):
-        options = {"additional_headers": {"authorization": f"Bearer {credential}"}}
-    async with websockets.connect(made.socket_url + query, open_timeout=WAIT_S, **options) as socket:
-        yield Client(socket)
-
-
-async def session_of(client: Client) -> str:
-    return (await client.until("session.created"))["session"]["id"]
-
-
-async def answered(client: Client, text: str) -> None:
-    await client.ask(text)
-    await client.until("response.done")
-
-
-async def refused(made: GatewayStand, credential: str, query: str = "") -> tuple[dict[str, Any], int, str]:
-    """What a page is told: the only event, then the close. A server's client gets the status and code as (…, status, code)."""
-    try:
-        async with opened(made, credential, query) as client:
-            event = json.loads(await client.socket.recv())
-            with pytest.raises(websockets.ConnectionClosed) as ending:
-                await client.socket.recv()
-            assert ending.value.rcvd
-            return event, ending.value.rcvd.code, ending.value.rcvd.reason
-    except websockets.InvalidStatus as answer:
-        body = json.loads(answer.response.body)
-        return {}, answer.response.status_code, body["code"]
 
 
 def without_ids(told: tuple[dict[str, Any], int, str]) -> tuple[Any, ...]:
@@ -320,10 +287,10 @@ def test_usage_is_the_end_users_whichever_way_they_come(stand) -> None:
                 await answered(client, "Hi")
                 await kept(of_d, 4)
             await turn(of_d)
-            for credential in (key, secret):
+            for credential, count in ((key, 8), (secret, 10)):
                 async with opened(made, credential, f"&resume={of_d}") as client:
                     await answered(client, "Hi")
-            await kept(of_d, 10)
+                    await kept(of_d, count)
             async with opened(made, key) as client:
                 await answered(client, "Hi")
         await eventually(lambda: _has_rows(made, 8))

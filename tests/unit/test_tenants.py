@@ -1,6 +1,7 @@
 """Tenants and keys: made, checked, revoked; the file holds no key; two writers lose nothing."""
 
 import argparse
+import os
 import threading
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from a2serve.gateway.access import keys_cli
+from a2serve.gateway.access import tenants as tenants_module
 from a2serve.gateway.access.tenants import TenantFile, create_key, read_tenants, revoke_key
 
 
@@ -72,6 +74,47 @@ def test_a_broken_edit_leaves_the_running_gateway_as_it_was(file: Path) -> None:
     file.write_text(good + "\n# mended")
     time.sleep(1.05)
     assert tenants.content.owner(key) is not None
+
+
+def test_a_file_that_is_gone_leaves_the_running_gateway_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenants_module, "RELOAD_S", 0.0)
+    key, _ = create_key(file, "acme")
+    tenants, kept = TenantFile(file), file.read_text()
+    file.unlink()
+    assert tenants.content.owner(key) and tenants.content.owner(key)
+    other, _ = create_key(file, "globex")
+    assert tenants.content.owner(key) is None and tenants.content.owner(other)
+    file.write_text(kept)
+    assert tenants.content.owner(key)
+
+
+def test_a_change_is_seen_by_its_content(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same inode, length and time: as two writes within one tick of the clock."""
+    monkeypatch.setattr(tenants_module, "RELOAD_S", 0.0)
+    create_key(file, "acme")
+    before, tenants = file.stat(), TenantFile(file)
+    with file.open("r+") as opened:
+        opened.write(file.read_text().replace("max_sessions = 20", "max_sessions = 99"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (file.stat().st_ino, file.stat().st_mtime_ns, file.stat().st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
+    assert tenants.content.limits("acme").max_sessions == 99
+
+
+def test_a_volume_whose_links_are_swapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Secret of Kubernetes: the file is a link into `..data`, which is a link that is replaced."""
+    monkeypatch.setattr(tenants_module, "RELOAD_S", 0.0)
+    for name in ("..one", "..two"):
+        (tmp_path / name).mkdir()
+    key, made = create_key(tmp_path / "..one" / "tenants.toml", "acme")
+    (tmp_path / "..two" / "tenants.toml").write_text((tmp_path / "..one" / "tenants.toml").read_text())
+    (tmp_path / "..data").symlink_to("..one")
+    (tmp_path / "tenants.toml").symlink_to("..data/tenants.toml")
+    tenants = TenantFile(tmp_path / "tenants.toml")
+    assert tenants.content.owner(key)
+    revoke_key(tmp_path / "..two" / "tenants.toml", made.id)
+    (tmp_path / "..new").symlink_to("..two")
+    (tmp_path / "..new").replace(tmp_path / "..data")
+    assert tenants.content.owner(key) is None
 
 
 def test_writers_wait_for_each_other(file: Path) -> None:

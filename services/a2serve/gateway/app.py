@@ -4,11 +4,13 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import httpx
 from fastapi import FastAPI
 
 from a2serve.gateway.access.tenants import TenantFile
+from a2serve.gateway.access.watch import LOOK_S
 from a2serve.gateway.background import every, running
 from a2serve.gateway.edge import Edge, RequestMetrics
 from a2serve.gateway.gauges import GatewayGauges
@@ -97,6 +99,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await ending.enter_async_context(running(parts.spool.run(parts.late_writes.deliver), "spool"))
         await ending.enter_async_context(running(Settling(parts.redis, parts.settings.lost_after_s).run(), "settling"))
         await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
+        look = partial(parts.watch.look, app.state.realtime.withdraw)
+        await ending.enter_async_context(running(every(LOOK_S, look), "watch"))
         gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime, parts.spool)
         await ending.enter_async_context(running(every(GAUGES_S, gauges.read), "gauges"))
         await ending.enter_async_context(running(every(GAUGES_S, parts.dependencies.look), "dependencies"))

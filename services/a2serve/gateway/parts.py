@@ -18,6 +18,7 @@ from a2serve.gateway.access.client_secrets import ClientSecrets
 from a2serve.gateway.access.door import Door
 from a2serve.gateway.access.limits import TenantLimits
 from a2serve.gateway.access.tenants import TenantFile
+from a2serve.gateway.access.watch import Watch
 from a2serve.gateway.background import BackgroundTasks
 from a2serve.gateway.http_bounds import Connections
 from a2serve.gateway.model_client.interface import InferenceClient
@@ -65,6 +66,10 @@ class GatewayParts:
     @cached_property
     def authenticator(self) -> Authenticator:
         return Authenticator(self.tenants, self.secrets)
+
+    @cached_property
+    def watch(self) -> Watch:
+        return Watch(self.authenticator, self.secrets, close_expired=self.settings.secret_expiry_closes)
 
     @cached_property
     def limits(self) -> TenantLimits:

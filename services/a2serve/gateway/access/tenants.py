@@ -88,11 +88,20 @@ def hash_key(key: str) -> str:
 
 def read_tenants(path: Path) -> Tenants:
     """The file's content; no file is an empty one. Raises ValueError that names what is wrong."""
+    return _tenants_of(path, _bytes_of(path) or b"")
+
+
+def _bytes_of(path: Path) -> bytes | None:
     try:
-        return Tenants.model_validate(tomllib.loads(path.read_text()))
+        return path.read_bytes()
     except FileNotFoundError:
-        return Tenants()
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        return None
+
+
+def _tenants_of(path: Path, content: bytes) -> Tenants:
+    try:
+        return Tenants.model_validate(tomllib.loads(content.decode()))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
 
 
@@ -121,35 +130,33 @@ def revoke_key(path: Path, key_id: str) -> ApiKey:
 
 
 class TenantFile:
-    """The file as the gateway sees it: read again when it changed, so that a revoked key ends within a second or two."""
+    """The file as the gateway sees it: read again when its content changed, so that a revoked key ends within a second or two.
+
+    Looked at is the content, not the time of the file: a volume of Kubernetes swaps links, and times may be equal.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._checked_s, self._stamp = path, 0.0, (0, 0)
-        self._content = self._load()
+        self._path, self._checked_s, self._seen = path, time.monotonic(), _bytes_of(path)
+        self._content = _tenants_of(path, self._seen or b"")
 
     @property
     def content(self) -> Tenants:
-        if time.monotonic() - self._checked_s > RELOAD_S and self._changed():
+        if time.monotonic() - self._checked_s > RELOAD_S:
+            self._checked_s = time.monotonic()
             try:
-                self._content = self._load()
-            except ValueError as error:  # somebody is editing it: nobody is locked out meanwhile
+                self._look()
+            except (OSError, ValueError) as error:  # somebody is editing it: nobody is locked out meanwhile
                 log.error("the tenants file is as it was before: %s", error)
         return self._content
 
-    def _changed(self) -> bool:
-        self._checked_s = time.monotonic()
-        return self._stat() != self._stamp
-
-    def _load(self) -> Tenants:
-        self._stamp, self._checked_s = self._stat(), time.monotonic()
-        return read_tenants(self._path)
-
-    def _stat(self) -> tuple[int, int]:
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return (0, 0)
-        return (status.st_mtime_ns, status.st_ino)
+    def _look(self) -> None:
+        found = _bytes_of(self._path)
+        if found == self._seen:
+            return
+        self._seen = found
+        if found is None:
+            raise FileNotFoundError(f"{self._path} is gone")
+        self._content = _tenants_of(self._path, found)
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from a2serve.gateway.model_client.interface import InferenceClient, Timings, Usa
 from a2serve.gateway.realtime.response_metrics import ResponseMetrics
 from a2serve.telemetry import names
 
-CloseCause: TypeAlias = Literal["client_left", "slow_reader", "session_limit", "drain", "internal_error", "deleted", "taken_over"]
 EndedElsewhere: TypeAlias = Literal["deleted", "taken_over"]
+Withdrawn: TypeAlias = Literal["revoked", "expired"]
+CloseCause: TypeAlias = Literal["client_left", "slow_reader", "session_limit", "drain", "internal_error"] | EndedElsewhere | Withdrawn
 
 
 class Disconnected(Exception):

@@ -23,6 +23,7 @@ from a2serve.gateway.realtime.collaborators import (
     SavedSession,
     SessionFacts,
     Transport,
+    Withdrawn,
 )
 from a2serve.gateway.realtime.conversation import item_from_json
 from a2serve.gateway.realtime.sending import SendQueue, SlowReader
@@ -36,6 +37,10 @@ RELEASE_S = 2.0
 _GONE: dict[EndedElsewhere, str] = {
     "deleted": "the session was deleted",
     "taken_over": "another connection or turn goes on with this session",
+}
+_WITHDRAWN: dict[Withdrawn, str] = {
+    "revoked": "the key or the client secret that opened this socket was revoked",
+    "expired": "the client secret that opened this socket has expired",
 }
 log = logging.getLogger(__name__)
 
@@ -66,6 +71,7 @@ class Session:
         self._lost = saved.lost if saved else ()
         self._out = SendQueue(transport, identity.session_id, parts.limits, saved.sequence if saved else 0)
         self._drain = asyncio.Event()
+        self._withdrawn: asyncio.Queue[Withdrawn] = asyncio.Queue()
         self.core: SessionCore | None = None
 
     async def run(self) -> CloseCause:
@@ -94,6 +100,10 @@ class Session:
         if self.core:
             self.core.keeper.lose(cause)
 
+    def withdraw(self, cause: Withdrawn) -> None:
+        """Who opened the socket may not any more: it closes now; the session stays."""
+        self._withdrawn.put_nowait(cause)
+
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         core = SessionCore(
             self.identity, self._config, self._parts, self._out, tasks, info=self._info, items=self._items, fresh=self._fresh,
@@ -111,6 +121,7 @@ class Session:
             "keep": core.keeper.run,
             "limit": self._limit,
             "gone": self._watch_gone,
+            "withdrawn": self._watch_withdrawn,
         }
         for name, job in jobs.items():
             tasks.create_task(_run(job), name=f"{name} {self.identity.session_id}")
@@ -148,10 +159,14 @@ class Session:
         assert keeper.gone_because
         await self._say_over(keeper.gone_because, _GONE[keeper.gone_because])
 
-    async def _say_over(self, cause: CloseCause, detail: str) -> None:
+    async def _watch_withdrawn(self) -> None:
+        cause = await self._withdrawn.get()
+        await self._say_over(cause, _WITHDRAWN[cause], Code.UNAUTHORIZED)
+
+    async def _say_over(self, cause: CloseCause, detail: str, code: Code = Code.SESSION_EXPIRED) -> None:
         """The last event; ends the session."""
         assert self.core
-        self.core.error(Problem(Code.SESSION_EXPIRED, detail))
+        self.core.error(Problem(code, detail))
         await asyncio.sleep(TICK_S)  # let the writer say it
         raise SessionOver(cause)
 

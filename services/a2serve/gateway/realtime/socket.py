@@ -24,6 +24,7 @@ from a2serve.gateway.realtime.collaborators import (
     Identity,
     Owner,
     SavedSession,
+    Withdrawn,
 )
 from a2serve.gateway.realtime.session import Session
 from a2serve.gateway.rest.problem_responses import problem_response
@@ -41,6 +42,8 @@ CLOSE_CODES: dict[CloseCause, int] = {
     "internal_error": 1011,
     "deleted": 1000,
     "taken_over": 1008,
+    "revoked": 1008,
+    "expired": 1008,
 }
 SEQUENCE = re.compile(r"[0-9]{1,15}")
 
@@ -90,6 +93,12 @@ class RealtimeService:
             identity = session.identity
             if (identity.tenant, identity.session_id) == (tenant, session_id) and identity.holder != keep:
                 session.end(cause)
+
+    def withdraw(self, holder: str, cause: Withdrawn) -> None:
+        """Close the socket of a holder; its session may go on elsewhere."""
+        for session in self.sessions:
+            if session.identity.holder == holder:
+                session.withdraw(cause)
 
 
 def realtime_router(service: RealtimeService) -> APIRouter:

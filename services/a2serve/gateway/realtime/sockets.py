@@ -144,6 +144,7 @@ async def _admit(parts: GatewayParts, caller: Principal, identity: Identity, *, 
     if grant:
         lease = replace(lease, grant_id=grant.id, most_of_grant=grant.max_sessions)
     await context.at_end.enter_async_context(parts.limits.session(caller.tenant, caller.limits, lease))
+    context.at_end.enter_context(parts.watch.over(identity.holder, caller))
     if grant and grant.single_use:
         await parts.limits.use_once(caller.tenant, grant.id, identity.session_id, grant.expires_at - int(time.time()))
     return owner

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, StringConstraints
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
-from a2serve.gateway.access.client_secrets import DEFAULT_S, MAX_S, MIN_S, Grant
+from a2serve.gateway.access.client_secrets import DEFAULT_S, GRANT_ID, MAX_S, MIN_S, Grant
 from a2serve.gateway.realtime.response_settings import check_extension, check_tools
 from a2serve.gateway.rest.dependencies import ApiCaller, Parts, audit, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
@@ -20,6 +20,9 @@ router = APIRouter(prefix="/realtime", tags=["realtime"], route_class=GuardedRou
 LOCAL_GRANT, LOCAL_SESSIONS = "local", 1000  # a page gets a secret for each socket, and goes on with its session
 local_router = APIRouter(include_in_schema=False)
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$", max_length=255)]
+
+
+SecretId = Annotated[str, Path(pattern=GRANT_ID, description="`id` of the answer that minted it")]
 
 
 class ExpiresAfter(BaseModel):
@@ -81,6 +84,14 @@ async def create_client_secret(body: SecretCreate, parts: Parts, caller: ApiCall
     )  # fmt: skip
     await parts.outbox.write(audit(caller, "client_secret.create", caller.key_id, origin=own.origin or ""))
     return _body(value, grant)
+
+
+@router.delete("/client_secrets/{secret_id}", status_code=204, summary="Revoke a client secret", responses=problems(Code.NOT_FOUND))
+async def revoke_client_secret(secret_id: SecretId, parts: Parts, caller: ApiCaller) -> None:
+    """It opens nothing any more, and its sockets are closed within seconds (1008 `revoked`), on whatever replica."""
+    if not await parts.secrets.revoke(caller.tenant, secret_id):
+        raise Problem(Code.NOT_FOUND, f"no client secret {secret_id!r} that lives or has a socket")
+    await parts.outbox.write(audit(caller, "client_secret.revoke", secret_id))
 
 
 @local_router.get("/local/session")
