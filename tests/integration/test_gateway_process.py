@@ -16,6 +16,7 @@ from gateway_stand import WAIT_S, run, scripted
 from realtime_stand import Client, Script
 
 from a2serve.gateway.access.tenants import create_key
+from a2serve.gateway.request_context import log_id
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,17 +42,21 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
             assert (await client.get("/readyz")).status_code == 200
             async with websockets.connect(url.replace("http", "ws") + "/v1/realtime", additional_headers=headers) as socket:
                 talking = Client(socket)
-                await talking.until("session.created")
+                session_id = (await talking.until("session.created"))["session"]["id"]
                 await talking.update(a2={})
-                gateway.send_signal(signal.SIGTERM)
-                away = await talking.until("a2.go_away")
-                assert (away["reason"], away["time_left_ms"]) == ("drain", 2000)
-                answer = await client.get("/readyz")
-                assert (answer.status_code, answer.json()["draining"]) == (503, True)
-                refused = await client.get("/v1/realtime")
-                assert refused.status_code == 404  # not an upgrade
+                for path in ("", "/items", f"/nothing/{session_id}"):
+                    await client.get(f"/v1/sessions/{session_id}{path}", headers=headers)
+                resumed = url.replace("http", "ws") + f"/v1/realtime?resume={session_id}"
+                async with websockets.connect(resumed, additional_headers=headers) as socket_again:
+                    talking = Client(socket_again)
+                    await talking.until("session.created")
+                    await _drained(gateway, talking, client)
         assert await asyncio.wait_for(gateway.wait(), WAIT_S) == 0
-        lines = [json.loads(line) for line in (await gateway.stderr.read()).decode().splitlines()]
+        told = (await gateway.stderr.read()).decode()
+        assert session_id not in told, "who reads logs must not find sessions there"
+        lines = [json.loads(line) for line in told.splitlines()]
+        of_session = [line["message"] for line in lines if line.get("session") == log_id(session_id)]
+        assert "GET /v1/sessions/{session_id}" in of_session and "GET /v1/sessions/{session_id}/items" in of_session
         opened = next(line for line in lines if line["message"] == "draining")
         assert opened["service"] == "a2-gateway" and opened["sessions"] == 1
         assert not any(line["message"] == "GET /readyz" for line in lines), "too often"
@@ -59,6 +64,16 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
         await avatar.stop(None)
 
     run(within)
+
+
+async def _drained(gateway: asyncio.subprocess.Process, talking: Client, client: httpx.AsyncClient) -> None:
+    gateway.send_signal(signal.SIGTERM)
+    away = await talking.until("a2.go_away")
+    assert (away["reason"], away["time_left_ms"]) == ("drain", 2000)
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["draining"]) == (503, True)
+    refused = await client.get("/v1/realtime")
+    assert refused.status_code == 404  # not an upgrade
 
 
 def started(service: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import websockets
 from gateway_stand import GatewayStand, eventually, gateway_standing, run
+from redis.exceptions import ConnectionError as RedisConnectionError
 from secret_stand import answered, opened, refused, session_of
 
 from a2serve.contracts.records import TOPIC_USAGE
+from a2serve.gateway.access.tenants import create_key
 from a2serve.gateway.state import redis_keys
 
 NEVER_WAS = "sess_0123456789abcdef0123"
@@ -301,3 +303,64 @@ def test_usage_is_the_end_users_whichever_way_they_come(stand) -> None:
 
 async def _has_rows(made: GatewayStand, count: int) -> bool:
     return (await _usage_by_user(made)).total() == count
+
+
+def test_a_repeat_of_a_mint_gets_the_first_secret_which_is_kept_nowhere(stand) -> None:
+    async def test(made: GatewayStand) -> None:
+        path, named = "/v1/realtime/client_secrets", {"idempotency-key": "k"}
+        async with made.client() as rest:
+            answers = await asyncio.gather(*(rest.post(path, json={}, headers=named) for _ in range(8)))
+            assert {answer.status_code for answer in answers} <= {200, 409}
+            first, again = [await rest.post(path, json={}, headers=named) for _ in range(2)]
+            assert first.json() == again.json() and again.headers["idempotency-replayed"] == "true"
+            assert {answer.json()["value"] for answer in answers if answer.status_code == 200} == {first.json()["value"]}
+            assert len([key async for key in made.parts.redis.scan_iter(f"{redis_keys.PREFIX}:acme:secret:*")]) == 1
+            other_body = await rest.post(path, json={"a2": {"end_user_id": "x"}}, headers=named)
+            assert (other_body.status_code, other_body.json()["code"]) == (409, "conflict")
+            assert (await rest.post(path, json={}, headers={"idempotency-key": "l"})).json()["value"] != first.json()["value"]
+        second_key, _ = create_key(made.settings.tenants_file, "acme")
+        async with made.client(key=second_key) as other:
+            assert (await other.post(path, json={}, headers=named)).status_code == 409
+        secret = first.json()["value"]
+        async with opened(made, secret) as client:
+            await session_of(client)
+        async for name in made.parts.redis.scan_iter("*"):
+            assert secret.encode() not in (await made.parts.redis.dump(name) or b"") and secret.encode() not in name
+
+    stand(test)
+
+
+def test_of_parallel_creates_of_a_persona_one_wins(stand) -> None:
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as rest:
+            for name in ("a", "b", "c"):
+                bodies = [{"name": name, "instructions": f"You are number {number}."} for number in range(8)]
+                answers = await asyncio.gather(*(rest.post("/v1/personas", json=body) for body in bodies))
+                assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+                (won,) = [answer.json() for answer in answers if answer.status_code == 201]
+                found = await made.parts.personas.find("acme", name)
+                assert found and found.instructions == won["instructions"]
+        entries = await made.parts.redis.xrange(redis_keys.OUTBOX)
+        audits = [json.loads(fields[b"value"]) for _, fields in entries if fields[b"topic"] == b"a2.audit"]
+        assert sorted(audit["target"] for audit in audits if audit["action"] == "persona.create") == ["a", "b", "c"]
+
+    stand(test)
+
+
+def test_a_persona_of_ones_own_speaks_while_redis_is_away(stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def down(*_: Any) -> None:
+        raise RedisConnectionError
+
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as rest:
+            await rest.post("/v1/personas", json={"name": "concierge", "instructions": "You are a concierge."})
+        async with opened(made, made.keys["acme"]) as client:
+            await session_of(client)
+            await client.update(a2={"persona": "concierge"})
+            for _ in range(2):
+                await client.ask("Hi")
+                assert (await client.until("response.done"))["response"]["status"] == "completed"
+                monkeypatch.setattr(made.parts.personas, "find", down)
+        assert [asked.instructions for asked in made.script.requests] == ["You are a concierge."] * 2
+
+    stand(test)

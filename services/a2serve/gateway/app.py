@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
@@ -61,14 +63,21 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
 
 
 def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySettings], InferenceClient]) -> GatewayParts:
-    http = httpx.AsyncClient(trust_env=False, verify=False)  # loopback or the cluster's own network; TLS is the collector's business
-    tracing = start_tracing(names.SERVICE_GATEWAY, settings.otlp_endpoint)
+    http = httpx.AsyncClient(trust_env=False, verify=_trusted(settings.otlp_ca_file))
+    tracing = start_tracing(names.SERVICE_GATEWAY, settings.otlp_endpoint, settings.otlp_ca_file)
     try:
         redis = redis_client.connect(settings.redis_url, **settings.redis_options)
     except ValueError as error:
         raise ValueError(f"A2_GATEWAY_REDIS_URL: {error}") from None
     tenants = TenantFile(settings.tenants_file)
     return GatewayParts(settings, redis, make_inference(settings), http, tenants, tracing)
+
+
+def _trusted(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ValueError(f"A2_GATEWAY_OTLP_CA_FILE: {ca_file} cannot be read: {error}") from None
 
 
 def _bounds(settings: GatewaySettings) -> RequestBounds:

@@ -1,6 +1,7 @@
 """Around every request: its id, its log line, its metrics, the bounds of its size and time, and the answer when we are at fault."""
 
 import logging
+import re
 import time
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ from a2serve.gateway.rest.problem_responses import problem_response
 from a2serve.telemetry import names
 
 log = logging.getLogger(__name__)
+IDS = re.compile(r"(?:sess|cs|ek|a2)_[0-9A-Za-z_-]+")  # those of sessions and credentials, which a path may hold
 QUIET = ("/healthz", "/readyz", "/statusz", "/metrics")  # asked every few seconds
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"  # nothing of an answer of the API is ever run or shown as a page
 
@@ -80,7 +82,8 @@ class Edge:
             self._metrics.requests.labels(method if method.isalpha() else "other", route, status).inc()
             self._metrics.seconds.labels(route).observe(seconds)
         level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
-        log.log(level, "%s %s", method, scope["path"], extra={"status": status, "ms": round(seconds * 1000, 1)})
+        shown = route if route != "none" else IDS.sub("{id}", scope["path"])
+        log.log(level, "%s %s", method, shown, extra={"status": status, "ms": round(seconds * 1000, 1)})
 
 
 def _full() -> Problem:

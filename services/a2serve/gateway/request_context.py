@@ -1,5 +1,6 @@
 """Who and what a request is, for log lines and answers: found from anywhere below it through `current`."""
 
+import hashlib
 import logging
 import re
 import secrets
@@ -43,11 +44,18 @@ def current() -> RequestContext:
 
 
 class ContextFilter(logging.Filter):
-    """Adds request, tenant and session to every log line."""
+    """Adds request, tenant and session to every log line. A session's id is a way to it, so lines hold its hash: `log_id`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         context = current()
         for name in ("request_id", "tenant", "session_id"):
             if value := getattr(context, name):
                 record.__dict__.setdefault(name, value)
+        if session_id := record.__dict__.pop("session_id", ""):
+            record.__dict__["session"] = log_id(session_id)
         return True
+
+
+def log_id(session_id: str) -> str:
+    """What stands for a session in log lines: as `printf sess_... | sha256sum | cut -c-16` gives it."""
+    return hashlib.sha256(session_id.encode()).hexdigest()[:16]

@@ -48,6 +48,7 @@ class GatewaySettings(RedisAccess, KafkaAccess):
     avatars_folder: Path | None = Field(default=None, description="heads (*.glb), served at /avatars")
     cors_origins: list[str] = Field(default=[], description="JSON list of origins whose pages may call /v1 from a browser")
     otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL: our traces, and those of pages through POST /v1/traces")
+    otlp_ca_file: Path | None = Field(default=None, description="PEM of who signed its certificate; empty: those that this system trusts")
     body_limit_bytes: int = Field(default=12 << 20, ge=1024, description="largest request body")
     head_limit_bytes: int = Field(default=32 << 10, ge=1024, description="largest request line and headers (431)")
     url_limit_bytes: int = Field(default=8 << 10, ge=256, description="longest URL (414)")

@@ -19,6 +19,7 @@ def start_logging(service: str, level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(service))
     handler.addFilter(_without_kafkas_tracebacks)
+    handler.addFilter(_without_addresses_of_sockets)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns of every attempt to reconnect
 
@@ -28,6 +29,11 @@ def _without_kafkas_tracebacks(record: logging.LogRecord) -> bool:
     if record.name.startswith("kafka"):
         record.exc_info = None
     return True
+
+
+def _without_addresses_of_sockets(record: logging.LogRecord) -> bool:
+    """uvicorn writes a line for each socket, with its query string: the id of the session that is resumed."""
+    return not (record.name == "uvicorn.error" and '"WebSocket %s"' in str(record.msg))
 
 
 @contextmanager

@@ -93,12 +93,12 @@ class ClientSecrets:
         max_sessions: int = 1,
         single_use: bool = False,
         grant_id: str = "",
-        value: str = "",
+        letters: str = "",
     ) -> tuple[str, Grant]:
-        """A new secret for `seconds` (10..7200; ValueError) and what it grants. `value`: 43 letters that nobody can guess."""
+        """A new secret for `seconds` (10..7200; ValueError) and what it grants. `letters`: as `new_letters` makes them."""
         if not MIN_S <= seconds <= MAX_S:
             raise ValueError(f"a client secret lives {MIN_S} to {MAX_S} seconds")
-        secret = f"ek_{tenant}_{value or secrets.token_urlsafe(32)}"
+        secret = secret_of(tenant, letters or new_letters())
         grant = Grant(
             id=grant_id or f"cs_{_digest(secret)}", tenant=tenant, key_id=key_id, config=_named(session), origin=origin,
             end_user_id=end_user_id, max_sessions=max_sessions, single_use=single_use, expires_at=int(time.time()) + seconds,
@@ -133,7 +133,16 @@ class ClientSecrets:
         return {grant for grant, gone in zip(grants, await pipeline.execute(), strict=True) if gone}
 
 
-def value_of(api_key: str, name: str) -> str:
+def secret_of(tenant: str, letters: str) -> str:
+    return f"ek_{tenant}_{letters}"
+
+
+def new_letters() -> str:
+    """43 that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+def letters_of(api_key: str, name: str) -> str:
     """What stands for chance where a request may be repeated: the same for one API key and Idempotency-Key, kept nowhere."""
     made = hmac.digest(api_key.encode(), b"client secret " + name.encode(), "sha256")
     return urlsafe_b64encode(made).decode().rstrip("=")

@@ -103,7 +103,7 @@ class TenantLimits:
     """Refuses what is over a limit with Problem (rate_limited, too_many_sessions), each with retry_after_ms."""
 
     def __init__(self, redis: "Redis") -> None:
-        self._redis = redis
+        self._redis: Any = redis
         self._request: Any = redis.register_script(_TAKE_REQUEST)
         self._left: Any = redis.register_script(_LEFT)
         self._take: Any = redis.register_script(_TAKE_LEASE)
@@ -154,6 +154,10 @@ class TenantLimits:
             renewing.cancel()
             with suppress(RedisError):  # it lapses by itself
                 await self._give_back(keys=keys, args=args)
+
+    async def sessions_of_grant(self, tenant: str, grant_id: str) -> list[str]:
+        """Those that a client secret has open."""
+        return [session_id.decode() for session_id in await self._redis.zrange(redis_keys.live_of_grant(tenant, grant_id), 0, -1)]
 
     async def live_sessions(self, tenant: str) -> int:
         """How many are live now (a crashed replica's count up to LEASE_MS longer)."""

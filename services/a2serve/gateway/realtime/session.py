@@ -196,9 +196,9 @@ class Session:
             async with asyncio.timeout(RELEASE_S):
                 await self._parts.inference.release(self.identity.session_id)
         except TimeoutError:
-            log.warning("session %s: inference did not answer at its end", self.identity.session_id)
+            log.warning("inference did not answer at the end of a session")
         except Problem as problem:
-            log.info("session %s: release: %s", self.identity.session_id, problem)
+            log.info("release of a session: %s", problem)
 
 
 async def _run(job: Callable[[], Awaitable[None]]) -> None:

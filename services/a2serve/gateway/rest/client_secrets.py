@@ -5,16 +5,21 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import orjson
 from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, StringConstraints
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
-from a2serve.gateway.access.client_secrets import DEFAULT_S, GRANT_ID, MAX_S, MIN_S, Grant
+from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.access.client_secrets import DEFAULT_S, GRANT_ID, MAX_S, MIN_S, Grant, letters_of, new_letters, secret_of
+from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.realtime.response_settings import check_extension, check_tools
-from a2serve.gateway.rest.dependencies import ApiCaller, Parts, audit, problems
+from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, audit, bearer_of, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.rest.sessions import EndUserId
+from a2serve.gateway.state.idempotency import REPLAYED
 
 router = APIRouter(prefix="/realtime", tags=["realtime"], route_class=GuardedRoute)
 LOCAL_GRANT, LOCAL_SESSIONS = "local", 1000  # a page gets a secret for each socket, and goes on with its session
@@ -66,24 +71,34 @@ class SecretBody(BaseModel):
 
 
 @router.post(
-    "/client_secrets", summary="Mint a client secret",
-    responses=problems(Code.INVALID_JSON, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN),
+    "/client_secrets", summary="Mint a client secret", response_model=SecretBody,
+    responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN),
 )  # fmt: skip
-async def create_client_secret(body: SecretCreate, parts: Parts, caller: ApiCaller) -> SecretBody:
+async def create_client_secret(
+    request: Request, body: SecretCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None
+) -> Response:
     """For a page: a short-lived credential for the socket, so that your API key stays on your server.
 
-    It is sent as the WebSocket subprotocol `a2-client-secret.<value>`. A repeat mints another one.
+    It is sent as the WebSocket subprotocol `a2-client-secret.<value>`. A repeat without an Idempotency-Key mints another one.
     """
+    letters = letters_of(bearer_of(request), key) if key else new_letters()  # those of a repeat are the same, and are kept nowhere
+    answer = await once(parts, caller, request, key, lambda: _create(parts, caller, body, letters), asked_by=caller.key_id)
+    whole = orjson.loads(bytes(answer.body)) | {"value": secret_of(caller.tenant, letters)}
+    replayed = {REPLAYED: answer.headers[REPLAYED]} if REPLAYED in answer.headers else {}
+    return JSONResponse(whole, answer.status_code, replayed)
+
+
+async def _create(parts: GatewayParts, caller: Principal, body: SecretCreate, letters: str) -> Response:
     check_tools(body.session.tools, body.session.tool_choice)
     if body.session.a2 is not None:
         check_extension(body.session, await parts.inference.describe())
     seconds, own = body.expires_after.seconds, body.a2
-    value, grant = await parts.secrets.mint(
+    _, grant = await parts.secrets.mint(
         caller.tenant, caller.key_id, body.session, seconds=seconds, origin=own.origin, end_user_id=own.end_user_id,
-        max_sessions=own.max_sessions, single_use=own.single_use,
+        max_sessions=own.max_sessions, single_use=own.single_use, letters=letters,
     )  # fmt: skip
     await parts.outbox.write(audit(caller, "client_secret.create", caller.key_id, origin=own.origin or ""))
-    return _body(value, grant)
+    return JSONResponse(_body("", grant).model_dump(mode="json"))
 
 
 @router.delete("/client_secrets/{secret_id}", status_code=204, summary="Revoke a client secret", responses=problems(Code.NOT_FOUND))

@@ -44,6 +44,11 @@ async def count_request(parts: GatewayParts, principal: Principal) -> None:
     await parts.limits.take_request(principal.tenant, principal.limits)
 
 
+def bearer_of(request: Request) -> str:
+    """The credential of a request that was let in."""
+    return request.headers["authorization"].partition(" ")[2].strip()
+
+
 def _origin(request: Request) -> str | None:
     """A page's GET of its own origin carries no Origin; the browser says `same-origin` in a header that pages cannot set."""
     own = f"{request.url.scheme}://{request.headers.get('host', '')}"
@@ -73,10 +78,12 @@ IdempotencyKey = Annotated[
 
 
 async def once(
-    parts: GatewayParts, principal: Principal, request: Request, key: str | None, work: Callable[[], Awaitable[Response]]
+    parts: GatewayParts, principal: Principal, request: Request, key: str | None, work: Callable[[], Awaitable[Response]],
+    *, asked_by: str = "",
 ) -> Response:
-    """`work`'s answer; the first one where the Idempotency-Key was seen before."""
+    """`work`'s answer; the first one where the Idempotency-Key was seen before. `asked_by`: who has to be the same, too."""
     said = b"\n".join((request.method.encode(), request.url.path.encode(), await request.body())) if key else b""
+    said += asked_by.encode()
     return await parts.idempotency.run(principal.tenant, key, said, work, request.path_params.get("session_id", ""))
 
 

@@ -1,44 +1,68 @@
-"""POST /v1/traces: spans of pages, forwarded to the OTLP receiver that gets our own."""
+"""POST /v1/traces: spans of pages, checked, stamped with who sent them, and forwarded to the OTLP receiver that gets our own."""
 
 import httpx
+import orjson
 from fastapi import APIRouter, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from a2serve.contracts.json_input import read_json
+from a2serve.contracts.page_spans import PageExport
 from a2serve.contracts.problems import Code, Problem
+from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.rest.dependencies import Caller, Parts, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
+from a2serve.telemetry import names
 
 router = APIRouter(tags=["operation"], route_class=GuardedRoute)
-KINDS = ("application/json", "application/x-protobuf")
-LARGEST_BYTES = 256 << 10
+KIND = "application/json"
+LARGEST_BYTES = 64 << 10
 TIMEOUT_S = 3.0
-_BODY = {"requestBody": {"required": True, "content": {kind: {"schema": {"type": "object"}} for kind in KINDS[:1]}}}
+_BODY = {"requestBody": {"required": True, "content": {KIND: {"schema": {"type": "object"}}}}}
 
 
 @router.post(
     "/traces", summary="Send spans of a page", openapi_extra=_BODY, status_code=200,
-    responses=problems(Code.INVALID_JSON, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.UNAVAILABLE),
+    responses=problems(Code.INVALID_JSON, Code.INVALID_EVENT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.STATE_UNAVAILABLE),
 )  # fmt: skip
 async def forward_traces(request: Request, parts: Parts, caller: Caller) -> Response:
-    """OTLP over HTTP, JSON or protobuf. A client secret may send too. Without a receiver they are dropped."""
+    """OTLP/JSON with the spans that the library makes. A client secret may send too; whose spans they are is said by the server,
+    whatever the body says. Without a receiver they are dropped.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in KINDS:
-        raise Problem(Code.UNSUPPORTED_MEDIA, f"send {' or '.join(KINDS)}")
+    if kind != KIND:
+        raise Problem(Code.UNSUPPORTED_MEDIA, f"send {KIND}")
     body = await request.body()
-    if kind == KINDS[0] and not isinstance(read_json(body), dict):
-        raise Problem(Code.INVALID_VALUE, "spans are a JSON object")
     if len(body) > LARGEST_BYTES:
         raise Problem(Code.BODY_TOO_LARGE, f"at most {LARGEST_BYTES} bytes of spans at once")
-    if not parts.settings.otlp_endpoint:
-        return Response(b"{}", media_type="application/json")
-    return await _forward(parts, kind, body)
+    export = _read(body)
+    if parts.settings.otlp_endpoint:
+        await _forward(parts, orjson.dumps(export.stamped(await _facts(parts, caller))))
+    return Response(b"{}", media_type=KIND)
 
 
-async def _forward(parts: Parts, kind: str, body: bytes) -> Response:
+def _read(body: bytes) -> PageExport:
+    """Raises Problem (400)."""
+    try:
+        return PageExport.model_validate(read_json(body))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(map(str, first["loc"]))
+        raise Problem(Code.INVALID_EVENT, f"not spans that we know: {path}: {first['msg']}", param=path or None) from None
+
+
+async def _facts(parts: GatewayParts, caller: Principal) -> dict[str, str]:
+    """Tenant, and the session where the client secret has one open."""
+    facts = {names.ATTR_TENANT: caller.tenant}
+    sessions = await parts.limits.sessions_of_grant(caller.tenant, caller.grant.id) if caller.grant else []
+    return facts | ({names.ATTR_SESSION_ID: sessions[0]} if len(sessions) == 1 else {})
+
+
+async def _forward(parts: GatewayParts, body: bytes) -> None:
     try:
         url = f"{parts.settings.otlp_endpoint.rstrip('/')}/v1/traces"
-        answer = await parts.http.post(url, content=body, headers={"content-type": kind}, timeout=TIMEOUT_S)
+        answer = await parts.http.post(url, content=body, headers={"content-type": KIND}, timeout=TIMEOUT_S)
+        answer.raise_for_status()
     except httpx.HTTPError:
-        raise Problem(Code.STATE_UNAVAILABLE, "the receiver of traces cannot be reached", retry_after_ms=5000) from None
-    return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type", "application/json"))
+        raise Problem(Code.STATE_UNAVAILABLE, "the receiver of traces does not take them now", retry_after_ms=5000) from None

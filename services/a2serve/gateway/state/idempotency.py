@@ -21,6 +21,7 @@ from a2serve.gateway.state.stored import Stored
 
 STREAMED = -1  # answered, but the answer went out as it was made, and is not kept
 KEEP_S = 24 * 3600
+REPLAYED = "idempotency-replayed"
 CLAIM_S = 300  # longer than any request may take; a replica that died blocks its key so long
 LARGEST_BYTES = 4 << 20
 LARGEST_FOUND_BYTES = 64 << 10  # of an answer that tells of something that can be read
@@ -145,7 +146,7 @@ class Idempotency:
             detail = "this request was carried out; its answer is being streamed, was not heard to its end, or is too large to keep"
             found = f": read {kept.location}" if kept.location else ""
             raise Problem(Code.CONFLICT, detail + found)
-        headers = {"idempotency-replayed": "true"} | ({"location": kept.location} if kept.location else {})
+        headers = {REPLAYED: "true"} | ({"location": kept.location} if kept.location else {})
         return Response(body, kept.status, headers, kept.media_type)
 
 

@@ -11,6 +11,12 @@ from a2serve.contracts.records import RecordBase, key_of, topic_of, write_record
 from a2serve.gateway.state import redis_keys
 
 TOPIC, KEY, VALUE = b"topic", b"key", b"value"
+# For a script that makes the change and tells of it: KEYS[2] is the outbox, `arguments` stand from `first` on.
+ADD = """
+for place = first, #ARGV, 3 do
+    redis.call('XADD', KEYS[2], '*', 'topic', ARGV[place], 'key', ARGV[place + 1], 'value', ARGV[place + 2])
+end
+"""
 
 
 class Outbox:
@@ -34,3 +40,8 @@ def add(pipeline: Any, *records: RecordBase) -> None:
     """Put records into a pipeline that also holds the change they tell of."""
     for record in records:
         pipeline.xadd(redis_keys.OUTBOX, {TOPIC: topic_of(record), KEY: key_of(record), VALUE: write_record(record)})
+
+
+def arguments(*records: RecordBase) -> list[str | bytes]:
+    """The records as `ADD` takes them."""
+    return [part for record in records for part in (topic_of(record), key_of(record), write_record(record))]

@@ -31,9 +31,24 @@ from a2serve.gateway.model_client.interface import (
 from a2serve.gateway.state import outbox, redis_keys
 
 MAX_PERSONAS = 200
+MOST_SEEN = 10_000
+RETRY_AFTER_MS = 2000
 LATELY_S = 5.0
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, underscore", examples=["concierge"])]
+
+
+# KEYS: the tenant's personas, the outbox. ARGV: name, persona, most, records.
+_CREATE = f"""
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 'taken' end
+if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[3]) then
+    redis.call('HDEL', KEYS[1], ARGV[1])
+    return 'full'
+end
+local first = 4
+{outbox.ADD}
+return 'made'
+"""
 
 
 class AffectBody(BaseModel):
@@ -76,6 +91,7 @@ class Personas:
 
     def __init__(self, redis: "Redis") -> None:
         self._redis: Any = redis
+        self._create: Any = redis.register_script(_CREATE)
 
     async def all(self, tenant: str) -> list[PersonaBody]:
         """By name."""
@@ -88,15 +104,12 @@ class Personas:
 
     async def create(self, tenant: str, persona: PersonaBody, *records: RecordBase) -> None:
         """Keep it, with the records that say so. Raises Problem(conflict) for a name in use or too many."""
-        key = redis_keys.personas(tenant)
-        if await self._redis.hexists(key, persona.name):
+        keys, made = [redis_keys.personas(tenant), redis_keys.OUTBOX], persona.model_dump_json()
+        answer = await self._create(keys=keys, args=[persona.name, made, MAX_PERSONAS, *outbox.arguments(*records)])
+        if answer == b"taken":
             raise Problem(Code.CONFLICT, f"a persona {persona.name!r} exists already", param="name")
-        if await self._redis.hlen(key) >= MAX_PERSONAS:
+        if answer == b"full":
             raise Problem(Code.CONFLICT, f"a tenant has at most {MAX_PERSONAS} personas")
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hset(key, persona.name, persona.model_dump_json())
-        outbox.add(pipeline, *records)
-        await pipeline.execute()
 
     async def delete(self, tenant: str, name: str, *records: RecordBase) -> None:
         """Raises Problem(not_found)."""
@@ -116,6 +129,7 @@ class InferenceWithPersonas:
         self._inner, self._personas = inner, personas
         self.revision = ""  # of the model, as inference last said
         self._said: tuple[ModelInfo, float] | None = None  # and when
+        self._seen: dict[tuple[str, str], PersonaBody | None] = {}  # for answers while Redis is away
 
     async def describe(self) -> ModelInfo:
         """With the personas of the tenant whose request is served; outside of one, only those of inference."""
@@ -152,8 +166,19 @@ class InferenceWithPersonas:
         await self._inner.release(session_id)
 
     async def _own(self, request: ResponseRequest) -> PersonaBody | None:
-        with _problems():
-            return await self._personas.find(request.tenant, request.persona) if request.persona else None
+        if not request.persona:
+            return None
+        name = request.tenant, request.persona
+        try:
+            found = await self._personas.find(*name)
+        except RedisError:
+            if name not in self._seen:
+                raise Problem(Code.STATE_UNAVAILABLE, "personas cannot be read now", retry_after_ms=RETRY_AFTER_MS) from None
+            return self._seen[name]
+        if len(self._seen) >= MOST_SEEN:
+            self._seen.clear()
+        self._seen[name] = found
+        return found
 
 
 @contextmanager
@@ -162,7 +187,7 @@ def _problems() -> Generator[None]:
     try:
         yield
     except RedisError:
-        raise Problem(Code.STATE_UNAVAILABLE, "personas cannot be read now", retry_after_ms=2000) from None
+        raise Problem(Code.STATE_UNAVAILABLE, "personas cannot be read now", retry_after_ms=RETRY_AFTER_MS) from None
 
 
 def _without_name(request: ResponseRequest, persona: PersonaInfo) -> ResponseRequest:
