@@ -250,10 +250,13 @@ def test_a_hundred_sockets_at_once_are_as_many_as_allowed(stand, valkey_port: in
     stand(test)
 
 
-async def _usage_by_user(made: GatewayStand) -> Counter[str]:
+async def _usage_by_user(made: GatewayStand) -> tuple[Counter[str], Counter[str]]:
+    """How many responses and how many sockets are billed to whom; a record may be written twice."""
     entries = await made.parts.redis.xrange(redis_keys.OUTBOX)
     rows = [json.loads(fields[b"value"]) for _, fields in entries if fields[b"topic"] == TOPIC_USAGE.encode()]
-    return Counter({row["record_id"]: row["end_user_id"] for row in rows}.values())  # one may be written twice
+    unique = {row["record_id"]: row for row in rows}.values()
+    of_sockets = Counter(row["end_user_id"] for row in unique if not row["response_id"])
+    return Counter(row["end_user_id"] for row in unique if row["response_id"]), of_sockets
 
 
 def test_usage_is_the_end_users_whichever_way_they_come(stand) -> None:
@@ -296,14 +299,14 @@ def test_usage_is_the_end_users_whichever_way_they_come(stand) -> None:
             async with opened(made, key) as client:
                 await answered(client, "Hi")
         with suppress(TimeoutError):
-            await eventually(lambda: _has_rows(made, 8), 20)
-        assert await _usage_by_user(made) == {"c": 2, "d": 5, "": 1}
+            await eventually(lambda: _has_rows(made, 13), 20)
+        assert await _usage_by_user(made) == ({"c": 2, "d": 5, "": 1}, {"c": 1, "d": 3, "": 1})
 
     stand(test)
 
 
 async def _has_rows(made: GatewayStand, count: int) -> bool:
-    return (await _usage_by_user(made)).total() == count
+    return sum(counted.total() for counted in await _usage_by_user(made)) == count
 
 
 def test_a_repeat_of_a_mint_gets_the_first_secret_which_is_kept_nowhere(stand) -> None:
