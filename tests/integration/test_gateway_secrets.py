@@ -368,3 +368,17 @@ def test_a_persona_of_ones_own_speaks_while_redis_is_away(stand, monkeypatch: py
         assert [asked.instructions for asked in made.script.requests] == ["You are a concierge."] * 2
 
     stand(test)
+
+
+def test_a_repeat_after_a_delete_makes_a_new_session(stand) -> None:
+    """What was answered is forgotten with the session: the repeat is a first request again, and what it names is there."""
+
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as rest:
+            first, again = [(await rest.post("/v1/sessions", json={}, headers={"idempotency-key": "k"})).json()["id"] for _ in range(2)]
+            assert first == again and (await rest.delete(f"/v1/sessions/{first}")).status_code == 204
+            third = await rest.post("/v1/sessions", json={}, headers={"idempotency-key": "k"})
+            assert third.status_code == 201 and third.json()["id"] != first
+            assert (await rest.get(f"/v1/sessions/{third.json()['id']}")).status_code == 200
+
+    stand(test)
