@@ -142,9 +142,9 @@ def new_letters() -> str:
     return secrets.token_urlsafe(32)
 
 
-def letters_of(api_key: str, name: str) -> str:
-    """What stands for chance where a request may be repeated: the same for one API key and Idempotency-Key, kept nowhere."""
-    made = hmac.digest(api_key.encode(), b"client secret " + name.encode(), "sha256")
+def letters_of(api_key: str, salt: str) -> str:
+    """The letters of a secret that can be made again by who has the API key, and by nobody from the `salt` alone."""
+    made = hmac.digest(api_key.encode(), b"client secret " + salt.encode(), "sha256")
     return urlsafe_b64encode(made).decode().rstrip("=")
 
 

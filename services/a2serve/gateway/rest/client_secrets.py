@@ -81,24 +81,27 @@ async def create_client_secret(
 
     It is sent as the WebSocket subprotocol `a2-client-secret.<value>`. A repeat without an Idempotency-Key mints another one.
     """
-    letters = letters_of(bearer_of(request), key) if key else new_letters()  # those of a repeat are the same, and are kept nowhere
-    answer = await once(parts, caller, request, key, lambda: _create(parts, caller, body, letters), asked_by=caller.key_id)
-    whole = orjson.loads(bytes(answer.body)) | {"value": secret_of(caller.tenant, letters)}
+    api_key = bearer_of(request)
+    answer = await once(parts, caller, request, key, lambda: _create(parts, caller, body, api_key), asked_by=caller.key_id)
+    whole = orjson.loads(bytes(answer.body))
+    whole["value"] = secret_of(caller.tenant, letters_of(api_key, whole["value"]))
     replayed = {REPLAYED: answer.headers[REPLAYED]} if REPLAYED in answer.headers else {}
     return JSONResponse(whole, answer.status_code, replayed)
 
 
-async def _create(parts: GatewayParts, caller: Principal, body: SecretCreate, letters: str) -> Response:
+async def _create(parts: GatewayParts, caller: Principal, body: SecretCreate, api_key: str) -> Response:
+    """The answer with what the secret is made of beside the API key in its place: that may be kept, for a repeat."""
     check_tools(body.session.tools, body.session.tool_choice)
     if body.session.a2 is not None:
         check_extension(body.session, await parts.inference.describe())
     seconds, own = body.expires_after.seconds, body.a2
+    salt = new_letters()
     _, grant = await parts.secrets.mint(
         caller.tenant, caller.key_id, body.session, seconds=seconds, origin=own.origin, end_user_id=own.end_user_id,
-        max_sessions=own.max_sessions, single_use=own.single_use, letters=letters,
+        max_sessions=own.max_sessions, single_use=own.single_use, letters=letters_of(api_key, salt),
     )  # fmt: skip
     await parts.outbox.write(audit(caller, "client_secret.create", caller.key_id, origin=own.origin or ""))
-    return JSONResponse(_body("", grant).model_dump(mode="json"))
+    return JSONResponse(_body(salt, grant).model_dump(mode="json"))
 
 
 @router.delete("/client_secrets/{secret_id}", status_code=204, summary="Revoke a client secret", responses=problems(Code.NOT_FOUND))
