@@ -56,7 +56,8 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
         assert session_id not in told, "who reads logs must not find sessions there"
         lines = [json.loads(line) for line in told.splitlines()]
         of_session = [line["message"] for line in lines if line.get("session") == log_id(session_id)]
-        assert "GET /v1/sessions/{session_id}" in of_session and "GET /v1/sessions/{session_id}/items" in of_session
+        assert {"GET /v1/sessions/{id}", "GET /v1/sessions/{id}/items"} <= set(of_session)
+        assert any(line["message"] == "GET /v1/sessions/{id}/nothing/{id}" for line in lines)
         opened = next(line for line in lines if line["message"] == "draining")
         assert opened["service"] == "a2-gateway" and opened["sessions"] == 1
         assert not any(line["message"] == "GET /readyz" for line in lines), "too often"

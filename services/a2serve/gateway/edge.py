@@ -82,8 +82,7 @@ class Edge:
             self._metrics.requests.labels(method if method.isalpha() else "other", route, status).inc()
             self._metrics.seconds.labels(route).observe(seconds)
         level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
-        shown = route if route != "none" else IDS.sub("{id}", scope["path"])
-        log.log(level, "%s %s", method, shown, extra={"status": status, "ms": round(seconds * 1000, 1)})
+        log.log(level, "%s %s", method, IDS.sub("{id}", scope["path"]), extra={"status": status, "ms": round(seconds * 1000, 1)})
 
 
 def _full() -> Problem:
