@@ -125,3 +125,31 @@ def test_a_turn_by_rest_is_billed_and_kept_too(valkey_port: int, tmp_path: Path)
         await avatar.stop(None)
 
     run(within)
+
+
+def test_a_session_that_is_deleted_leaves_no_words_in_a_checkpoint(valkey_port: int, tmp_path: Path) -> None:
+    async def within() -> None:
+        avatar, inference = await scripted(Script(packets=400, pace_s=0.05))
+        key, _ = create_key(tmp_path / "tenants.toml", "acme")
+        stands = [gateway_process(tmp_path, valkey_port, inference, key) for _ in range(2)]
+        async with stands[0] as first, stands[1] as second, first.talking() as client:
+            session_id = client.events[0]["session"]["id"]
+            await spoken_to(client, "Hello")
+            await asyncio.sleep(1.0)
+            first.running.kill()
+            await first.running.wait()
+            assert b"three four" in in_redis(valkey_port)
+            async with second.client() as rest:
+                assert (await rest.delete(f"/v1/sessions/{session_id}")).status_code == 204
+            assert b"three four" not in in_redis(valkey_port)
+        await avatar.stop(None)
+
+    run(within)
+
+
+def in_redis(port: int) -> bytes:
+    """All that stands in hashes and lists."""
+    with Redis(port=port) as redis:
+        kinds = {name: redis.type(name) for name in redis}
+        hashes = [b" ".join(redis.hvals(name)) for name, kind in kinds.items() if kind == b"hash"]
+        return b" ".join([*hashes, *(b" ".join(redis.lrange(name, 0, -1)) for name, kind in kinds.items() if kind == b"list")])

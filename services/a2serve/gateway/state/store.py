@@ -79,8 +79,10 @@ class SessionStore:
 
     async def delete(self, tenant: str, session_id: str, *records: RecordBase) -> None:
         """Forget it, with the records that say so; sockets that are open for it close, on whatever replica."""
+        holder: bytes = await self._redis.hget(redis_keys.session(tenant, session_id), "holder") or b""
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.delete(redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id))
+        pipeline.hdel(redis_keys.checkpoint(tenant, holder.decode()), "entries", "lost")  # the bill stays in it
         pipeline.set(redis_keys.deleted(tenant, session_id), 1, ex=DELETED_S)
         pipeline.zadd(redis_keys.stored_sessions(tenant), {session_id: 0}, xx=True)  # it counts no longer than until the next write
         told = (redis_keys.endings(tenant), endings.written(session_id, "deleted"))
