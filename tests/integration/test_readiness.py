@@ -21,17 +21,22 @@ def test_an_outage_of_redis_takes_no_gateway_out_and_an_open_socket_answers(tmp_
         async with gateway_standing(tmp_path, port, Script()) as made, made.client() as client:
             assert (await client.get("/readyz")).json() == {"ready": True, "draining": False, "redis": "ok", "inference": "ok"}
             headers = {"authorization": f"Bearer {made.keys['acme']}"}
+            assert (await client.post("/v1/personas", json={"name": "maid", "instructions": "Be quick."})).status_code == 201
             async with websockets.connect(made.socket_url, additional_headers=headers) as socket:
                 talking = Client(socket)
                 await talking.until("session.created")
+                await talking.update(a2={"persona": "maid"})
+                await talking.ask("Hello")
+                await talking.until("response.done")
                 os.kill(valkey, signal.SIGSTOP)
                 assert await eventually(lambda: gone(made, "redis"))
                 answer = await client.get("/readyz")
                 assert (answer.status_code, answer.json()["redis"].split()[0]) == (200, "unreachable")
                 status = await client.get("/statusz")
                 assert (status.status_code, status.json()["sockets"], status.json()["inference"]) == (200, 1, "ok")
-                await talking.ask("Hello")
+                await talking.ask("Hello")  # with a persona of the tenant's own, which Redis holds
                 assert (await talking.until("response.done"))["response"]["status"] == "completed"
+                assert made.script.requests[-1].instructions == "Be quick."
                 refused = await client.post("/v1/sessions", json={})
                 assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0
                 numbers = (await client.get("/metrics")).text

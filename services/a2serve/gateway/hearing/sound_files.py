@@ -15,7 +15,7 @@ RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_00
 def read_wav(data: bytes) -> bytes:
     """PCM16 at 24 kHz of a WAV file: 16 bit, one or two channels, a usual rate. Raises Problem(invalid_audio)."""
     try:
-        with wave.open(io.BytesIO(data)) as file:
+        with wave.open(io.BytesIO(_plain(data))) as file:
             width, channels, rate_hz = file.getsampwidth(), file.getnchannels(), file.getframerate()
             raw = file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
@@ -25,6 +25,19 @@ def read_wav(data: bytes) -> bytes:
         raise Problem(Code.INVALID_AUDIO, f"WAV has to be 16 bit, 1 or 2 channels, {RATES_HZ[0]} to {RATES_HZ[-1]} Hz; this is {found}")
     frames = np.frombuffer(raw[: len(raw) // (2 * channels) * 2 * channels], "<i2").reshape(-1, channels)
     return _at_our_rate(frames.astype(np.float32).mean(axis=1) / 32768, rate_hz)
+
+
+def _plain(data: bytes) -> bytes:
+    """WAVE_FORMAT_EXTENSIBLE of PCM as plain PCM, which is all that Python 3.11 reads; anything else as it is."""
+    place = 12
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        head = data[place + 8 : place + 8 + min(size, 40)]
+        if data[place : place + 4] == b"fmt ":
+            extensible = head[:2] == b"\xfe\xff" and head[24:26] == b"\1\0"
+            return data[: place + 8] + b"\1\0" + data[place + 10 :] if extensible else data
+        place += 8 + size + size % 2
+    return data
 
 
 def write_wav(pcm16: bytes) -> bytes:
