@@ -150,6 +150,6 @@ def test_a_session_that_is_deleted_leaves_no_words_in_a_checkpoint(valkey_port: 
 def in_redis(port: int) -> bytes:
     """All that stands in hashes and lists."""
     with Redis(port=port) as redis:
-        kinds = {name: redis.type(name) for name in redis}
+        kinds = {name: redis.type(name) for name in redis.scan_iter()}
         hashes = [b" ".join(redis.hvals(name)) for name, kind in kinds.items() if kind == b"hash"]
         return b" ".join([*hashes, *(b" ".join(redis.lrange(name, 0, -1)) for name, kind in kinds.items() if kind == b"list")])
