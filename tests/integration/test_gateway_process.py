@@ -59,7 +59,7 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
         assert {"GET /v1/sessions/{id}", "GET /v1/sessions/{id}/items"} <= set(of_session)
         assert any(line["message"] == "GET /v1/sessions/{id}/nothing/{id}" for line in lines)
         opened = next(line for line in lines if line["message"] == "draining")
-        assert opened["service"] == "a2-gateway" and opened["sessions"] == 1
+        assert opened["service"] == "a2-gateway" and opened["sessions"] in (1, 2)  # the one that was taken over may not have left yet
         assert not any(line["message"] == "GET /readyz" for line in lines), "too often"
         assert any(line["message"] == "GET /v1/realtime" and line["request_id"].startswith("req_") for line in lines)
         await avatar.stop(None)
