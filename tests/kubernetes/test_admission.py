@@ -27,7 +27,8 @@ def _said(somewhere: Release, thing: Object) -> list[str]:
 
 def _manifest(pod: Pod) -> Object:
     """As KubeRay would make it."""
-    spec = {**pod.spec, "serviceAccountName": "default"}  # the release's own is only rendered
+    # What the release brings itself is only rendered here.
+    spec = {name: value for name, value in pod.spec.items() if name != "priorityClassName"} | {"serviceAccountName": "default"}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod", "labels": pod.labels}, "spec": spec}
 
 

@@ -12,8 +12,8 @@ DEFAULT: Object = {  # nothing but what has no default
     "redis": {"address": "redis.data:6379"}, "kafka": {"servers": "kafka.data:9092"}, "database": {"secret": {"name": "a2llm-database"}},
 }  # fmt: skip
 # Warnings that say nothing of the chart: an HPA whose metrics nobody serves here, a budget that has not seen its pods yet, a pod whose
-# volume was taken in the same second, an API server that has not written down an address yet.
-EXPECTED = ("FailedGet", "FailedComputeMetricsReplicas", "NoPods", "FailedScheduling", "ClusterIPNotAllocated")
+# volume was taken in the same second, an API server that has not written down an address yet, an operator that has not seen its own work.
+EXPECTED = ("FailedGet", "FailedComputeMetricsReplicas", "NoPods", "FailedScheduling", "ClusterIPNotAllocated", "already exists")
 
 
 @pytest.mark.parametrize("name", ["trial", "gke", "eks", "airgap", ""])
