@@ -72,8 +72,9 @@ chart-test: setup ## Check the chart, the images, compose and Terraform (a part 
 mutate-chart: setup ## Break the chart in a hundred ways and count which are caught; JSON=FILE
 	@$(VENV)/bin/python tests/bench/mutate_chart.py --json $(or $(JSON),bench-mutants.json)
 
-check: setup ## Lint, types, and the direction of imports
+check: setup ## Lint, formatting, types, and the direction of imports
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/pyright
 	$(VENV)/bin/lint-imports
 

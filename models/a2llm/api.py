@@ -46,9 +46,16 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
     assets = weights.resolve("g2p")
     beside = max(1, threads // 2)  # who speaks does so while the backbone reads, and gains little from more threads
     return Parts(
-        load_backbone(backbone_folder, Adapter(lora, alpha), device, threads=threads), TextTokenizer(backbone_folder),
-        head, fast_talker(load_talker(folder / FILES["talker"], codecs), device, beside), audio, motion,
-        Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy(), beside), load_g2p(assets), PhoneTable.load(assets))
+        load_backbone(backbone_folder, Adapter(lora, alpha), device, threads=threads),
+        TextTokenizer(backbone_folder),
+        head,
+        fast_talker(load_talker(folder / FILES["talker"], codecs), device, beside),
+        audio,
+        motion,
+        Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy(), beside),
+        load_g2p(assets),
+        PhoneTable.load(assets),
+    )
 
 
 @dataclass
@@ -86,8 +93,7 @@ class A2LLM:
         self._conversation = self.engine.open_conversation(self.persona)
         self.engine.warm_up(self._conversation)
 
-    def respond(self, text: str, affect: Affect | None = None, seed: int = 0,
-                voice: Affect | None = None) -> Iterator[StepOutput]:
+    def respond(self, text: str, affect: Affect | None = None, seed: int = 0, voice: Affect | None = None) -> Iterator[StepOutput]:
         """Answer typed text. Raises ValueError for empty or far too long text.
 
         affect: what the avatar shall express instead of its own choice. voice: how the user sounded.

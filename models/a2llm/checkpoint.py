@@ -87,8 +87,7 @@ def check_requires(metadata: Mapping[str, Any], available: Mapping[str, str]) ->
     for other, wanted in metadata.get("requires", {}).items():
         if available.get(other) != wanted:
             raise CheckpointError(
-                f"{metadata['component']} was trained with {other} {wanted[:12]}, "
-                f"but {available.get(other, 'none')[:12]} is loaded"
+                f"{metadata['component']} was trained with {other} {wanted[:12]}, but {available.get(other, 'none')[:12]} is loaded"
             )
 
 

@@ -19,8 +19,12 @@ from a2llm.motion_codec.codec import MotionCodec, MotionCodecConfig
 from a2llm.talker.config import TalkerConfig
 from a2llm.talker.model import Talker
 
-FILES = {"audio_codec": "audio_codec.safetensors", "motion_codec": "motion_codec.safetensors",
-         "talker": "talker.safetensors", "backbone_lora": "backbone_lora.safetensors"}
+FILES = {
+    "audio_codec": "audio_codec.safetensors",
+    "motion_codec": "motion_codec.safetensors",
+    "talker": "talker.safetensors",
+    "backbone_lora": "backbone_lora.safetensors",
+}
 
 
 def model_folder() -> Path:

@@ -75,8 +75,14 @@ class EngineFull(RuntimeError):
 class Engine:
     """Slots for conversations. A slot keeps its KV cache between turns."""
 
-    def __init__(self, parts: Parts, slots: int = 1, context: int = 2048, sampling: SamplingConfig | None = None,
-                 text_sampling: TextSampling | None = None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        slots: int = 1,
+        context: int = 2048,
+        sampling: SamplingConfig | None = None,
+        text_sampling: TextSampling | None = None,
+    ) -> None:
         self.parts, self.context = parts, context
         self.sampling, self.text_sampling = sampling or SamplingConfig(), text_sampling or TextSampling()
         self.template = ChatTemplate(parts.tokenizer)
@@ -107,8 +113,7 @@ class Engine:
             self._free.append(conversation.row)
             conversation.closed = True
 
-    def open_stream(self, conversation: Conversation, text: str, voice: Affect, seed: int,
-                    affect: Affect | None = None) -> Reply:
+    def open_stream(self, conversation: Conversation, text: str, voice: Affect, seed: int, affect: Affect | None = None) -> Reply:
         """Begin a reply to one user turn; the conversation keeps what was said before. One still in progress is cancelled.
         `affect` overrides what the model would choose. Raises ValueError for a closed conversation."""
         self._stop_speaking(conversation)

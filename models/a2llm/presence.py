@@ -51,8 +51,16 @@ _RESTING: dict[str, dict[str, float]] = {  # an affect at full intensity, at res
 }
 
 
-def presence(state: str, first_frame: int, frames: int, seed: int, rate_hz: float = NATIVE_HZ, nod_frames: Sequence[int] = (),
-             affect: Affect | None = None, start: NDArray[np.floating] | None = None) -> NDArray[np.float32]:
+def presence(
+    state: str,
+    first_frame: int,
+    frames: int,
+    seed: int,
+    rate_hz: float = NATIVE_HZ,
+    nod_frames: Sequence[int] = (),
+    affect: Affect | None = None,
+    start: NDArray[np.floating] | None = None,
+) -> NDArray[np.float32]:
     """Frames [F, 61] of `state` (listening, idle, thinking), numbered from the start of the clock at `rate_hz`.
 
     nod_frames: frames at which a nod begins; hand in those of the last second too. affect: what the face rests in.
@@ -123,8 +131,10 @@ def _add_eyes(motion: Floats, at_s: Floats, manner: Manner, seed: int) -> None:
     yaw, pitch = (_gaze(at_s, manner, seed, axis) - _EYES_HOLD * head[:, axis] for axis in (0, 1))
     motion[:, ARKIT61.indices("leftEyeYaw", "rightEyeYaw")] = yaw[:, None]
     motion[:, ARKIT61.indices("leftEyePitch", "rightEyePitch")] = pitch[:, None]
-    for angle, towards, back in ((yaw, ("OutLeft", "InRight"), ("InLeft", "OutRight")),
-                                 (pitch, ("DownLeft", "DownRight"), ("UpLeft", "UpRight"))):
+    for angle, towards, back in (
+        (yaw, ("OutLeft", "InRight"), ("InLeft", "OutRight")),
+        (pitch, ("DownLeft", "DownRight"), ("UpLeft", "UpRight")),
+    ):
         for sign, ends in ((1, towards), (-1, back)):
             motion[:, ARKIT61.indices(*(f"eyeLook{end}" for end in ends))] = (sign * angle / _GAZE_AT_ONE_RAD)[:, None]
     shut = _lids(at_s, seed)[:, None]

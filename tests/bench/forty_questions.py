@@ -1,6 +1,6 @@
 """Ask the default model forty everyday questions and write what it said, and what an ear made of it, as a page.
 
-    python tests/bench/forty_questions.py --out docs/questions.md
+python tests/bench/forty_questions.py --out docs/questions.md
 """
 
 import argparse
@@ -39,7 +39,7 @@ def ask(model: A2LLM, ear: Transcriber, question: str, seed: int) -> Answer:
 
 def page(answers: list[Answer], comment: str) -> str:
     rows = "\n".join(f"| {a.question} | {a.text} | {a.affect} | {a.seconds:.1f} | {a.heard} |" for a in answers)
-    return (f"{comment}\n\n| question | answer | affect | s | as heard by Whisper tiny.en |\n|---|---|---|---|---|\n{rows}\n")
+    return f"{comment}\n\n| question | answer | affect | s | as heard by Whisper tiny.en |\n|---|---|---|---|---|\n{rows}\n"
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Conversations at real pace for a long time: `make soak MINUTES=30 JSON=FILE`. What grows, what stutters, what fails.
 
-    soak_growth_pct   resident memory of all parts together, last tenth against the tenth after the first fifth (warm-up)
-    sessions_served   sessions that were opened, held a few turns, and closed
-    underruns         how often a player without any buffer would have run dry
+soak_growth_pct   resident memory of all parts together, last tenth against the tenth after the first fifth (warm-up)
+sessions_served   sessions that were opened, held a few turns, and closed
+underruns         how often a player without any buffer would have run dry
 """
 
 import argparse

@@ -28,6 +28,7 @@ def find_chromium() -> str:
         pytest.skip("the page was not built: `make setup` says why")
     return found
 
+
 # Not Playwright's waitForFunction: it calls eval inside the page, whose Content-Security-Policy forbids that.
 _LOOKING = """new Promise((done) => {
   const until = performance.now() + %(timeout_ms)d;

@@ -249,7 +249,7 @@ def test_the_trace_goes_on_and_the_numbers_are_there(run, server: inference_serv
     page = urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=5).read().decode()
     for name in ("slots", "step_seconds", "batch_responses", "queue_commands", "kv_tokens", "refused", "tokens"):
         assert f"a2_inference_{name}" in page
-    device = re.search(r'^a2_inference_device_info\{(.*)\} 1\.0$', page, re.M)  # where there is no GPU: what computes is said all the same
+    device = re.search(r"^a2_inference_device_info\{(.*)\} 1\.0$", page, re.M)  # where there is no GPU: what computes is said all the same
     assert device and re.search(r'kind="(cpu|gpu)"', device[1]) and 'torch="2.' in device[1]
 
 

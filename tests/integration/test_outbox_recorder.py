@@ -95,9 +95,7 @@ def test_a_turn_reaches_sql_and_usage_though_the_broker_was_down(servers: Server
             assert (await client.get("/v1/usage?start=2020-01-01T00:00:00Z&end=2019-01-01T00:00:00Z")).status_code == 422
             async with made.client("globex") as other:
                 assert (await other.get("/v1/usage")).json()["data"] == [], "another tenant's usage stays its own"
-        assert rows(servers.database, "select tenant, user_text, avatar_text, status from turns limit 1") == [
-            ("acme", "", "", "completed")
-        ]
+        assert rows(servers.database, "select tenant, user_text, avatar_text, status from turns limit 1") == [("acme", "", "", "completed")]
         assert rows(servers.database, "select event, end_user_id from sessions") == [("created", "u7")]
         assert rows(servers.database, "select action from audit") == [("session.create",)]
         assert rows(servers.database, "select count(*) from unreadable") == [(0,)]

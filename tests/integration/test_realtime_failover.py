@@ -44,7 +44,8 @@ def test_it_goes_on_where_it_was(code: grpc.StatusCode):
             assert done["usage"]["output_token_details"]["audio_tokens"] == 20
             first, *again = stand.script.requests
             assert [(list(r.resume.tokens), r.resume.words, r.resume.samples) for r in again] == [
-                (list(range(count)), -(-count // 4), count * PACKET_SAMPLES) for count in (7, 13)]
+                (list(range(count)), -(-count // 4), count * PACKET_SAMPLES) for count in (7, 13)
+            ]
             for request in again:
                 assert (request.affect.category, request.affect.intensity) == ("happy", 0.5)
                 request.ClearField("resume")

@@ -183,4 +183,3 @@ def test_migrations_only_add() -> None:
         up = file.read_text().partition("def downgrade")[0]
         for taken in ("drop_column", "drop_table", "alter_column", "rename_table"):
             assert f"op.{taken}" not in up, f"{file.name} takes something away"
-

@@ -174,9 +174,7 @@ def test_an_open_socket_is_closed_and_its_last_words_are_not_kept(
     run(within)
 
 
-def test_without_a_database_nothing_is_kept_and_that_is_said(
-    valkey_port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_database_nothing_is_kept_and_that_is_said(valkey_port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _ask_for_transcripts(tmp_path)
 
     async def within() -> None:

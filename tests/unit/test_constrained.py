@@ -71,7 +71,7 @@ def write(tool: Tool, seed: int, taste: np.ndarray | None = None) -> dict:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, schemas(), max_size=3), st.integers(0, 2**32))
-@example({"a": {"type": "string", "minLength": 3, "maxLength": 3}, "b": {"enum": ["\n\u2028\"\\", "🙂"]}}, 1)
+@example({"a": {"type": "string", "minLength": 3, "maxLength": 3}, "b": {"enum": ['\n\u2028"\\', "🙂"]}}, 1)
 @example({"a": {"type": "number"}, "b": {"type": "array", "items": {"type": "array", "items": {}}}}, 2)
 def test_arguments_always_validate(properties: dict[str, Any], seed: int):
     schema = {"type": "object", "properties": properties, "required": sorted(properties)[:2]}

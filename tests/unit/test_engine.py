@@ -454,7 +454,8 @@ def test_a_pass_reads_so_much_of_prompts_and_no_more():
     backbone = CountingBackbone(tokens_at_once=48)
     runner = engine(5, backbone=backbone)
     much, more, first, last, half = (
-        runner.respond(warm(runner), [UserTurn(text)], ReplyOptions(1)) for text in ("word " * 70, "word " * 70, "Hi", "Hey", "word " * 18))
+        runner.respond(warm(runner), [UserTurn(text)], ReplyOptions(1)) for text in ("word " * 70, "word " * 70, "Hi", "Hey", "word " * 18)
+    )
     unread = len(much.feed)
     assert len(first.feed) + len(last.feed) < 48 < len(first.feed) + len(last.feed) + len(half.feed)
     assert len(half.feed) <= 48 < 2 * 48 < unread

@@ -10,9 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"a2llm": ROOT / "models" / "a2llm", "a2serve": ROOT / "services" / "a2serve"}
-MODULES = sorted(
-    name for package, folder in FOLDERS.items() for _, name, _ in pkgutil.walk_packages([str(folder)], f"{package}.")
-)
+MODULES = sorted(name for package, folder in FOLDERS.items() for _, name, _ in pkgutil.walk_packages([str(folder)], f"{package}."))
 
 
 NOT_TO_IMPORT = ("__main__", "migrations.env", "ray_app", "ray_head")  # Python's and Alembic's to run; those that need Ray

@@ -167,6 +167,7 @@ def test_only_so_many_tokens_are_kept_and_nothing_that_is_too_long():
 
     async def scenario():
         async with bench(slots=9, kept=2 * each + each // 2) as b:
+
             async def cached(instructions: str, session: str) -> int:
                 asked = replace(ask(session), persona=replace(ADA, instructions=instructions))
                 return finish(await read(b.engine.respond(asked))).usage.cached_tokens
@@ -183,6 +184,7 @@ def test_only_so_many_tokens_are_kept_and_nothing_that_is_too_long():
 def test_a_session_that_lost_its_slot_takes_its_conversation_up_again():
     async def scenario():
         async with bench(slots=1, kept=1000) as b, bench(slots=2) as other:
+
             async def talk(engine: LocalEngine, *between: str) -> list[Piece]:
                 first = await read(engine.respond(ask("a")))
                 for session in between:
@@ -355,7 +357,8 @@ def test_a_resumed_response_is_replayed_at_full_speed_and_then_keeps_its_pace():
             assert first_s < 0.5 * had.samples / 24_000
             assert time.perf_counter() - asked_s - first_s > rest_s - 0.4
             assert [(p.pts_samples, p.text, p.tokens, p.affect) for p in rest] == [
-                (p.pts_samples, p.text, p.tokens, None) for p in whole[half:]]
+                (p.pts_samples, p.text, p.tokens, None) for p in whole[half:]
+            ]
             np.testing.assert_allclose(sound(rest), sound(whole[half:]), atol=2e-3)
             assert (finish(rest).text, finish(rest).reason) == (finish(whole).text, finish(whole).reason)
             assert replace(finish(rest).usage, cached_tokens=0) == replace(finish(whole).usage, cached_tokens=0)

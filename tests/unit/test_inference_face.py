@@ -42,8 +42,12 @@ def test_a_cut_face_comes_to_rest():
 
 
 def test_bad_requests_are_refused():
-    for bad in (pb.IdleRequest(motion_hz=24, frames=1), pb.IdleRequest(motion_hz=30, frames=301),
-                pb.IdleRequest(motion_hz=30, frames=1, rig="x"), pb.IdleRequest(motion_hz=30, state=pb.IdleRequest.RETURN)):
+    for bad in (
+        pb.IdleRequest(motion_hz=24, frames=1),
+        pb.IdleRequest(motion_hz=30, frames=301),
+        pb.IdleRequest(motion_hz=30, frames=1, rig="x"),
+        pb.IdleRequest(motion_hz=30, state=pb.IdleRequest.RETURN),
+    ):
         with pytest.raises(ValueError, match=r"must|most|unknown|bytes"):
             idle_motion(bad, FACTS)
     with pytest.raises(RigUnavailable):

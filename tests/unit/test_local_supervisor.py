@@ -61,9 +61,7 @@ def dummy(name: str, home: Home, body: str = BODY, **changes: object) -> Part:
     return replace(part, **changes)  # type: ignore[arg-type]
 
 
-def run(
-    parts: list[Part], home: Home, when_ready: Callable[[asyncio.Event], None], last_line: str = ""
-) -> tuple[bool, list[str]]:
+def run(parts: list[Part], home: Home, when_ready: Callable[[asyncio.Event], None], last_line: str = "") -> tuple[bool, list[str]]:
     """Whether it ended because it was asked to, and what was said. Stops when `last_line` is said."""
     said: list[str] = []
 

@@ -90,8 +90,9 @@ class AudioCodec(nn.Module):
 
 
 @torch.no_grad()
-def fit_audio_codec(frames: VoiceFrames, head_weight: Tensor, head_bias: Tensor, config: AudioCodecConfig,
-                    iters: int = 14, seed: int = 0) -> AudioCodec:
+def fit_audio_codec(
+    frames: VoiceFrames, head_weight: Tensor, head_bias: Tensor, config: AudioCodecConfig, iters: int = 14, seed: int = 0
+) -> AudioCodec:
     """Fit metric, PCA and codebooks on voice frames [1, N, D]. Source of the recipe: docs/talker.md."""
     codec = AudioCodec(config)
     root = head_metric(head_weight, config.bins, config.sample_rate_hz)
@@ -108,6 +109,5 @@ def fit_audio_codec(frames: VoiceFrames, head_weight: Tensor, head_bias: Tensor,
     latents = (vectors - codec.mean) @ codec.basis
     codec.latent_scale.copy_(latents.std())
     generator = torch.Generator(latents.device).manual_seed(seed)
-    codec.codebooks.copy_(fit_residual_kmeans(latents / codec.latent_scale, config.levels, config.size,
-                                              iters, generator))
+    codec.codebooks.copy_(fit_residual_kmeans(latents / codec.latent_scale, config.levels, config.size, iters, generator))
     return codec

@@ -74,9 +74,7 @@ class HeadGeometry:
     def lip_width(self, coefs: np.ndarray) -> np.ndarray:
         """Distance of the lip corners [F] in mm."""
         corners = [self.regions["lip_corner_Left"], self.regions["lip_corner_Right"]]
-        left, right = np.moveaxis(
-            self.neutral[corners] + np.tensordot(coefs.astype(np.float32), self.deltas[:, corners], axes=1), 1, 0
-        )
+        left, right = np.moveaxis(self.neutral[corners] + np.tensordot(coefs.astype(np.float32), self.deltas[:, corners], axes=1), 1, 0)
         return np.linalg.norm(left - right, axis=-1)
 
 

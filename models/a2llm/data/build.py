@@ -76,8 +76,7 @@ class Speaker:
             part = self.teacher.speak(symbols, affect, seed + number)
             owner = np.asarray(align_words(symbols, len(words))) + first
             if parts:  # the space between sentences lasts no time of its own
-                part = TeacherSpeech(" " + part.phones, np.concatenate(([0], part.durations)),
-                                     part.f0_hz, part.energy, part.hidden)
+                part = TeacherSpeech(" " + part.phones, np.concatenate(([0], part.durations)), part.f0_hz, part.energy, part.hidden)
                 owner = np.concatenate(([first], owner))
             parts.append(part)
             owners.append(owner)
@@ -86,13 +85,14 @@ class Speaker:
 
 
 def join(parts: list[TeacherSpeech]) -> TeacherSpeech:
-    return TeacherSpeech("".join(p.phones for p in parts), *(
-        np.concatenate([getattr(p, name) for p in parts]) for name in ("durations", "f0_hz", "energy", "hidden")))
+    return TeacherSpeech(
+        "".join(p.phones for p in parts),
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("durations", "f0_hz", "energy", "hidden")),
+    )
 
 
 def voice_frames(speech: TeacherSpeech) -> VoiceFrames:
-    return VoiceFrames(torch.from_numpy(speech.hidden.astype(np.float32))[None],
-                       torch.from_numpy(speech.f0_hz.astype(np.float32))[None])
+    return VoiceFrames(torch.from_numpy(speech.hidden.astype(np.float32))[None], torch.from_numpy(speech.f0_hz.astype(np.float32))[None])
 
 
 def move(speech: TeacherSpeech, affect: Affect, seed: int) -> np.ndarray:
@@ -104,8 +104,7 @@ def fit_codec(lines: list[Line], count: int, config: AudioCodecConfig, iters: in
     """Fit the audio codec on `count` utterances spread over all texts and affects."""
     speaker = Speaker()
     stride = max(1, len(lines) // count)
-    speeches = [speaker.say(line.text, Affect(*line.affects[-1]), line.sample)[0]
-                for line in lines[::stride] if line.split == "train"]
+    speeches = [speaker.say(line.text, Affect(*line.affects[-1]), line.sample)[0] for line in lines[::stride] if line.split == "train"]
     frames = voice_frames(join(speeches))
     weight, bias = spectral_head(weights.resolve("voice"))
     return fit_audio_codec(frames, torch.tensor(weight), torch.tensor(bias), config, iters)  # copies: ONNX's are read-only
@@ -120,9 +119,21 @@ def _utterances(speaker: Speaker, codec: AudioCodec, line: Line, seed: int) -> l
         latents = codec.analyse(voice_frames(speech))[0].numpy().astype(np.float16)
         motion = move(speech, affect, key).astype(np.float16)
         ids = np.array([speaker.table.ids[p] for p in speech.phones], np.uint8)
-        made.append(Utterance(line.sample, line.text, category, intensity, line.split, ids,
-                              owners.astype(np.uint16), speech.durations.astype(np.uint8), latents, motion,
-                              speech.f0_hz.astype(np.float16)))
+        made.append(
+            Utterance(
+                line.sample,
+                line.text,
+                category,
+                intensity,
+                line.split,
+                ids,
+                owners.astype(np.uint16),
+                speech.durations.astype(np.uint8),
+                latents,
+                motion,
+                speech.f0_hz.astype(np.float16),
+            )
+        )
     return made
 
 
@@ -148,11 +159,12 @@ def _worker(codec_file: Path) -> tuple[Speaker, AudioCodec]:
     return _loaded[codec_file]
 
 
-def build_speech(lines: list[Line], codec_file: Path, out: Path, seed: int, workers: int,
-                 on_progress: Callable[[int, int], None] | None = None) -> int:
+def build_speech(
+    lines: list[Line], codec_file: Path, out: Path, seed: int, workers: int, on_progress: Callable[[int, int], None] | None = None
+) -> int:
     """Make every missing shard in `out`; returns how many shards there are."""
     out.mkdir(parents=True, exist_ok=True)
-    chunks = [lines[i:i + SHARD] for i in range(0, len(lines), SHARD)]
+    chunks = [lines[i : i + SHARD] for i in range(0, len(lines), SHARD)]
     files = [out / f"speech-{index:04d}.npz" for index in range(len(chunks))]
     jobs = [(f, codec_file, c, seed) for f, c in zip(files, chunks, strict=True) if not f.exists()]
     done = len(files) - len(jobs)

@@ -40,7 +40,7 @@ class HiddenReader:
         order = sorted(range(len(samples)), key=lambda i: (str(samples[i]["question"]), str(samples[i]["voice"])))
         out: list[np.ndarray] = [np.zeros((0, 0))] * len(samples)
         for start in range(0, len(order), BATCH):
-            picks = order[start:start + BATCH]
+            picks = order[start : start + BATCH]
             for index, found in zip(picks, self._batch([samples[i] for i in picks]), strict=True):
                 out[index] = found
         return out
@@ -58,8 +58,10 @@ class HiddenReader:
             self._share(prompts[0], len(samples))
             prompts = [[] for _ in prompts]
         hidden = self._forward([p + a for p, a in zip(prompts, answers, strict=True)])
-        return [hidden[row, [len(p) + e for e in word_ends(self.tokenizer, a)]].half().numpy()
-                for row, (p, a) in enumerate(zip(prompts, answers, strict=True))]
+        return [
+            hidden[row, [len(p) + e for e in word_ends(self.tokenizer, a)]].half().numpy()
+            for row, (p, a) in enumerate(zip(prompts, answers, strict=True))
+        ]
 
     def _share(self, prompt: list[int], rows: int) -> None:
         if self._prefix_key != tuple(prompt):
@@ -77,16 +79,23 @@ class HiddenReader:
         return self.backbone.forward(ids, self.cache, counts).cpu()
 
 
-def build_hidden(samples: list[dict[str, object]], reader: HiddenReader, out: Path,
-                 on_progress: Callable[[int, int], None] | None = None) -> None:
+def build_hidden(
+    samples: list[dict[str, object]], reader: HiddenReader, out: Path, on_progress: Callable[[int, int], None] | None = None
+) -> None:
     """Write hidden-*.npz for all samples into `out`; finished shards are kept."""
     out.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(samples), SHARD):
         file = out / f"hidden-{start // SHARD:04d}.npz"
-        part = samples[start:start + SHARD]
+        part = samples[start : start + SHARD]
         if not file.exists():
             states = reader.read(part)
-            save_arrays(file, {"samples": np.arange(start, start + len(part)), "hidden": np.concatenate(states),
-                               "counts": np.array([len(s) for s in states])})
+            save_arrays(
+                file,
+                {
+                    "samples": np.arange(start, start + len(part)),
+                    "hidden": np.concatenate(states),
+                    "counts": np.array([len(s) for s in states]),
+                },
+            )
         if on_progress:
             on_progress(min(start + SHARD, len(samples)), len(samples))

@@ -192,4 +192,3 @@ def idle_motion(frames: int, affect: Affect, seed: int) -> np.ndarray:
     _add_eyes(motion, style, level, np.ones(frames, np.float32), rng)
     motion[:, ARKIT61.index("jawOpen")] += 0.004 * (1 + wander(frames, 2.0, rng))
     return _finish(motion)
-

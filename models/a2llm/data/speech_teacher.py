@@ -33,9 +33,13 @@ class ProsodyShape:
     final_rise_st: float = 0.0
 
     def at(self, intensity: float) -> "ProsodyShape":
-        return ProsodyShape(self.pitch_st * intensity, 1 + (self.pitch_range - 1) * intensity,
-                            1 + (self.duration - 1) * intensity, self.energy * intensity,
-                            self.final_rise_st * intensity)
+        return ProsodyShape(
+            self.pitch_st * intensity,
+            1 + (self.pitch_range - 1) * intensity,
+            1 + (self.duration - 1) * intensity,
+            self.energy * intensity,
+            self.final_rise_st * intensity,
+        )
 
 
 SHAPES = {
@@ -128,6 +132,5 @@ class SpeechTeacher:
 def spectral_head(model_file: Path) -> tuple[np.ndarray, np.ndarray]:
     """The voice's last layer, expanded to float32: weight [256, 5 * 601] and bias."""
     values = {i.name: onnx.numpy_helper.to_array(i) for i in onnx.load(str(model_file)).graph.initializer}
-    quantized, zero = (values[f"/head/Transpose_output_0_{part}"].astype(np.float32)
-                       for part in ("quantized", "zero_point"))
+    quantized, zero = (values[f"/head/Transpose_output_0_{part}"].astype(np.float32) for part in ("quantized", "zero_point"))
     return (quantized - zero) * values["/head/Transpose_output_0_scale"], values["m.head.bias"]

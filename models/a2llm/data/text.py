@@ -23,12 +23,28 @@ from a2llm.language.generate import generate, pad_right
 from a2llm.language.llama import Llama
 from a2llm.language.tokenizer import TextTokenizer
 
-WORD_QUESTIONS = ("What does {} mean?", "Tell me about {}.", "What can you say about {}?", "Do you know {}?",
-                  "What do you think of {}?", "Can you explain {} to me?", "Is {} important?",
-                  "Tell me a short story about {}.", "My friend keeps talking about {}.", "I dreamed about {} last night.")
-DRILLS = ("The {} {} was near the {}.", "Is {} more {} than {}?", "A {} and a {} met at the {}.", "{}, {}, and {}!",
-          "They put the {} {} behind the {}.", "Say {} before you say {} or {}.", "Some {} will {} without any {}.",
-          "My {} saw your {} in a {}.")
+WORD_QUESTIONS = (
+    "What does {} mean?",
+    "Tell me about {}.",
+    "What can you say about {}?",
+    "Do you know {}?",
+    "What do you think of {}?",
+    "Can you explain {} to me?",
+    "Is {} important?",
+    "Tell me a short story about {}.",
+    "My friend keeps talking about {}.",
+    "I dreamed about {} last night.",
+)
+DRILLS = (
+    "The {} {} was near the {}.",
+    "Is {} more {} than {}?",
+    "A {} and a {} met at the {}.",
+    "{}, {}, and {}!",
+    "They put the {} {} behind the {}.",
+    "Say {} before you say {} or {}.",
+    "Some {} will {} without any {}.",
+    "My {} saw your {} in a {}.",
+)
 REPEAT = "Repeat after me."
 _VOICE = re.compile(r"\s*\(voice: (\w+)\)\s*$")
 _SPOKEN = re.compile(r"[A-Za-z][A-Za-z ,.'!?-]*[.!?]")
@@ -52,7 +68,7 @@ def fits_speech(text: str) -> bool:
     words = text.lower().split()
     if not MIN_WORDS <= len(words) <= MAX_WORDS or not _SPOKEN.fullmatch(text):
         return False
-    trigrams = [tuple(words[i:i + 3]) for i in range(len(words) - 2)]
+    trigrams = [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
     return len(set(trigrams)) > 0.9 * len(trigrams) and max(len(w) for w in words) <= 16
 
 
@@ -83,19 +99,20 @@ class TextBuilder:
 
     def word_questions(self, words: list[str], count: int) -> list[tuple[str, str]]:
         voices = ["neutral"] * 6 + list(AFFECTS[1:])
-        return [(self.rng.choice(WORD_QUESTIONS).format(self.rng.choice(words)), self.rng.choice(voices))
-                for _ in range(count)]
+        return [(self.rng.choice(WORD_QUESTIONS).format(self.rng.choice(words)), self.rng.choice(voices)) for _ in range(count)]
 
     def answer(self, questions: list[tuple[str, str]], source: str) -> list[Sample]:
         """Answers that pass the filter, each with the affect the model chose for it."""
         known = list(personas().values())
-        prompts = [self._prompt(known[0] if self.rng.random() < 0.6 else self.rng.choice(known), q)
-                   for q in questions]
+        prompts = [self._prompt(known[0] if self.rng.random() < 0.6 else self.rng.choice(known), q) for q in questions]
         affects = self._affects(prompts)
         rows = generate(self.model, prompts, self.tokenizer.turn_end, 56, 0.8, 0.92, self.generator)
         texts = [self.tokenizer.decode(row).strip() for row in rows]
-        return [Sample(q[0], q[1], t, a.category, round(a.intensity, 3), source)
-                for q, t, a in zip(questions, texts, affects, strict=True) if fits_speech(t)]
+        return [
+            Sample(q[0], q[1], t, a.category, round(a.intensity, 3), source)
+            for q, t, a in zip(questions, texts, affects, strict=True)
+            if fits_speech(t)
+        ]
 
     def _prompt(self, persona: Persona, question: tuple[str, str]) -> list[int]:
         return self.template.prompt(persona, question[0], Affect.heard(question[1]))
@@ -154,8 +171,7 @@ def offline_samples(assets: Path, drills: int, seed: int) -> list[Sample]:
     return [*written, *repeats, *drill_samples(dictionary_words(assets), drills, seed)]
 
 
-def build_text(builder: TextBuilder, words: list[str], count: int, out: Path, batch: int = 512,
-               on_progress: object = None) -> list[Sample]:
+def build_text(builder: TextBuilder, words: list[str], count: int, out: Path, batch: int = 512, on_progress: object = None) -> list[Sample]:
     """Collect `count` distinct samples and write them as JSON lines, in a fixed order per seed."""
     samples = list(written_samples())
     seen = {s.answer.lower() for s in samples}

@@ -31,8 +31,7 @@ class Persona:
 def personas() -> dict[str, Persona]:
     """The personas that ship, by name."""
     raw = json.loads(files("a2llm.language").joinpath("personas.json").read_text())
-    return {name: Persona(name, item["instructions"], Affect.parse(item["baseline"]), item["avatar"])
-            for name, item in raw.items()}
+    return {name: Persona(name, item["instructions"], Affect.parse(item["baseline"]), item["avatar"]) for name, item in raw.items()}
 
 
 def find_persona(name: str) -> Persona:

@@ -20,8 +20,9 @@ def pad_right(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tens
 
 
 @torch.inference_mode()
-def generate(model: Llama, prompts: list[list[int]], stop: int, max_tokens: int, temperature: float,
-             top_p: float, generator: torch.Generator) -> list[list[int]]:
+def generate(
+    model: Llama, prompts: list[list[int]], stop: int, max_tokens: int, temperature: float, top_p: float, generator: torch.Generator
+) -> list[list[int]]:
     """Sample a continuation of every prompt until `stop`; one without it within max_tokens is cut."""
     device = model.embed_tokens.weight.device
     ids, lengths = pad_right(prompts, device)

@@ -141,9 +141,7 @@ def _open(src: Path) -> GGUFReader:
         raise GgufError(f"{src} is not a readable GGUF file: {error}") from error
 
 
-def _convert_tensors(
-    reader: GGUFReader, config: dict[str, Any], told: Progress
-) -> Iterator[tuple[str, NDArray[np.float16]]]:
+def _convert_tensors(reader: GGUFReader, config: dict[str, Any], told: Progress) -> Iterator[tuple[str, NDArray[np.float16]]]:
     for done, tensor in enumerate(reader.tensors):
         told(done / (len(reader.tensors) + 1))  # + 1: writing the file is the last share
         yield _hf_name(tensor.name), _expand(tensor, config)

@@ -14,8 +14,16 @@ class KVCache:
     position is spare: what a pass computes for padding and for rows that take no part goes there.
     """
 
-    def __init__(self, layers: int, rows: int, heads: int, capacity: int, head_dim: int,
-                 device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        layers: int,
+        rows: int,
+        heads: int,
+        capacity: int,
+        head_dim: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         shape = (layers, rows, heads, capacity + 1, head_dim)
         self.keys = torch.zeros(shape, device=device, dtype=dtype)
         self.values = torch.zeros(shape, device=device, dtype=dtype)

@@ -26,9 +26,15 @@ class Step:
     def __init__(self, model: ov.Model, threads: int) -> None:
         # Activations stay float: faster per token here than dynamic quantization, and closer to float32.
         # Threads are not tied to cores: every graph's would be tied to the same ones, and two could not run side by side.
-        settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads,
-                    "INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
-                    "ENABLE_CPU_PINNING": False}
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "KV_CACHE_PRECISION": "f32",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+            "ENABLE_CPU_PINNING": False,
+        }
         self._request = shared_core().compile_model(model, "CPU", settings).create_infer_request()
         self._inputs: dict[str, NDArray[np.generic]] = {}
 

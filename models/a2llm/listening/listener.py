@@ -33,8 +33,7 @@ class Heard:
 class Listener:
     """VAD, ear and affect head, loaded once."""
 
-    def __init__(self, ear: Path | None = None, affect_weights: Path | None = None, threads: int = THREADS,
-                 workers: int = 1) -> None:
+    def __init__(self, ear: Path | None = None, affect_weights: Path | None = None, threads: int = THREADS, workers: int = 1) -> None:
         self.vad = SileroVad()
         self.transcriber = Transcriber(ear, threads, vad=self.vad, workers=workers)
         self.user_affect = UserAffect(affect_weights)

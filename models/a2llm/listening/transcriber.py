@@ -48,8 +48,14 @@ class Transcriber:
     Raises WeightsError where that is missing.
     """
 
-    def __init__(self, model_path: Path | None = None, threads: int = THREADS, tail_s: float = _TAIL_S,
-                 vad: SileroVad | None = None, workers: int = 1) -> None:
+    def __init__(
+        self,
+        model_path: Path | None = None,
+        threads: int = THREADS,
+        tail_s: float = _TAIL_S,
+        vad: SileroVad | None = None,
+        workers: int = 1,
+    ) -> None:
         import ctranslate2
         from tokenizers import Tokenizer
 

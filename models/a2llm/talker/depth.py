@@ -33,11 +33,11 @@ class DepthHead(nn.Module):
         predicted remainders [N, D] per stage."""
         contexts = self.from_context(context).chunk(len(self.inner), dim=-1)
         stages = [self._stage(q, contexts[q], partial[q]) for q in range(len(self.inner))]
-        return ([self.logits[q](stages[q]) for q in range(self.levels)],
-                [self.remains[q](stages[q]) for q in range(len(self.remains))])
+        return ([self.logits[q](stages[q]) for q in range(self.levels)], [self.remains[q](stages[q]) for q in range(len(self.remains))])
 
-    def sample(self, context: Tensor, codebooks: Tensor, uniforms: Tensor, temperatures: list[float],
-               min_p: float, levels: int) -> tuple[Tensor, Tensor]:
+    def sample(
+        self, context: Tensor, codebooks: Tensor, uniforms: Tensor, temperatures: list[float], min_p: float, levels: int
+    ) -> tuple[Tensor, Tensor]:
         """Codes [N, levels] and latents [N, D] with uniforms [N, K]; the residual head adds what is left."""
         contexts = self.from_context(context).chunk(len(self.inner), dim=-1)
         latent = context.new_zeros(context.shape[0], codebooks.shape[-1])

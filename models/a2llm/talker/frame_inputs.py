@@ -41,12 +41,12 @@ def frame_inputs(phones: np.ndarray, words: np.ndarray, durations: np.ndarray, f
     elapsed = halves - starts[current]
     remaining = durations[current] - 1 - elapsed
     counts = np.clip(np.concatenate((elapsed, remaining), 1), 0, COUNT_CLIP)
-    return FrameInputs(np.concatenate((around, ahead), 1).astype(np.int64), counts.astype(np.int64),
-                       words[owner[centre]].astype(np.int64))
+    return FrameInputs(np.concatenate((around, ahead), 1).astype(np.int64), counts.astype(np.int64), words[owner[centre]].astype(np.int64))
 
 
-def one_frame(phones: Sequence[int], owners: Sequence[int], starts: Sequence[int], durations: Sequence[int],
-              frame: int) -> tuple[list[int], list[int], int]:
+def one_frame(
+    phones: Sequence[int], owners: Sequence[int], starts: Sequence[int], durations: Sequence[int], frame: int
+) -> tuple[list[int], list[int], int]:
     """`frame_inputs` for one frame of an utterance that still grows, without a pass over all of it.
 
     owners [U] phone of each unit, starts [P] first unit of each timed phone -> phones [14], counts [4] and the
@@ -57,7 +57,7 @@ def one_frame(phones: Sequence[int], owners: Sequence[int], starts: Sequence[int
     around = [phones[owners[unit]] if 0 <= unit <= last else 0 for unit in window]
     halves = min(first, last), min(first + 1, last)
     current = [owners[unit] for unit in halves]
-    ahead = list(phones[current[1] + 1: current[1] + 1 + NEXT_PHONES])
+    ahead = list(phones[current[1] + 1 : current[1] + 1 + NEXT_PHONES])
     elapsed = [unit - starts[phone] for unit, phone in zip(halves, current, strict=True)]
     remaining = [durations[phone] - 1 - past for past, phone in zip(elapsed, current, strict=True)]
     counts = [min(count, COUNT_CLIP) for count in (*elapsed, *remaining)]

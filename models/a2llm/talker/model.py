@@ -67,8 +67,9 @@ class Talker(nn.Module):
         self.gate = nn.Linear(c.width, c.width)
         self.trunk = Trunk(c)
         self.audio_head = DepthHead(c.width, c.width, c.audio_levels, c.audio_size, c.audio_latent, residual=True)
-        self.motion_head = DepthHead(c.width + c.audio_latent, c.motion_width, c.motion_levels, c.motion_size,
-                                     c.motion_latent, residual=False)
+        self.motion_head = DepthHead(
+            c.width + c.audio_latent, c.motion_width, c.motion_levels, c.motion_size, c.motion_latent, residual=False
+        )
         self.durations = DurationHead(c)
         self.register_buffer("audio_codebooks", torch.zeros(c.audio_levels, c.audio_size, c.audio_latent))
         self.register_buffer("motion_codebooks", torch.zeros(c.motion_levels, c.motion_size, c.motion_latent))
@@ -85,8 +86,9 @@ class Talker(nn.Module):
 
     def start(self, rows: int) -> TalkerState:
         weight = self.last_audio.weight
-        return TalkerState(self.trunk.start(rows), weight.new_zeros(rows, self.config.audio_latent),
-                           weight.new_zeros(rows, self.config.motion_latent))
+        return TalkerState(
+            self.trunk.start(rows), weight.new_zeros(rows, self.config.audio_latent), weight.new_zeros(rows, self.config.motion_latent)
+        )
 
     def restart(self, state: TalkerState, row: int) -> None:
         """Make a row fit for a new reply."""
@@ -94,8 +96,7 @@ class Talker(nn.Module):
         state.audio[row], state.motion[row] = 0.0, 0.0
 
     @torch.inference_mode()
-    def step(self, frames: FrameBatch, state: TalkerState, rows: Tensor, uniforms: Tensor,
-             sampling: SamplingConfig) -> TalkerFrame:
+    def step(self, frames: FrameBatch, state: TalkerState, rows: Tensor, uniforms: Tensor, sampling: SamplingConfig) -> TalkerFrame:
         """Sample one frame for the given rows [B] of the state; uniforms [B, audio + motion levels] in 0..1."""
         x = self.trunk.step(self.condition(frames, state.audio[rows], state.motion[rows]), state.trunk, rows)
         frame, motion = self._draw(x, uniforms, sampling)
@@ -103,8 +104,7 @@ class Talker(nn.Module):
         return frame
 
     @torch.inference_mode()
-    def step_all(self, frames: FrameBatch, state: TalkerState, active: Tensor, uniforms: Tensor,
-                 sampling: SamplingConfig) -> TalkerFrame:
+    def step_all(self, frames: FrameBatch, state: TalkerState, active: Tensor, uniforms: Tensor, sampling: SamplingConfig) -> TalkerFrame:
         """`step` for all rows, in shapes and memory that never change; nothing happens to those that are not `active` [rows]."""
         x = self.trunk.step_all(self.condition(frames, state.audio, state.motion), state.trunk, active)
         frame, motion = self._draw(x, uniforms, sampling)
@@ -116,9 +116,14 @@ class Talker(nn.Module):
         """Sample a frame from what the trunk made [B, width]; with it, the latents of its motion [B, 64]."""
         split = self.config.audio_levels
         audio_codes, audio = self.audio_head.sample(
-            x, self.audio_codebooks, uniforms[:, :split], list(sampling.audio_temperature), sampling.min_p,
-            sampling.audio_levels)
+            x, self.audio_codebooks, uniforms[:, :split], list(sampling.audio_temperature), sampling.min_p, sampling.audio_levels
+        )
         motion_codes, motion = self.motion_head.sample(
-            torch.cat((x, audio), dim=-1), self.motion_codebooks, uniforms[:, split:],
-            [sampling.motion_temperature] * self.config.motion_levels, sampling.motion_min_p, self.config.motion_levels)
+            torch.cat((x, audio), dim=-1),
+            self.motion_codebooks,
+            uniforms[:, split:],
+            [sampling.motion_temperature] * self.config.motion_levels,
+            sampling.motion_min_p,
+            self.config.motion_levels,
+        )
         return TalkerFrame(audio_codes, audio, motion_codes), motion

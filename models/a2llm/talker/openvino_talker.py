@@ -37,8 +37,12 @@ class PagedTalkerState:
     @classmethod
     def zeros(cls, config: TalkerConfig, rows: int) -> "PagedTalkerState":
         shape = (config.layers, 2, rows * pages_per_row(config.window), config.heads, PAGE_SIZE, config.head_dim)
-        return cls(np.zeros(shape, np.float32), np.zeros(rows, np.int64), np.zeros((rows, config.audio_latent), np.float32),
-                   np.zeros((rows, config.motion_latent), np.float32))
+        return cls(
+            np.zeros(shape, np.float32),
+            np.zeros(rows, np.int64),
+            np.zeros((rows, config.audio_latent), np.float32),
+            np.zeros((rows, config.motion_latent), np.float32),
+        )
 
 
 def pages_per_row(window: int) -> int:
@@ -52,8 +56,13 @@ def page_tables(position: Ints, rows: Ints, pages: int) -> dict[str, NDArray[np.
     blocks = (first[:, None] + np.arange(pages)) % pages + rows[:, None] * pages
     past = position - first * PAGE_SIZE
     every = np.arange(len(rows) + 1, dtype=np.int32)
-    return {"past_lens": past.astype(np.int32), "subsequence_begins": every, "block_indices": blocks.reshape(-1).astype(np.int32),
-            "block_indices_begins": every * pages, "max_context_len": np.array(past.max() + 1, np.int32)}
+    return {
+        "past_lens": past.astype(np.int32),
+        "subsequence_begins": every,
+        "block_indices": blocks.reshape(-1).astype(np.int32),
+        "block_indices_begins": every * pages,
+        "max_context_len": np.array(past.max() + 1, np.int32),
+    }
 
 
 class Durations:
@@ -92,15 +101,24 @@ class OpenVINOTalker:
         state.position[row] = 0
         state.audio[row], state.motion[row] = 0.0, 0.0
 
-    def step(self, frames: FrameBatch, state: PagedTalkerState, rows: Tensor, uniforms: Tensor,
-             sampling: SamplingConfig) -> TalkerFrame:
+    def step(self, frames: FrameBatch, state: PagedTalkerState, rows: Tensor, uniforms: Tensor, sampling: SamplingConfig) -> TalkerFrame:
         """Sample one frame for the given rows [B] of the state; uniforms [B, audio + motion levels] in 0..1."""
         graph, index = self._graph(sampling.audio_levels, state), rows.numpy()
         position = state.position[index]
-        graph.run({"phones": frames.phones.numpy(), "counts": frames.counts.numpy(), "hidden": frames.hidden.numpy(),
-                   "affect": frames.affect.numpy(), "audio": state.audio[index], "motion": state.motion[index],
-                   "positions": position, "uniforms": uniforms.numpy(), **self._steering(sampling),
-                   **page_tables(position, index, pages_per_row(self.config.window))})
+        graph.run(
+            {
+                "phones": frames.phones.numpy(),
+                "counts": frames.counts.numpy(),
+                "hidden": frames.hidden.numpy(),
+                "affect": frames.affect.numpy(),
+                "audio": state.audio[index],
+                "motion": state.motion[index],
+                "positions": position,
+                "uniforms": uniforms.numpy(),
+                **self._steering(sampling),
+                **page_tables(position, index, pages_per_row(self.config.window)),
+            }
+        )
         state.position[index] = position + 1
         state.audio[index], state.motion[index] = graph.result("audio_latent"), graph.result("motion_latent")
         codes = {name: torch.from_numpy(graph.result(name).astype(np.int64)) for name in ("audio_codes", "motion_codes")}

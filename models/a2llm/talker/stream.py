@@ -117,8 +117,10 @@ class TalkerStream:
     def phone_timings(self) -> list[Timing]:
         """Every timed phone."""
         symbols = self.phones.table.symbols()
-        return [Timing(symbols[p], start, start + units)
-                for p, start, units in zip(self.phones.phones, self._starts, self.durations, strict=False)]
+        return [
+            Timing(symbols[p], start, start + units)
+            for p, start, units in zip(self.phones.phones, self._starts, self.durations, strict=False)
+        ]
 
     def word_timings(self, words: list[str]) -> list[Timing]:
         """First to last sounding phone of each word."""
@@ -145,8 +147,7 @@ def time_phones(talker: TalkerRuntime, streams: Sequence[TalkerStream], sampling
     while any(stream.short for stream in streams):
         open_streams = [stream for stream in streams if stream.untimed()]
         phones, past, hidden = zip(*(s.duration_context() for s in open_streams), strict=True)
-        logits = talker.durations(torch.tensor(phones), torch.tensor(past), _affects(open_streams),
-                                  torch.from_numpy(np.stack(hidden)))
+        logits = talker.durations(torch.tensor(phones), torch.tensor(past), _affects(open_streams), torch.from_numpy(np.stack(hidden)))
         uniforms = torch.tensor([s.timing_rng.random() for s in open_streams], dtype=torch.float32)
         units = sample_codes(logits, uniforms, sampling.duration_temperature, sampling.min_p)
         for stream, count in zip(open_streams, units.tolist(), strict=True):

@@ -62,7 +62,8 @@ class TorchTalker:
         step()
         c = self.config
         latent, audio, motion, _ = state.made.cpu()[rows].split(
-            [c.audio_latent, sampling.audio_levels, c.motion_levels, c.audio_levels - sampling.audio_levels], 1)
+            [c.audio_latent, sampling.audio_levels, c.motion_levels, c.audio_levels - sampling.audio_levels], 1
+        )
         return TalkerFrame(audio.long(), latent, motion.long())
 
     def _static(self, state: TalkerRows, sampling: SamplingConfig) -> StaticStep:

@@ -71,8 +71,7 @@ class Trunk(nn.Module):
         banded = frames > self.config.window
         for layer in self._layers():
             query, key, value = layer.project(x, angles)
-            x = layer.finish(x, F.scaled_dot_product_attention(
-                query, key, value, attn_mask=mask if banded else None, is_causal=not banded))
+            x = layer.finish(x, F.scaled_dot_product_attention(query, key, value, attn_mask=mask if banded else None, is_causal=not banded))
         return self.norm(x)
 
     def start(self, rows: int) -> TrunkState:

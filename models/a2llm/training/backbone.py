@@ -43,8 +43,9 @@ class BackboneTraining:
     affect_loss: float = 0.5
     hidden_dropout: float = 0.1
     max_tokens: int = 160
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(
-        peak_lr=6e-4, warmup_steps=40, betas=(0.9, 0.99), weight_decay=0.05, log_every=20))
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(peak_lr=6e-4, warmup_steps=40, betas=(0.9, 0.99), weight_decay=0.05, log_every=20)
+    )
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,7 @@ def pick_persona(dialogue: Dialogue) -> Persona:
     return known[0] if draw < 170 else known[draw % len(known)]
 
 
-def encode_dialogue(dialogue: Dialogue, persona: Persona, template: ChatTemplate,
-                    tokenizer: TextTokenizer, user_loss: float) -> Example:
+def encode_dialogue(dialogue: Dialogue, persona: Persona, template: ChatTemplate, tokenizer: TextTokenizer, user_loss: float) -> Example:
     """Lay a dialogue out exactly as it is laid out at run time."""
     ids = template.system(persona)
     weights = [0.0] * len(ids)
@@ -93,7 +93,7 @@ class StageZero(nn.Module):
         super().__init__()
         self.config = config
         model.requires_grad_(False)
-        add_lora(model.layers[config.first_layer:], TARGETS, config.rank, config.alpha)
+        add_lora(model.layers[config.first_layer :], TARGETS, config.rank, config.alpha)
         self.model = model
         self.head = AffectHead(model.config.hidden_size).to(model.embed_tokens.weight.device)
 
@@ -126,8 +126,9 @@ class StageZero(nn.Module):
 
     def _text(self, hidden: Tensor, examples: list[Example]) -> Tensor:
         """Weighted cross-entropy; the vocabulary is only spread out where a loss is asked for."""
-        spots = [(i, t, e.ids[t + 1], e.weights[t + 1]) for i, e in enumerate(examples)
-                 for t in range(len(e.ids) - 1) if e.weights[t + 1] > 0]
+        spots = [
+            (i, t, e.ids[t + 1], e.weights[t + 1]) for i, e in enumerate(examples) for t in range(len(e.ids) - 1) if e.weights[t + 1] > 0
+        ]
         rows, times, targets, weights = zip(*spots, strict=True)
         logits = self.model.logits(hidden[list(rows), list(times)]).float()
         each = F.cross_entropy(logits, torch.tensor(targets, device=hidden.device), reduction="none")
@@ -142,8 +143,11 @@ class StageZero(nn.Module):
         logits, intensity = self.head(picked)
         expressive = (categories > 0).float()
         miss = ((intensity - levels).abs() * expressive).sum() / expressive.sum().clamp(min=1)
-        return {"affect": F.cross_entropy(logits, categories, label_smoothing=0.05), "intensity": miss,
-                "accuracy": (logits.argmax(-1) == categories).float().mean()}
+        return {
+            "affect": F.cross_entropy(logits, categories, label_smoothing=0.05),
+            "intensity": miss,
+            "accuracy": (logits.argmax(-1) == categories).float().mean(),
+        }
 
 
 @dataclass(frozen=True)
@@ -166,9 +170,8 @@ class Corpus:
     def batches(self, size: int, rng: random.Random) -> Iterator[list[int]]:
         """Batches of similar length, in random order, for ever."""
         while True:
-            order = sorted(range(len(self.examples)),
-                           key=lambda i: len(self.examples[i].ids) + rng.uniform(-6, 6))
-            groups = [order[i:i + size] for i in range(0, len(order), size)]
+            order = sorted(range(len(self.examples)), key=lambda i: len(self.examples[i].ids) + rng.uniform(-6, 6))
+            groups = [order[i : i + size] for i in range(0, len(order), size)]
             rng.shuffle(groups)
             yield from groups
 
@@ -189,15 +192,13 @@ def evaluate(stage: StageZero, corpus: Corpus) -> dict[str, float]:
     return {f"held_out_{k}": v / len(corpus.examples) for k, v in sums.items()}
 
 
-def train_backbone(folder: Path, out: Path, config: BackboneTraining, device: str,
-                   on_progress: Progress | None = None) -> dict[str, float]:
+def train_backbone(folder: Path, out: Path, config: BackboneTraining, device: str, on_progress: Progress | None = None) -> dict[str, float]:
     """Train on the backbone in `folder`; write `out`/backbone_lora.safetensors. Returns held-out figures."""
     torch.manual_seed(config.loop.seed)
     tokenizer = TextTokenizer(folder)
     template = ChatTemplate(tokenizer)
     stage = StageZero(Llama.from_folder(folder).to(device), config).train()
-    encoded = [(d.held_out, encode_dialogue(d, pick_persona(d), template, tokenizer, config.user_loss))
-               for d in load_dialogues()]
+    encoded = [(d.held_out, encode_dialogue(d, pick_persona(d), template, tokenizer, config.user_loss)) for d in load_dialogues()]
     fitting = [(h, e) for h, e in encoded if len(e.ids) <= config.max_tokens]
     train = Corpus.build(stage, [e for h, e in fitting if not h], "training set", on_progress)
     held_out = Corpus.build(stage, [e for h, e in fitting if h], "held-out set", on_progress)
@@ -215,9 +216,13 @@ def train_backbone(folder: Path, out: Path, config: BackboneTraining, device: st
     return figures
 
 
-def save_adapter(stage: StageZero, file: Path, config: BackboneTraining, figures: dict[str, float],
-                 facts: dict[str, object]) -> None:
+def save_adapter(stage: StageZero, file: Path, config: BackboneTraining, figures: dict[str, float], facts: dict[str, object]) -> None:
     """Adapters and head as float16, with how they were made."""
     tensors = {k: v.detach().half() for k, v in stage.state_dict().items()}
-    save_component(file, "backbone_lora", {"rank": config.rank, "alpha": config.alpha}, tensors,
-                   {"figures": figures, "recipe": asdict(config), "training": facts})
+    save_component(
+        file,
+        "backbone_lora",
+        {"rank": config.rank, "alpha": config.alpha},
+        tensors,
+        {"figures": figures, "recipe": asdict(config), "training": facts},
+    )

@@ -64,16 +64,22 @@ class TrainingRun:
     generator: what the steps draw from; its state is kept too. Data that come in an order go on at `step_index`.
     """
 
-    def __init__(self, name: str, module: nn.Module, config: LoopConfig, folder: Path,
-                 on_progress: Progress | None = None, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        config: LoopConfig,
+        folder: Path,
+        on_progress: Progress | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
         self.name, self.module, self.config, self.folder = name, module, config, folder
         self.on_progress, self._generator = on_progress, generator
         self.on_save: Callable[[], object] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         parameters = [p for p in module.parameters() if p.requires_grad]
         fused = bool(parameters) and parameters[0].is_cuda
-        self.optimizer = torch.optim.AdamW(parameters, lr=config.peak_lr, betas=config.betas,
-                                           weight_decay=config.weight_decay, fused=fused)
+        self.optimizer = torch.optim.AdamW(parameters, lr=config.peak_lr, betas=config.betas, weight_decay=config.weight_decay, fused=fused)
         self._parameters = parameters
         self.step_index, self.spent_s = 0, 0.0
         self._restore()
@@ -94,8 +100,12 @@ class TrainingRun:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
-        state = {"module": self.module.state_dict(), "optimizer": self.optimizer.state_dict(),
-                 "step": self.step_index, "spent_s": self.spent_s}
+        state = {
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step_index,
+            "spent_s": self.spent_s,
+        }
         if self._generator is not None:
             state["generator"] = self._generator.get_state()
         with replacing(self.checkpoint) as temporary:
@@ -148,5 +158,4 @@ class TrainingRun:
             self.save()
 
     def describe(self) -> dict[str, object]:
-        return {"name": self.name, "steps": self.step_index, "spent_s": round(self.spent_s, 1),
-                "config": asdict(self.config)}
+        return {"name": self.name, "steps": self.step_index, "spent_s": round(self.spent_s, 1), "config": asdict(self.config)}

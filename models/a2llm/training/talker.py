@@ -77,12 +77,12 @@ class TalkerLoss(nn.Module):
         context = torch.cat((x[keep], self._worn(partial[-1][keep], 0.1)), dim=-1)
         logits, _ = talker.motion_head(context, motion[:, keep])
         losses["motion"] = sum_cross_entropy(logits, batch.motion_codes[keep]) / len(logits)
-        timing = talker.durations(batch.duration_phones, batch.duration_past, batch.duration_affect,
-                                  batch.duration_hidden)
+        timing = talker.durations(batch.duration_phones, batch.duration_past, batch.duration_affect, batch.duration_hidden)
         losses["duration"] = F.cross_entropy(timing, batch.durations)
         losses["duration_accuracy"] = (timing.argmax(-1) == batch.durations).float().mean().detach()
-        losses["total"] = (losses["audio"] + losses["residual"] + c.motion_weight * len(logits) * losses["motion"]
-                           + c.duration_weight * losses["duration"])
+        losses["total"] = (
+            losses["audio"] + losses["residual"] + c.motion_weight * len(logits) * losses["motion"] + c.duration_weight * losses["duration"]
+        )
         return losses
 
     def _audio(self, x: Tensor, partial: Tensor, codes: Tensor, truth: Tensor) -> dict[str, Tensor]:
@@ -98,8 +98,9 @@ class TalkerLoss(nn.Module):
         """History as it may look at run time: partial [K + 1, B, T, D] -> [B, T, D]."""
         c = self.config
         batch, frames = partial.shape[1:3]
-        levels = torch.where(self._draw(batch, frames) < c.truncated,
-                             1 + (self._draw(batch, frames) * (len(partial) - 2)).long(), len(partial) - 1)
+        levels = torch.where(
+            self._draw(batch, frames) < c.truncated, 1 + (self._draw(batch, frames) * (len(partial) - 2)).long(), len(partial) - 1
+        )
         audio = partial.gather(0, levels[None, ..., None].expand(1, *partial.shape[1:]))[0]
         noisy = (self._draw(batch, 1, 1) < c.noisy_rows) * self._draw(batch, 1, 1) * c.noise
         audio = self._worn(audio, noisy)
@@ -123,11 +124,15 @@ class TalkerLoss(nn.Module):
         warmth = [max(sampling.audio_temperature)] * split
         _, own_audio = talker.audio_head.sample(x, talker.audio_codebooks, draws[:, :split], warmth, sampling.min_p, split)
         _, own_motion = talker.motion_head.sample(
-            torch.cat((x, own_audio), -1), talker.motion_codebooks, draws[:, split:],
-            [sampling.motion_temperature] * talker.config.motion_levels, sampling.motion_min_p, talker.config.motion_levels)
+            torch.cat((x, own_audio), -1),
+            talker.motion_codebooks,
+            draws[:, split:],
+            [sampling.motion_temperature] * talker.config.motion_levels,
+            sampling.motion_min_p,
+            talker.config.motion_levels,
+        )
         swap = self._draw(*audio.shape[:2], 1) < 0.5
-        return (torch.where(swap, shift(own_audio.view_as(audio)), audio),
-                torch.where(swap, shift(own_motion.view_as(motion)), motion))
+        return (torch.where(swap, shift(own_audio.view_as(audio)), audio), torch.where(swap, shift(own_motion.view_as(motion)), motion))
 
 
 def partial_sums(codes: Tensor, codebooks: Tensor) -> Tensor:
@@ -151,8 +156,15 @@ def fit_to_codecs(config: TalkerConfig, audio_codebooks: Tensor, motion_codebook
     """The configuration with the codecs' own sizes."""
     levels, size, latent = audio_codebooks.shape
     motion_levels, motion_size, motion_latent = motion_codebooks.shape
-    return replace(config, audio_levels=levels, audio_size=size, audio_latent=latent, motion_levels=motion_levels,
-                   motion_size=motion_size, motion_latent=motion_latent)
+    return replace(
+        config,
+        audio_levels=levels,
+        audio_size=size,
+        audio_latent=latent,
+        motion_levels=motion_levels,
+        motion_size=motion_size,
+        motion_latent=motion_latent,
+    )
 
 
 def new_talker(config: TalkerConfig, audio_codebooks: Tensor, motion_codebooks: Tensor, seed: int) -> Talker:
@@ -174,8 +186,9 @@ def evaluate_talker(loss: TalkerLoss, data: TalkerData, batches: int) -> dict[st
     return {f"held_out_{k}": sum(f[k] for f in found) / len(found) for k in found[0]}
 
 
-def train_talker(data: Path, codecs: Path, out: Path, config: TalkerTraining, device: str = "cpu",
-                 on_progress: Progress | None = None) -> dict[str, float]:
+def train_talker(
+    data: Path, codecs: Path, out: Path, config: TalkerTraining, device: str = "cpu", on_progress: Progress | None = None
+) -> dict[str, float]:
     """Train on the shards in `data` with the codecs in `codecs`; writes `out`/talker.safetensors at every
     checkpoint and at the end, and returns held-out losses."""
     audio, motion, requires = load_codecs(codecs)
@@ -198,8 +211,7 @@ def train_talker(data: Path, codecs: Path, out: Path, config: TalkerTraining, de
     return figures
 
 
-def _facts(run: TrainingRun, config: TalkerTraining, requires: Mapping[str, str],
-           figures: Mapping[str, float]) -> dict[str, Any]:
+def _facts(run: TrainingRun, config: TalkerTraining, requires: Mapping[str, str], figures: Mapping[str, float]) -> dict[str, Any]:
     return {"requires": dict(requires), "training": run.describe(), "recipe": asdict(config), "figures": dict(figures)}
 
 

@@ -67,7 +67,7 @@ def encode_motion(codec: MotionCodec, utterances: list[Utterance], group: int = 
     codes: list[np.ndarray] = [np.zeros(0)] * len(utterances)
     order = sorted(range(len(utterances)), key=lambda i: len(utterances[i].motion))
     for start in range(0, len(order), group):
-        picks = order[start:start + group]
+        picks = order[start : start + group]
         motions = [torch.from_numpy(utterances[i].motion.astype(np.float32)) for i in picks]
         batch = torch.nn.utils.rnn.pad_sequence(motions, batch_first=True)
         found = codec.encode(batch).transpose(1, 2).to(torch.uint8).numpy()
@@ -90,8 +90,7 @@ class TalkerData:
         states = load_hidden(folder)
         empty = np.zeros((0, hidden_size), np.float16)
         codes = encode_motion(codec, utterances)
-        return cls([Prepared(u, states.get(u.sample, empty), c) for u, c in zip(utterances, codes, strict=True)],
-                   frames, hidden_size)
+        return cls([Prepared(u, states.get(u.sample, empty), c) for u, c in zip(utterances, codes, strict=True)], frames, hidden_size)
 
     def batches(self, rows: int, seed: int, hidden_dropout: float, first: int = 0) -> Iterator[TalkerBatch]:
         """Random batches of similar length, for ever, from number `first` on."""
@@ -99,7 +98,7 @@ class TalkerData:
         lengths = np.array([min(p.frames, self.frames) for p in self.prepared])
         while True:
             order = np.argsort(lengths + rng.uniform(-12, 12, len(lengths)))
-            groups = [order[i:i + rows] for i in range(0, len(order) - rows + 1, rows)] or [order]
+            groups = [order[i : i + rows] for i in range(0, len(order) - rows + 1, rows)] or [order]
             rng.shuffle(groups)
             for group in groups:
                 keep = rng.random(len(group)) >= hidden_dropout
@@ -111,10 +110,14 @@ class TalkerData:
     def batch(self, picks: list[int], keep_hidden: np.ndarray) -> TalkerBatch:
         rows = [self._row(self.prepared[i], bool(k)) for i, k in zip(picks, keep_hidden, strict=True)]
         frames = max(len(r["audio"]) for r in rows)
-        stacked = {name: torch.from_numpy(np.stack([_pad(r[name], frames) for r in rows]))
-                   for name in ("phones", "counts", "hidden", "affect", "audio", "motion_codes", "mask")}
-        flat = {name: torch.from_numpy(np.concatenate([r[name] for r in rows]))
-                for name in ("duration_phones", "duration_past", "duration_affect", "duration_hidden", "durations")}
+        stacked = {
+            name: torch.from_numpy(np.stack([_pad(r[name], frames) for r in rows]))
+            for name in ("phones", "counts", "hidden", "affect", "audio", "motion_codes", "mask")
+        }
+        flat = {
+            name: torch.from_numpy(np.concatenate([r[name] for r in rows]))
+            for name in ("duration_phones", "duration_past", "duration_affect", "duration_hidden", "durations")
+        }
         return TalkerBatch(**stacked, **flat)
 
     def _row(self, item: Prepared, keep_hidden: bool) -> dict[str, np.ndarray]:
@@ -125,12 +128,20 @@ class TalkerData:
         inputs = frame_inputs(phones, words, durations, 0, frames)
         affect = Affect(u.category, u.intensity).vector()
         states = item.hidden.astype(np.float32) if keep_hidden else np.zeros((0, self.hidden_size), np.float32)
-        return {"phones": inputs.phones, "counts": inputs.counts, "hidden": _states(states, inputs.words),
-                "affect": np.tile(affect, (frames, 1)), "audio": u.latents[:frames].astype(np.float32),
-                "motion_codes": item.motion_codes[:frames].astype(np.int64), "mask": np.ones(frames, np.float32),
-                "duration_phones": _contexts(phones), "duration_past": _pasts(durations),
-                "duration_affect": np.tile(affect, (len(phones), 1)), "duration_hidden": _states(states, words),
-                "durations": durations}
+        return {
+            "phones": inputs.phones,
+            "counts": inputs.counts,
+            "hidden": _states(states, inputs.words),
+            "affect": np.tile(affect, (frames, 1)),
+            "audio": u.latents[:frames].astype(np.float32),
+            "motion_codes": item.motion_codes[:frames].astype(np.int64),
+            "mask": np.ones(frames, np.float32),
+            "duration_phones": _contexts(phones),
+            "duration_past": _pasts(durations),
+            "duration_affect": np.tile(affect, (len(phones), 1)),
+            "duration_hidden": _states(states, words),
+            "durations": durations,
+        }
 
 
 def _states(states: np.ndarray, words: np.ndarray) -> np.ndarray:

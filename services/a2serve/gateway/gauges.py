@@ -15,9 +15,7 @@ from a2serve.telemetry import names
 class GatewayGauges:
     """One per gateway."""
 
-    def __init__(
-        self, registry: CollectorRegistry, outbox: Outbox, sender: OutboxSender, realtime: RealtimeService, spool: Spool
-    ) -> None:
+    def __init__(self, registry: CollectorRegistry, outbox: Outbox, sender: OutboxSender, realtime: RealtimeService, spool: Spool) -> None:
         self._outbox = outbox
         Gauge(names.METRIC_GATEWAY_SESSIONS, "open sockets", registry=registry).set_function(lambda: len(realtime.sessions))
         self._waiting = Gauge(names.METRIC_GATEWAY_OUTBOX, "records the broker has not acknowledged, of all replicas", registry=registry)

@@ -149,5 +149,15 @@ def _hearing(ear: _Ear, utterance: Utterance, turn_end: float | None, compute_ms
     reading, words = ear.reading, utterance.words
     valence, arousal = (reading.probabilities @ np.array([_CIRCUMPLEX[name] for name in AFFECTS])).tolist()
     confidence = float(np.exp(min(0.0, words.avg_logprob))) if words.text else 0.0
-    return Hearing(utterance.received_samples, words.text, utterance.settled_chars, turn_end, reading.affect, valence, arousal,
-                   reading.confidence, confidence, compute_ms)
+    return Hearing(
+        utterance.received_samples,
+        words.text,
+        utterance.settled_chars,
+        turn_end,
+        reading.affect,
+        valence,
+        arousal,
+        reading.confidence,
+        confidence,
+        compute_ms,
+    )

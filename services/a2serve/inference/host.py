@@ -47,7 +47,8 @@ class Host:
         """Take the ports, load, warm up; returns when responses can be made. Raises OSError for a taken port."""
         self.port = self._take_port()
         facts, listener, _ = await asyncio.gather(
-            asyncio.to_thread(read_facts, self._settings), asyncio.to_thread(load_listener, self._settings), self._engine_host.start())
+            asyncio.to_thread(read_facts, self._settings), asyncio.to_thread(load_listener, self._settings), self._engine_host.start()
+        )
         self._ears = Ears(listener, self._engine.turn_end, EarPool(self._settings.ears, self._metrics), self._settings.ear_sessions)
         tracer = self._tracing.get_tracer("a2serve.inference")
         self._avatar = Avatar(self._engine, self._ears, facts, self._metrics, tracer)

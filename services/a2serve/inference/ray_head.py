@@ -41,5 +41,3 @@ def replica_count(application: str) -> dict[str, int]:
     """Replicas by their state, of all deployments."""
     deployments = serve.status().applications[application].deployments.values()
     return {state: count for deployment in deployments for state, count in deployment.replica_states.items()}
-
-

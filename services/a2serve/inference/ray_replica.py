@@ -58,7 +58,8 @@ class AvatarReplica:
         addresses = ray_settings.triton_addresses
         url = addresses[self._place.number] if addresses else ""
         facts, listener, self._engine = await asyncio.gather(
-            asyncio.to_thread(read_facts, settings), asyncio.to_thread(load_listener, settings), open_engine(settings, url, self._metrics))
+            asyncio.to_thread(read_facts, settings), asyncio.to_thread(load_listener, settings), open_engine(settings, url, self._metrics)
+        )
         self._ears = Ears(listener, self._engine.client.turn_end, self._ear_pool, settings.ear_sessions)
         tracer = self._tracing.get_tracer("a2serve.inference")
         self._avatar = Avatar(self._engine.client, self._ears, facts, self._metrics, tracer)

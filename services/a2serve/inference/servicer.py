@@ -60,7 +60,10 @@ class Avatar:
     async def respond(self, request: pb.RespondRequest, metadata: Metadata) -> AsyncGenerator[pb.Packet, None]:
         """Closing it cancels the response."""
         attributes: dict[str, str | bool] = {
-            names.ATTR_TENANT: request.tenant, names.ATTR_SESSION_ID: request.session_id, names.ATTR_RESPONSE_ID: request.response_id}
+            names.ATTR_TENANT: request.tenant,
+            names.ATTR_SESSION_ID: request.session_id,
+            names.ATTR_RESPONSE_ID: request.response_id,
+        }
         with span(self._tracer, names.SPAN_INFERENCE_RESPOND, metadata, attributes) as parent:
             if self.draining:
                 self._metrics.refused.labels("draining").inc()

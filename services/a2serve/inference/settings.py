@@ -31,8 +31,13 @@ class InferenceSettings(BaseSettings):
     lead_ms: int = Field(default=4000, ge=500, description="a response so far ahead of real time pauses, unless `burst`")
     crowded_lead_ms: int = Field(default=1000, ge=200, description="the same while another response waits for its first sound")
     fewest_levels: int = Field(default=4, ge=1, description="residual levels of the sound under pressure; 8: it never gets rougher")
-    kept_share: float = Field(default=1.0, ge=0, le=16, description="memory for instructions and for conversations without a slot, \
-as a share of the slots' own; taken as it is used")
+    kept_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=16,
+        description="memory for instructions and for conversations without a slot, \
+as a share of the slots' own; taken as it is used",
+    )
     drain_s: float = Field(default=20.0, ge=0, description="after SIGTERM, how long running responses may take to end")
     model_folder: Path | None = Field(default=None, description="trained components; default: those that ship (or A2_MODEL)")
     flame_mapping: Path | None = Field(default=None, description="npz for rig flame58; without it that rig is not offered")

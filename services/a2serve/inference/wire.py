@@ -115,8 +115,7 @@ class PacketStream:
         if piece.affect is not None:
             packet.affect.CopyFrom(write_affect(piece.affect))
         if piece.call is not None:
-            packet.function_call.CopyFrom(
-                pb.FunctionCall(call_id=piece.call.call_id, name=piece.call.name, arguments=piece.call.arguments))
+            packet.function_call.CopyFrom(pb.FunctionCall(call_id=piece.call.call_id, name=piece.call.name, arguments=piece.call.arguments))
         if piece.finish is not None:
             packet.done.CopyFrom(_done(piece.finish))
         return packet
@@ -148,8 +147,15 @@ def read_sound(request: pb.ListenRequest) -> Sound:
         raise ValueError("session_id and utterance_id are needed")
     if len(request.pcm16) % 2:
         raise ValueError("pcm16 must be whole 16-bit samples")
-    return Sound(request.session_id, request.utterance_id, request.offset_samples, request.pcm16, request.rate_hz or 24_000,
-                 request.final, request.words_now)
+    return Sound(
+        request.session_id,
+        request.utterance_id,
+        request.offset_samples,
+        request.pcm16,
+        request.rate_hz or 24_000,
+        request.final,
+        request.words_now,
+    )
 
 
 def write_hearing(utterance_id: str, heard: Hearing) -> pb.ListenReply:

@@ -1,13 +1,13 @@
 """The file of tenants and hashed API keys: read by the gateway, written by `a2 keys`. Keys themselves are stored nowhere.
 
-    [tenants.acme]
-    max_sessions = 20
+[tenants.acme]
+max_sessions = 20
 
-    [[keys]]
-    id = "k3f..."
-    tenant = "acme"
-    sha256 = "..."
-    created = 2026-01-31T12:00:00Z
+[[keys]]
+id = "k3f..."
+tenant = "acme"
+sha256 = "..."
+created = 2026-01-31T12:00:00Z
 """
 
 import hashlib

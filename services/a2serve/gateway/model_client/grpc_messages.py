@@ -158,9 +158,7 @@ def model_info(message: pb.ModelInfo) -> ModelInfo:
 
 def _item(item: PromptItem) -> pb.Item:
     voice = _affect_message(item.voice_affect)
-    return pb.Item(
-        role=_ROLES[item.role], text=item.text, voice_affect=voice, call_id=item.call_id, name=item.name, tokens=item.tokens
-    )
+    return pb.Item(role=_ROLES[item.role], text=item.text, voice_affect=voice, call_id=item.call_id, name=item.name, tokens=item.tokens)
 
 
 def _resume(value: Resume) -> pb.Resume:

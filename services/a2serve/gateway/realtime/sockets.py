@@ -93,8 +93,10 @@ class SocketAllowance:
 def collaborators(parts: GatewayParts) -> Collaborators:
     """What every session of this gateway works with; who it belongs to is in each call."""
     limits = SessionLimits(
-        max_session_ms=parts.settings.session_max_s * 1000, go_away_ms=min(30_000, int(parts.settings.drain_s * 1000)),
-        lost_after_s=parts.settings.lost_after_s, max_items=parts.settings.conversation_items,
+        max_session_ms=parts.settings.session_max_s * 1000,
+        go_away_ms=min(30_000, int(parts.settings.drain_s * 1000)),
+        lost_after_s=parts.settings.lost_after_s,
+        max_items=parts.settings.conversation_items,
         max_conversation_bytes=parts.settings.conversation_bytes,
     )
     records = OutboxRecords(parts.outbox, parts.transcripts, parts.late_writes, lambda: parts.inference.revision)

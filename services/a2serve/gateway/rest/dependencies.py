@@ -78,8 +78,13 @@ IdempotencyKey = Annotated[
 
 
 async def once(
-    parts: GatewayParts, principal: Principal, request: Request, key: str | None, work: Callable[[], Awaitable[Response]],
-    *, asked_by: str = "",
+    parts: GatewayParts,
+    principal: Principal,
+    request: Request,
+    key: str | None,
+    work: Callable[[], Awaitable[Response]],
+    *,
+    asked_by: str = "",
 ) -> Response:
     """`work`'s answer; the first one where the Idempotency-Key was seen before. `asked_by`: who has to be the same, too."""
     said = b"\n".join((request.method.encode(), request.url.path.encode(), await request.body())) if key else b""

@@ -89,6 +89,4 @@ async def read_usage(
         raise Problem(Code.CONFLICTING, f"`start` has to be before `end`, by at most {LONGEST_DAYS} days", param="start")
     rows = [UsageRow(**row) for row in await parts.usage.rows(UsageQuestion(caller.tenant, since, until, group_by, session_id))]
     sums = {name: sum(getattr(row, name) for row in rows) for name in ("responses", *COUNTED)}
-    return UsageBody(
-        start=since, end=until, group_by=group_by, data=rows, total=UsageTotal(**sums), truncated=len(rows) == MAX_ROWS
-    )
+    return UsageBody(start=since, end=until, group_by=group_by, data=rows, total=UsageTotal(**sums), truncated=len(rows) == MAX_ROWS)

@@ -192,6 +192,4 @@ def _problems() -> Generator[None]:
 
 def _without_name(request: ResponseRequest, persona: PersonaInfo) -> ResponseRequest:
     """Inference gets what the persona stands for instead of its name. The session's own instructions go first."""
-    return replace(
-        request, persona="", instructions=request.instructions or persona.instructions, affect_baseline=persona.affect_baseline
-    )
+    return replace(request, persona="", instructions=request.instructions or persona.instructions, affect_baseline=persona.affect_baseline)
