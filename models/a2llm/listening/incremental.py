@@ -23,6 +23,7 @@ class PauseRule:
     pause_ms: float = 256.0
     settle_s: float = 4.0
     lead_in_windows: int = 10
+    spoken_windows: int = 8  # of 32 ms: fewer behind a pause are no words
 
 
 @dataclass
@@ -35,6 +36,8 @@ class _Part:
     ahead: Transcript | None = None  # of all of it
     latest: Transcript | None = None  # of its first `read_samples`
     read_samples: int = 0
+    before: Transcript | None = None  # what was heard up to the last pause, `pause_samples` from the beginning
+    pause_samples: int = 0
 
     def sound(self) -> np.ndarray:
         return np.concatenate(self.pcm) if self.pcm else np.zeros(0, np.float32)
@@ -84,7 +87,20 @@ class IncrementalTranscriber:
     def _read(self, part: _Part) -> Transcript:
         sound = part.sound()
         part.latest, part.read_samples = self._transcriber.transcribe(sound), len(sound)
+        if part.before and self._spoke_on(part) and _words(part.latest) <= _words(part.before):
+            part.latest = self._read_behind_pause(part.before, sound[part.pause_samples :])
         return part.latest
+
+    def _spoke_on(self, part: _Part) -> bool:
+        """Whether there was speech behind the last pause, and not only a cough."""
+        behind = part.speech[part.pause_samples // WINDOW_SAMPLES :]
+        return sum(speech >= self._rule.threshold for speech in behind) >= self._rule.spoken_windows
+
+    def _read_behind_pause(self, before: Transcript, sound: np.ndarray) -> Transcript:
+        """Whisper may take the end of a sentence for the end of the sound, and say no word of what follows: that is read by itself."""
+        started = time.perf_counter()
+        rest = self._transcriber.transcribe(sound)
+        return join_transcripts([before, rest], (time.perf_counter() - started) * 1000)
 
     def finish(self) -> Transcript:
         """Read what is left and return the whole turn; compute_ms is the time spent here, after the last sample."""
@@ -101,6 +117,8 @@ class IncrementalTranscriber:
         fresh = self._vad.step(self._vad_state, pcm)
         part.speech += fresh.tolist()
         if (fresh >= self._rule.threshold).any():
+            if part.ahead:
+                part.before, part.pause_samples = part.ahead, part.read_samples
             part.ahead, part.spoke = None, True
         if not part.spoke:
             self._forget_silence()
@@ -134,3 +152,7 @@ class IncrementalTranscriber:
         self._settled.append(self._transcriber.transcribe(sound[: cut * WINDOW_SAMPLES]))
         speech = self._part.speech[cut:]
         self._part = _Part([sound[cut * WINDOW_SAMPLES :]], speech, spoke=max(speech) >= self._rule.threshold)
+
+
+def _words(transcript: Transcript) -> int:
+    return len(transcript.text.split())
