@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -42,7 +42,14 @@ def main() -> None:
     try:
         _run(settings)
     except (OSError, RuntimeError, ValueError) as error:
-        sys.exit(f"inference cannot start: {error}")
+        _end(f"inference cannot start: {error}")
+
+
+def _end(message: str) -> NoReturn:
+    """Exit with 1 at once: beside a thread that still loads a library the interpreter would not end but abort."""
+    print(message, file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(1)
 
 
 def _run(settings: InferenceSettings) -> None:
