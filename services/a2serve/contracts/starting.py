@@ -15,20 +15,7 @@ def _log_level(name: str) -> str:
     return name
 
 
-def _database_url(url: str) -> str:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        if url:
-            make_url(url)
-    except ArgumentError as error:
-        raise ValueError(str(error)) from None
-    return url
-
-
 LogLevel = Annotated[str, AfterValidator(_log_level)]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]  # may be empty
 
 
 def settings_faults(error: ValidationError | SettingsError, prefix: str) -> str:

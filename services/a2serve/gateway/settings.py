@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import AliasChoices, Field, IPvAnyNetwork
 from pydantic_settings import SettingsConfigDict
 
+from a2serve.contracts.database_url import DatabaseUrl
 from a2serve.contracts.kafka_access import KafkaAccess
 from a2serve.contracts.redis_access import RedisAccess
-from a2serve.contracts.starting import DatabaseUrl, LogLevel
+from a2serve.contracts.starting import LogLevel
 
 
 def default_tenants_file() -> Path:

@@ -3,8 +3,9 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from a2serve.contracts.database_url import DatabaseUrl
 from a2serve.contracts.kafka_access import KafkaAccess
-from a2serve.contracts.starting import DatabaseUrl, LogLevel
+from a2serve.contracts.starting import LogLevel
 
 
 class RecorderSettings(KafkaAccess):

@@ -25,7 +25,8 @@ from a2serve.local.triton_install import TritonInstall
 DOCKER = INFRA / "docker"
 COMPILERS = re.compile(r"\b(gcc|g\+\+|clang|build-essential|make|cmake|rustc|cargo|nodejs|npm|[a-z0-9]+-dev)\b")
 WITH_TORCH = ("inference", "triton")
-NOT_RUN = {"triton": {"ray"}, "recorder": {"grpc", "google"}}  # of the Ray host; of contracts/proto
+# Of modules that the image holds and does not run: the Ray host, contracts/proto, contracts/database_url.py (import-linter holds to that).
+NOT_RUN = {"inference": {"sqlalchemy"}, "triton": {"ray", "sqlalchemy"}, "recorder": {"grpc", "google"}}
 every_image = pytest.mark.parametrize("image", IMAGES)
 
 
