@@ -1,75 +1,17 @@
 """The gateway's client of inference against gRPC servers that say what a test wants."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import grpc
 import pytest
+from replica_stand import SESSIONS, Replica, run, serving, wish, words
 
 from a2serve.contracts.problems import Code, Problem
-from a2serve.contracts.proto import avatar_pb2 as pb
-from a2serve.contracts.proto.avatar_pb2_grpc import AvatarServicer, add_AvatarServicer_to_server
 from a2serve.gateway.model_client import grpc_client, hosts
 from a2serve.gateway.model_client.grpc_client import PLACES, GrpcInference
-from a2serve.gateway.model_client.interface import PromptItem, ResponseRequest, SpokenAudio
-
-ITEMS = (PromptItem("user", "Hello"),)
-
-
-@dataclass
-class Replica(AvatarServicer):
-    """Says one word, or refuses while it is `full`."""
-
-    full: bool = False
-    hold: bool = False  # behind the first word, for ever
-    deaf: bool = False  # never answers what it hears
-    asked: list[pb.RespondRequest] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-
-    async def Listen(self, request: pb.ListenRequest, context: grpc.aio.ServicerContext) -> pb.ListenReply:
-        if self.deaf:
-            await asyncio.Event().wait()
-        return pb.ListenReply(utterance_id=request.utterance_id, received_samples=len(request.pcm16) // 2)
-
-    async def Respond(self, request: pb.RespondRequest, context: grpc.aio.ServicerContext) -> None:
-        self.asked.append(request)
-        self.keys.append(dict(context.invocation_metadata())["session-id"])
-        if self.full:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "all slots are speaking", (("retry-after-ms", "300"),))
-        if self.hold:
-            await context.write(pb.Packet(response_id=request.response_id, text="Hello", tokens=[5]))
-            await asyncio.Event().wait()
-        await context.write(pb.Packet(response_id=request.response_id, text="Hello", done=pb.Done(reason=pb.Done.COMPLETED)))
-
-
-@asynccontextmanager
-async def serving(replica: Replica, port: int = 0) -> AsyncGenerator[tuple[grpc.aio.Server, int], None]:
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 16 << 20)])
-    add_AvatarServicer_to_server(replica, server)
-    port = server.add_insecure_port(f"127.0.0.1:{port}")
-    await server.start()
-    try:
-        yield server, port
-    finally:
-        await server.stop(None)
-
-
-def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(30):
-            await scenario()
-
-    asyncio.run(bounded())
-
-
-def wish(session: str = "s", tenant: str = "acme") -> ResponseRequest:
-    return ResponseRequest(session, f"r-{session}", tenant, ITEMS)
-
-
-async def words(client: GrpcInference, request: ResponseRequest) -> str:
-    return " ".join([packet.text async for packet in client.respond(request)])
+from a2serve.gateway.model_client.interface import ResponseRequest, SpokenAudio
 
 
 async def refused(client: GrpcInference, request: ResponseRequest) -> Problem:
@@ -104,9 +46,6 @@ def test_a_host_alone_is_where_its_callers_come_back_to() -> None:
             await client.close()
 
     run(scenario)
-
-
-SESSIONS = [f"s{n}" for n in range(40)]
 
 
 @asynccontextmanager

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
+from a2serve.gateway import request_context
 from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.access.watch import LOOK_S
 from a2serve.gateway.background import every, running
 from a2serve.gateway.edge import Edge, RequestMetrics
 from a2serve.gateway.gauges import GatewayGauges
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
+from a2serve.gateway.model_client.canary import CanaryInference, Choice
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.parts import GatewayParts
@@ -43,7 +46,7 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
 
     `make_inference` is for tests. Raises ValueError for an unreadable tenants file, FileNotFoundError for a wheel that is missing.
     """
-    parts = _make_parts(settings, make_inference or _grpc)
+    parts = _make_parts(settings, make_inference)
     app = FastAPI(
         title="A2-LLM Serve", version="1", description=openapi.DESCRIPTION, openapi_tags=openapi.TAGS, lifespan=_lifespan,
         docs_url=None, redoc_url=None,
@@ -62,7 +65,7 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
     return app
 
 
-def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySettings], InferenceClient]) -> GatewayParts:
+def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySettings], InferenceClient] | None) -> GatewayParts:
     http = httpx.AsyncClient(trust_env=False, verify=_trusted(settings.otlp_ca_file))
     tracing = start_tracing(names.SERVICE_GATEWAY, settings.otlp_endpoint, settings.otlp_ca_file)
     try:
@@ -70,7 +73,9 @@ def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySett
     except ValueError as error:
         raise ValueError(f"A2_GATEWAY_REDIS_URL: {error}") from None
     tenants = TenantFile(settings.tenants_file)
-    return GatewayParts(settings, redis, make_inference(settings), http, tenants, tracing)
+    registry = CollectorRegistry()
+    inference = make_inference(settings) if make_inference else _grpc(settings, registry)
+    return GatewayParts(settings, redis, inference, http, tenants, tracing, registry)
 
 
 def _trusted(ca_file: Path | None) -> ssl.SSLContext:
@@ -87,11 +92,14 @@ def _bounds(settings: GatewaySettings) -> RequestBounds:
     )  # fmt: skip
 
 
-def _grpc(settings: GatewaySettings) -> InferenceClient:
+def _grpc(settings: GatewaySettings, registry: CollectorRegistry) -> InferenceClient:
     tenants = TenantFile(settings.tenants_file)
-    return GrpcInference(
-        settings.inference, application=settings.inference_application, weight=lambda tenant: tenants.content.limits(tenant).weight
-    )
+    at = partial(GrpcInference, application=settings.inference_application, weight=lambda tenant: tenants.content.limits(tenant).weight)
+    if not settings.canary:
+        return at(settings.inference)
+    choice = Choice(settings.canary_share, frozenset(settings.canary_tenants))
+    canary = at(settings.canary, patience_s=0.0)
+    return CanaryInference(at(settings.inference), canary, choice, lambda: request_context.current().tenant, registry)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, IPvAnyNetwork
+from pydantic import AliasChoices, Field, IPvAnyNetwork, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from a2serve.contracts.database_url import DatabaseUrl
@@ -32,6 +32,11 @@ class GatewaySettings(RedisAccess, KafkaAccess):
         default="127.0.0.1:50051", description="gRPC address of inference, whose name may have many; or ipv4:HOST:PORT,HOST:PORT"
     )
     inference_application: str = Field(default="", description="application name behind a shared gRPC ingress (Ray Serve)")
+    canary: str = Field(
+        default="", description="the same of another version of the model, which part of the sessions ask (canary); empty: none"
+    )
+    canary_share: float = Field(default=0.0, ge=0, le=1, description="how much of all sessions ask the canary, 0 to 1")
+    canary_tenants: list[str] = Field(default=[], description="JSON list of tenants all of whose sessions ask the canary")
     usage_database: DatabaseUrl = Field(default="", description="SQLAlchemy URL of the recorder's database; empty: no usage")
     transcript_database: DatabaseUrl = Field(
         default="", description="the same database, as a role that may write `transcripts` and `erased`; empty: no tenant's words are kept"
@@ -76,3 +81,9 @@ class GatewaySettings(RedisAccess, KafkaAccess):
     request_timeout_s: float = Field(default=120.0, ge=1, description="longest a REST turn may take")
     drain_s: float = Field(default=20.0, ge=0, description="after SIGTERM, how long live sessions may take to leave")
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @model_validator(mode="after")
+    def _canary_is_somewhere(self) -> "GatewaySettings":
+        if (self.canary_share or self.canary_tenants) and not self.canary:
+            raise ValueError("canary_share and canary_tenants need canary, the address of the other version")
+        return self

@@ -96,6 +96,7 @@ METRIC_GATEWAY_OUTBOX_FAILURES: Final = "a2_gateway_outbox_failures"  # gauge: f
 METRIC_GATEWAY_SPOOL_BYTES: Final = "a2_gateway_spool_bytes"  # gauge: what Redis does not take waits on disk
 METRIC_GATEWAY_SPOOL_DROPPED: Final = "a2_gateway_spool_dropped"  # gauge that only grows: entries that are lost
 METRIC_GATEWAY_DEPENDENCY_UP: Final = "a2_gateway_dependency_up"  # gauge; dependency: redis | inference; 1: it answers
+METRIC_GATEWAY_CANARY_FALLBACKS: Final = "a2_gateway_canary_fallbacks"  # counter; code: sessions that left the canary, and why
 METRIC_GATEWAY_LOOP_LAG_SECONDS: Final = "a2_gateway_loop_lag_seconds"  # histogram: how late the event loop wakes a sleeper
 
 LABEL_METHOD: Final = "method"

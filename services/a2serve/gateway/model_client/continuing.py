@@ -33,6 +33,15 @@ class Progress:
     _affect: Affect | None = None
     _first_audio_ms: float = 0.0
 
+    def __post_init__(self) -> None:
+        if resume := self.request.resume:
+            self._tokens, self._words, self._samples = list(resume.tokens), resume.words, resume.samples
+
+    @property
+    def begun(self) -> bool:
+        """Somebody has heard the beginning of it."""
+        return self.packets > 0 or self.request.resume is not None
+
     def rest(self) -> ResponseRequest:
         """In the mood in which it began: another replica might choose otherwise where two are close."""
         if not self.packets:

@@ -54,11 +54,19 @@ _CODES = {
 
 class GrpcInference:
     """`target`: where the hosts are (`Hosts`). `application` names the app where several share an ingress (Ray Serve): then the hosts
-    are its doors, any of which leads to any replica. `weight`: of a tenant, by which it shares the slots with others.
+    are its doors, any of which leads to any replica. `weight`: of a tenant, by which it shares the slots with others. `patience_s`: how
+    long a host is waited for where something was said or heard already.
     """
 
-    def __init__(self, target: str, *, application: str = "", weight: Callable[[str], float] = lambda tenant: 1.0) -> None:
-        self._application, self._weight = application, weight
+    def __init__(
+        self,
+        target: str,
+        *,
+        application: str = "",
+        weight: Callable[[str], float] = lambda tenant: 1.0,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._application, self._weight, self._patience_s = application, weight, patience_s
         self._hosts = Hosts(target)
         self._keys = AffinityKeys()
         self._ending: set[asyncio.Task[None]] = set()
@@ -70,13 +78,15 @@ class GrpcInference:
         return messages.model_info(reply)
 
     async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
-        async with aclosing(read_ahead(self._whole(request), MOST_AHEAD, f"read {request.response_id}")) as packets:
+        async with aclosing(read_ahead(self.whole(request), MOST_AHEAD, f"read {request.response_id}")) as packets:
             async for packet in packets:
                 yield packet
 
-    async def _whole(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
-        """From as many replicas as it takes. What one could not begin is left to another one at once, or fails."""
-        progress, way = Progress(request), await self._way()
+    async def whole(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+        """`respond` without reading ahead: from as many replicas as it takes. What one could not begin is left to another one at once,
+        or fails."""
+        progress = Progress(request)
+        way = await self._way(self._patience_s if progress.begun else 0.0)
         while True:
             before = progress.packets
             try:
@@ -87,16 +97,16 @@ class GrpcInference:
                             return
                 return
             except Problem as problem:
-                full = problem.code is Code.NO_CAPACITY and (way.many or progress.packets > 0)
+                full = problem.code is Code.NO_CAPACITY and (way.many or progress.begun)
                 if not (full or isinstance(problem, ReplicaLost)):
                     raise
                 if progress.packets > before:
                     progress.lose(problem)
-                    way = await self._way(PATIENCE_S)
+                    way = await self._way(self._patience_s)
                     log.warning("a response was lost and goes on elsewhere", extra={"response_id": request.response_id})
                 await self._leave(request.session_id, problem, way)
 
-    async def _way(self, patience_s: float = 0.0) -> "_Way":
+    async def _way(self, patience_s: float) -> "_Way":
         hosts = len(await self._hosts())
         places = PLACES if self._application else min(PLACES, max(HOSTS, hosts))
         return _Way(Search(places, patience_s), bool(self._application) or hosts > 1)
@@ -154,7 +164,7 @@ class GrpcInference:
 
     async def listen(self, audio: SpokenAudio) -> Heard:
         """The last words of an utterance are waited for; what is heard meanwhile is asked for again anyway."""
-        way = await self._way(PATIENCE_S if audio.final else 0.0)
+        way = await self._way(self._patience_s if audio.final else 0.0)
         while True:
             try:
                 return await self._listen(audio, way)
