@@ -70,6 +70,7 @@ class Script:
     lost_as: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
     away: bool = False  # takes nothing new, as a replica that drains or starts
     away_once_lost: bool = False
+    revision: str = ""  # which the packets tell of
     forget: bool = False  # the next Listen does not know its utterance
     requests: list[pb.RespondRequest] = field(default_factory=list)
     listens: list[pb.ListenRequest] = field(default_factory=list)
@@ -160,7 +161,7 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
         affect = pb.Affect(category="happy", intensity=0.5) if index == 0 else None
         return pb.Packet(
             response_id=request.response_id, pts_samples=index * PACKET_SAMPLES, text=text, pcm16=pcm.tobytes(), motion=motion,
-            affect=affect, tokens=[index],
+            affect=affect, tokens=[index], revision=self.script.revision if index == len(request.resume.tokens) else "",
             usage=pb.Usage(input_tokens=30, cached_tokens=10, output_text_tokens=index + 1,
                            output_audio_ms=50 * (index + 1) if request.audio else 0),
         )  # fmt: skip

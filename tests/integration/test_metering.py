@@ -95,3 +95,20 @@ def test_the_time_of_a_socket_is_counted_once_and_who_is_refused_pays_nothing(va
             assert row.session_ms >= 200
 
     run(within)
+
+
+def test_the_bill_and_the_times_name_the_model_that_answered(valkey_port: int, tmp_path: Path) -> None:
+    """Not the one that was there when the socket was opened: an upgrade came between."""
+
+    async def within() -> None:
+        script = Script()
+        async with gateway_standing(tmp_path, valkey_port, script) as made, made.talking() as client:
+            for script.revision in ("", "newer"):
+                await client.ask("Hello")
+                await client.until("response.done")
+            rows = await eventually(lambda: found if len(found := bills(valkey_port)) == 2 else None)
+            assert [row.model for row in rows] == ["scripted", "newer"]
+            spoke = [made.parts.registry.get_sample_value("a2_gateway_first_packet_seconds_count", {"version": row.model}) for row in rows]
+            assert spoke == [1, 1]
+
+    run(within)

@@ -57,6 +57,7 @@ def test_a_resumed_response_is_the_rest_of_the_whole(rig: str, hz: int):
         if hz != 40:  # what came along with the frame before
             empty = rest.pop(0)
             assert (empty.pts_samples, empty.pcm16, empty.HasField("motion")) == (delivered, b"", False)
+        rest[0].revision = ""  # of the host that goes on
         for packet, twin in zip(rest, map(deepcopy, whole[lost_after:]), strict=True):
             np.testing.assert_allclose(values(packet), values(twin), atol=1e-3)  # visemes are solved for, frame by frame or in pairs
             twin.motion.values_f16 = packet.motion.values_f16
@@ -64,6 +65,13 @@ def test_a_resumed_response_is_the_rest_of_the_whole(rig: str, hz: int):
             packet.ClearField("motion")
             twin.ClearField("motion")
             assert packet == twin
+
+
+def test_a_call_says_first_which_model_answers():
+    stream = wire.PacketStream(request("arkit61", 30), FACTS)
+    assert [stream.packet(piece).revision for piece in pieces(0)][:3] == ["revision", "", ""]
+    again = wire.PacketStream(request("arkit61", 30, resume=pb.Resume(tokens=[1], words=1, samples=1200)), FACTS)
+    assert again.packet(pieces(600)[0]).revision == "revision"
 
 
 def values(packet: pb.Packet) -> np.ndarray:

@@ -97,7 +97,7 @@ class PacketStream:
     """Pieces of one response -> packets. Of what was delivered before (`resume`) nothing leaves."""
 
     def __init__(self, request: pb.RespondRequest, facts: Facts) -> None:
-        self._id, self._delivered = request.response_id, request.resume.samples
+        self._id, self._delivered, self._revision = request.response_id, request.resume.samples, facts.revision
         wanted = request.audio and request.motion_hz
         rig, frames = request.rig or DEFAULT_RIG, self._delivered // facts.clock.samples_per_motion_frame
         self._motion = MotionStream(rig, request.motion_hz, facts.clock.motion_hz, facts.flame, frames) if wanted else None
@@ -105,7 +105,8 @@ class PacketStream:
     def packet(self, piece: Piece) -> pb.Packet:
         known = max(0, self._delivered - piece.pts_samples)
         packet = pb.Packet(response_id=self._id, pts_samples=piece.pts_samples + known, text=piece.text, tokens=piece.tokens,
-                           usage=_usage(piece.usage))  # fmt: skip
+                           usage=_usage(piece.usage), revision=self._revision)  # fmt: skip
+        self._revision = ""
         if piece.pcm is not None:
             packet.pcm16 = to_pcm16(piece.pcm[known:])
         if piece.motion is not None and self._motion:

@@ -224,7 +224,7 @@ class Done(_message.Message):
     def __init__(self, reason: _Optional[_Union[Done.Reason, str]] = ..., text: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ...) -> None: ...
 
 class Packet(_message.Message):
-    __slots__ = ("response_id", "pts_samples", "text", "pcm16", "motion", "affect", "function_call", "done", "tokens", "usage")
+    __slots__ = ("response_id", "pts_samples", "text", "pcm16", "motion", "affect", "function_call", "done", "tokens", "usage", "revision")
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     PTS_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -235,6 +235,7 @@ class Packet(_message.Message):
     DONE_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     response_id: str
     pts_samples: int
     text: str
@@ -245,7 +246,8 @@ class Packet(_message.Message):
     done: Done
     tokens: _containers.RepeatedScalarFieldContainer[int]
     usage: Usage
-    def __init__(self, response_id: _Optional[str] = ..., pts_samples: _Optional[int] = ..., text: _Optional[str] = ..., pcm16: _Optional[bytes] = ..., motion: _Optional[_Union[Motion, _Mapping]] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., tokens: _Optional[_Iterable[int]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    revision: str
+    def __init__(self, response_id: _Optional[str] = ..., pts_samples: _Optional[int] = ..., text: _Optional[str] = ..., pcm16: _Optional[bytes] = ..., motion: _Optional[_Union[Motion, _Mapping]] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., tokens: _Optional[_Iterable[int]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class ListenRequest(_message.Message):
     __slots__ = ("session_id", "utterance_id", "offset_samples", "pcm16", "rate_hz", "final", "last_assistant_text", "words_now")

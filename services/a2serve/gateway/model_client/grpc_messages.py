@@ -109,6 +109,7 @@ def packet(message: pb.Packet) -> Packet:
         done=_done(message.done) if message.HasField("done") else None,
         tokens=tuple(message.tokens),
         usage=_usage(message.usage) if message.HasField("usage") else None,
+        revision=message.revision,
     )
 
 

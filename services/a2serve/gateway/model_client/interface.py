@@ -122,7 +122,7 @@ class Done:
 class Packet:
     """Text, audio and motion of one engine step. `pts_samples` at 24 kHz; words are joined with a blank; `tokens` run ahead of them.
 
-    `usage`: of the response up to here.
+    `usage`: of the response up to here. `revision`: of the model that goes on from here; empty where that is the one before.
     """
 
     response_id: str
@@ -135,6 +135,7 @@ class Packet:
     done: Done | None = None
     tokens: tuple[int, ...] = ()
     usage: Usage | None = None
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ class Answering:
         facts = turn_facts(core, response)
         core.parts.metrics.count(facts.status, response.code, underran=response.pacer.underran)
         if facts.first_packet_ms is not None:
-            core.parts.metrics.spoke(facts.first_packet_ms, facts.phases_ms(), core.info.revision if core.info else "")
+            core.parts.metrics.spoke(facts.first_packet_ms, facts.phases_ms(), facts.model)
         core.keeper.turn(facts)
         own = core.responses.done(response)
         if not own or response.status != "completed" or not response.spoke:

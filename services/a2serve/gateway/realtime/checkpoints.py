@@ -55,6 +55,7 @@ def turn_facts(core: "SessionCore", response: Response) -> TurnFacts:
         input_audio_ms=response.input_audio_ms,
         motion_frames=response.motion_frames,
         trace_id=response.trace.trace_id,
+        model=response.model or (core.info.revision if core.info else ""),
     )
 
 

@@ -167,7 +167,7 @@ class Conversations(Protocol):
 class TurnFacts:
     """One finished response, for the turn and usage records. Times in ms since the turn was called over.
 
-    `input_audio_ms`: what the user committed since the response before.
+    `input_audio_ms`: what the user committed since the response before. `model`: the revision that answered, as far as it is known.
     """
 
     tenant: str
@@ -186,6 +186,7 @@ class TurnFacts:
     input_audio_ms: int = 0
     motion_frames: int = 0
     trace_id: str = ""
+    model: str = ""
 
     def phases_ms(self) -> dict[str, float]:
         """What the time to the first sound was spent on, by phase of telemetry.names; empty where no sound was sent or times are not known.

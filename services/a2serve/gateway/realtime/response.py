@@ -63,6 +63,7 @@ class Response:
         self.input_audio_ms = input_audio_ms
         self.usage, self.timings, self.status = Usage(), Timings(), "in_progress"  # usage: of what was sent
         self.motion_frames = 0
+        self.model = ""  # the revision that answered; empty: none did, or it does not say
         self.code = ""  # of the problem that it failed with
         self.cut_ms: int | None = None
         self._out, self._inference, self._prepare = out, inference, prepare
@@ -120,7 +121,7 @@ class Response:
         if writer.closed:
             return
         writer.tokens(packet.tokens)
-        self.usage = packet.usage or self.usage
+        self.usage, self.model = packet.usage or self.usage, packet.revision or self.model
         if packet.affect:
             writer.affect(packet.affect)
         if packet.text:

@@ -19,7 +19,8 @@ from a2serve.gateway.state.transcripts import Transcripts
 
 
 class OutboxRecords:
-    """One per gateway. `model` tells the revision that answers now. What was said goes another way than the records."""
+    """One per gateway. `model` tells the revision that answers now, for what no response tells of. What was said goes another way than
+    the records."""
 
     def __init__(self, outbox: Outbox, transcripts: Transcripts, late: LateWrites, model: Callable[[], str] = str) -> None:
         self._outbox, self._transcripts, self._late, self._model = outbox, transcripts, late, model
@@ -43,7 +44,7 @@ class OutboxRecords:
     def of_turn(self, facts: TurnFacts) -> list[RecordBase]:
         """A response that was refused cost nothing, and is no row of the bill."""
         cost = facts.status != "failed" or facts.usage != Usage() or facts.motion_frames
-        return [_turn(facts), *([_usage(facts, self._model())] if cost else [])]
+        return [_turn(facts), *([_usage(facts, facts.model or self._model())] if cost else [])]
 
     def of_session(self, facts: SessionFacts) -> list[RecordBase]:
         return [_session(facts), *([_open_time(facts, self._model())] if facts.event == "closed" else [])]
