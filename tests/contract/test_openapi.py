@@ -13,7 +13,7 @@ from a2serve.gateway.app import create_app
 from a2serve.gateway.settings import GatewaySettings
 
 ROUTES = {
-    "/v1/sessions": {"post"},
+    "/v1/sessions": {"get", "post"},
     "/v1/sessions/{session_id}": {"get", "delete"},
     "/v1/sessions/{session_id}/items": {"get"},
     "/v1/sessions/{session_id}/turns": {"post"},

@@ -18,6 +18,7 @@ from realtime_stand import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from a2serve.gateway.access.door import Door
+from a2serve.gateway.state import store
 
 Test = Callable[[GatewayStand], Awaitable[None]]
 
@@ -416,6 +417,64 @@ def test_personas_of_ones_own(stand) -> None:
             assert (await client.delete("/v1/personas/concierge")).status_code == 204
 
     stand(test)
+
+
+async def pages(client: httpx.AsyncClient, path: str, **asked: Any) -> list[list[dict[str, Any]]]:
+    found: list[list[dict[str, Any]]] = []
+    after: dict[str, Any] = {}
+    while True:
+        answer = await client.get(path, params=asked | after)
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        found.append(body["data"])
+        if not body["has_more"]:
+            return found
+        after = {"after": body["last_id"]}
+
+
+def test_personas_by_page(stand) -> None:
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as client:
+            for name in ("zoe", "aaron", "bob"):
+                await client.post("/v1/personas", json={"name": name, "instructions": "x"})
+            found = await pages(client, "/v1/personas", limit=2)
+            assert [[row["name"] for row in page] for page in found] == [["ada", "aaron"], ["bob", "zoe"]]
+            await client.delete("/v1/personas/aaron")
+            behind = (await client.get("/v1/personas?after=aaron")).json()
+            assert [row["name"] for row in behind["data"]] == ["bob", "zoe"], "one that is gone is a place all the same"
+            check_problem(await client.get("/v1/personas?limit=0"), 422, "invalid_value")
+
+    stand(test)
+
+
+def test_sessions_by_page_and_end_user(stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_LOOKED_AT", 3)
+
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as client, made.client("globex") as other, made.talking() as socket:
+            by_socket = socket.events[0]["session"]["id"]
+            mine = [await new_session(client, end_user_id=f"u{i % 2}", metadata={"n": str(i)}) for i in range(6)]
+            deleted, foreign = await new_session(client), await new_session(other)
+            await client.delete(f"/v1/sessions/{deleted}")
+            await eventually(lambda: _listed(client, by_socket))
+            found = await pages(client, "/v1/sessions", limit=2)
+            assert max(map(len, found)) == 2 and [row["id"] for page in found for row in page] == sorted([*mine, by_socket])
+            assert foreign not in str(found) and "session" not in found[0][0]
+            row = next(row for page in found for row in page if row["id"] == mine[5])
+            alone = (await client.get(f"/v1/sessions/{mine[5]}")).json()
+            assert abs(row.pop("expires_at") - alone.pop("expires_at")) <= 1
+            assert row == {name: value for name, value in alone.items() if name != "session"}
+            of_user = [row["id"] for page in await pages(client, "/v1/sessions", end_user_id="u1") for row in page]
+            assert of_user == sorted(mine[1::2])
+            minted = (await client.post("/v1/realtime/client_secrets", json={})).json()["value"]
+            async with made.client(key=minted) as page:
+                check_problem(await page.get("/v1/sessions"), 403, "forbidden")
+
+    stand(test)
+
+
+async def _listed(client: httpx.AsyncClient, session_id: str) -> bool:
+    return session_id in (await client.get("/v1/sessions")).text
 
 
 def test_ready_says_what_is_missing(stand, valkey_port: int, tmp_path: Path) -> None:

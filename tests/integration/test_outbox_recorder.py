@@ -91,6 +91,9 @@ def test_a_turn_reaches_sql_and_usage_though_the_broker_was_down(servers: Server
             expected |= {"output_audio_ms": 4000, "output_motion_frames": 0, "session_ms": 0}
             assert body["data"] == [{"group": session_id} | expected] and body["total"] == expected
             assert [row["group"] for row in (await client.get("/v1/usage?group_by=end_user")).json()["data"]] == ["u7"]
+            assert (body["has_more"], body["last_id"]) == (False, session_id)
+            behind = (await client.get("/v1/usage", params={"group_by": "session", "after": session_id, "limit": 1})).json()
+            assert (behind["data"], behind["total"], behind["last_id"]) == ([], expected, None), "the total is of all groups"
             assert (await client.get("/v1/usage?session_id=sess_other")).json()["data"] == []
             assert (await client.get("/v1/usage?start=2020-01-01T00:00:00Z&end=2019-01-01T00:00:00Z")).status_code == 422
             async with made.client("globex") as other:

@@ -1,8 +1,9 @@
 """What can be chosen: avatars (heads) and personas."""
 
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -41,8 +42,12 @@ class PersonaOut(PersonaBody):
 
 
 class PersonaList(BaseModel):
+    """Those that ship, then your own, each by name. `has_more`: ask again with `after`: `last_id`."""
+
     object: str = "list"
     data: list[PersonaOut]
+    has_more: bool
+    last_id: str | None
 
 
 @router.get("/avatars", summary="List avatars", responses=problems(Code.UNAVAILABLE))
@@ -54,11 +59,22 @@ async def list_avatars(parts: Parts, caller: Caller) -> AvatarList:
 
 
 @router.get("/personas", summary="List personas", responses=problems(Code.UNAVAILABLE))
-async def list_personas(parts: Parts, caller: Caller) -> PersonaList:
+async def list_personas(
+    parts: Parts, caller: Caller,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    after: Annotated[str | None, Query(max_length=64, description="name of the last persona you have")] = None,
+) -> PersonaList:  # fmt: skip
     """Those that ship with the model, and your own. A client secret may ask too."""
     own = {persona.name for persona in await parts.personas.all(caller.tenant)}
-    personas = [persona_body(info) for info in (await parts.inference.describe()).personas]
-    return PersonaList(data=[PersonaOut.model_construct(**dict(persona), own=persona.name in own) for persona in personas])
+    every = {info.name: persona_body(info) for info in (await parts.inference.describe()).personas}
+    shipped = every.keys() - own
+
+    def place(name: str) -> tuple[bool, str]:  # also of one that was deleted meanwhile
+        return name not in shipped, name
+
+    found = [name for name in sorted(every, key=place) if after is None or place(name) > place(after)]
+    data = [PersonaOut.model_construct(**dict(every[name]), own=name in own) for name in found[:limit]]
+    return PersonaList(data=data, has_more=len(found) > limit, last_id=data[-1].name if data else None)
 
 
 @router.post(

@@ -23,6 +23,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "id": "sess_0123456789abcdef0123", "object": "a2.session", "created_at": 1767225600, "expires_at": 1767229200, "session": _SETTINGS,
         "end_user_id": "user-17", "metadata": {"order": "4711"},
     },
+    "SessionList": {
+        "object": "list", "has_more": False, "last_id": "sess_0123456789abcdef0123",
+        "data": [{
+            "id": "sess_0123456789abcdef0123", "object": "a2.session", "created_at": 1767225600, "expires_at": 1767229200,
+            "end_user_id": "user-17", "metadata": {"order": "4711"},
+        }],
+    },
     "ItemList": {"object": "list", "data": [_MESSAGE], "has_more": False, "last_id": _MESSAGE["id"]},
     "TurnBody": {
         "id": "resp_0a1b2c3d4e5f60718293", "object": "a2.turn", "session_id": "sess_0123456789abcdef0123", "status": "completed",
@@ -36,10 +43,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "AvatarList": {"object": "list", "data": [_AVATAR]},
     "PersonaOut": _PERSONA,
-    "PersonaList": {"object": "list", "data": [_PERSONA]},
+    "PersonaList": {"object": "list", "data": [_PERSONA], "has_more": False, "last_id": "concierge"},
     "UsageBody": {
         "object": "a2.usage", "start": "2026-01-01T00:00:00Z", "end": "2026-01-31T00:00:00Z", "group_by": "day",
-        "data": [{"group": "2026-01-17", **_COUNTED}], "total": _COUNTED, "truncated": False,
+        "data": [{"group": "2026-01-17", **_COUNTED}], "total": _COUNTED, "has_more": False, "last_id": "2026-01-17",
     },
     "ProblemBody": {
         "type": "https://a2llm.dev/problems/not_found", "title": "Not found", "status": 404, "code": "not_found",

@@ -22,6 +22,7 @@ from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, 
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.state.store import SessionHead
 
+MOST_LISTED = 100
 router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=GuardedRoute)
 SessionId = Annotated[str, Path(pattern=r"^sess_[0-9a-zA-Z]{8,40}$", examples=["sess_0123456789abcdef0123"])]
 EndUserId = Annotated[str, Field(max_length=128, description="your own id of the person who talks; usage can be summed by it")]
@@ -40,16 +41,30 @@ class SessionCreate(BaseModel):
     metadata: Metadata = {}
 
 
-class SessionBody(BaseModel):
-    """A session. `expires_at`: when it is forgotten unless it is used."""
+class SessionEntry(BaseModel):
+    """A session without its settings. `expires_at`: when it is forgotten unless it is used."""
 
     id: str
     object: str = "a2.session"
     created_at: int
     expires_at: int
-    session: dict[str, Any] = Field(description="all settings as they are now, as in `session.created` of the socket")
     end_user_id: str
     metadata: dict[str, str]
+
+
+class SessionBody(SessionEntry):
+    """A session."""
+
+    session: dict[str, Any] = Field(description="all settings as they are now, as in `session.created` of the socket")
+
+
+class SessionList(BaseModel):
+    """Sessions in order of their ids. `has_more`: ask again with `after`: `last_id`."""
+
+    object: str = "list"
+    data: list[SessionEntry]
+    has_more: bool
+    last_id: str | None
 
 
 class ItemList(BaseModel):
@@ -69,6 +84,21 @@ class ItemList(BaseModel):
 async def create_session(request: Request, body: SessionCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None) -> Response:
     """A conversation with settings of its own. Talk in it with `POST /v1/sessions/{id}/turns`."""
     return await once(parts, caller, request, key, lambda: _create(parts, caller, body))
+
+
+@router.get("", summary="List sessions", responses=problems())
+async def list_sessions(
+    parts: Parts, caller: ApiCaller,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
+    after: Annotated[str | None, Query(max_length=64, description="`last_id` of the answer before")] = None,
+    end_user_id: Annotated[str | None, Query(max_length=128, description="of this end user only")] = None,
+) -> SessionList:  # fmt: skip
+    """Those of your tenant that are kept now, whether made by REST or by a socket.
+
+    With `end_user_id` an answer may hold fewer than `limit`, or none, though there are more: go on while `has_more` says so.
+    """
+    page = await parts.sessions.page(caller.tenant, after or "", limit, end_user_id)
+    return SessionList(data=[_entry(head) for head in page.heads], has_more=page.has_more, last_id=page.last_id)
 
 
 @router.get("/{session_id}", summary="Read a session", responses=problems(Code.NOT_FOUND))
@@ -157,7 +187,10 @@ async def _create(parts: GatewayParts, caller: Principal, body: SessionCreate) -
 
 
 def _body(head: SessionHead) -> SessionBody:
-    return SessionBody(
-        id=head.session_id, created_at=head.created_at, expires_at=head.expires_at, session=head.config, end_user_id=head.end_user_id,
-        metadata=head.metadata,
-    )  # fmt: skip
+    return SessionBody(**_entry(head).model_dump(), session=head.config)
+
+
+def _entry(head: SessionHead) -> SessionEntry:
+    return SessionEntry(
+        id=head.session_id, created_at=head.created_at, expires_at=head.expires_at, end_user_id=head.end_user_id, metadata=head.metadata
+    )

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.rest.dependencies import ApiCaller, Parts, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
-from a2serve.gateway.state.usage import COUNTED, MAX_ROWS, GroupBy, UsageQuestion
+from a2serve.gateway.state.usage import MAX_GROUPS, GroupBy, UsageQuestion
 
 router = APIRouter(tags=["usage"], route_class=GuardedRoute)
 LONGEST_DAYS = 400
@@ -63,15 +63,16 @@ class UsageTotal(BaseModel):
 
 
 class UsageBody(BaseModel):
-    """Usage in [start, end). `truncated`: there are more groups than rows; ask for a shorter time."""
+    """Usage in [start, end), in order of `group`. `has_more`: ask again with `after`: `last_id`."""
 
     object: str = "a2.usage"
     start: datetime
     end: datetime
     group_by: GroupBy
     data: list[UsageRow]
-    total: UsageTotal = Field(description="of the rows in `data`")
-    truncated: bool
+    total: UsageTotal = Field(description="of all groups, whichever are in `data`")
+    has_more: bool
+    last_id: str | None = Field(description="the last `group` in `data`")
 
 
 @router.get("/usage", summary="Read usage", responses=problems(Code.CONFLICTING, Code.USAGE_UNAVAILABLE))
@@ -81,12 +82,17 @@ async def read_usage(
     end: Annotated[Moment | None, Query(description="default: now")] = None,
     group_by: GroupBy = "day",
     session_id: Annotated[str | None, Query(pattern=r"^[!-~]{1,64}$", description="of one session only")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_GROUPS, description="most groups in `data`")] = MAX_GROUPS,
+    after: Annotated[str | None, Query(pattern=r"^[^\x00]{0,128}$", description="the last `group` you have")] = None,
 ) -> UsageBody:  # fmt: skip
     """Of your tenant. A response is counted a few seconds after it ended. `start` has to be before `end`, by at most 400 days."""
     until = end or datetime.now(UTC)
     since = start or until - timedelta(days=30)
     if not timedelta(0) < until - since <= timedelta(days=LONGEST_DAYS):
         raise Problem(Code.CONFLICTING, f"`start` has to be before `end`, by at most {LONGEST_DAYS} days", param="start")
-    rows = [UsageRow(**row) for row in await parts.usage.rows(UsageQuestion(caller.tenant, since, until, group_by, session_id))]
-    sums = {name: sum(getattr(row, name) for row in rows) for name in ("responses", *COUNTED)}
-    return UsageBody(start=since, end=until, group_by=group_by, data=rows, total=UsageTotal(**sums), truncated=len(rows) == MAX_ROWS)
+    sums = await parts.usage.sums(UsageQuestion(caller.tenant, since, until, group_by, session_id, after, limit))
+    rows = [UsageRow(**row) for row in sums.rows]
+    return UsageBody(
+        start=since, end=until, group_by=group_by, data=rows, total=UsageTotal(**sums.total), has_more=sums.has_more,
+        last_id=rows[-1].group if rows else None,
+    )  # fmt: skip

@@ -6,6 +6,7 @@ state, or with one that was deleted meanwhile, is refused with SessionGone.
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ from a2serve.gateway.state.session_scripts import APPEND, CLAIM, SAVE
 from a2serve.gateway.state.stored import Stored
 
 DELETED_S = 24 * 3600  # longer than a socket lives
+MOST_LOOKED_AT = 500  # sessions, for one page of a list
+LISTED = ("created_at", "end_user_id", "metadata")
 
 
 class SessionHead(BaseModel):
@@ -41,6 +44,15 @@ class SessionHead(BaseModel):
     @property
     def owner(self) -> Owner:
         return Owner(self.key_id, self.grant_id, self.end_user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """Part of a tenant's sessions, without their settings. `last_id`: where to go on."""
+
+    heads: list[SessionHead]
+    has_more: bool
+    last_id: str | None
 
 
 class SessionStore:
@@ -71,6 +83,21 @@ class SessionStore:
         pipeline.ttl(redis_keys.session(tenant, session_id))
         fields, left_s = await pipeline.execute()
         return _head(session_id, fields, int(time.time()) + left_s) if fields else None
+
+    async def page(self, tenant: str, after: str, limit: int, end_user_id: str | None) -> SessionPage:
+        """Those that are kept now, in order of their ids. Where few are of the end user, a page ends before it is full."""
+        kept = await self._redis.zrangebyscore(redis_keys.stored_sessions(tenant), int(time.time() * 1000), "+inf", withscores=True)
+        behind = sorted((name.decode(), until_ms) for name, until_ms in kept if name.decode() > after)
+        looked = behind[:MOST_LOOKED_AT]
+        pipeline = self._redis.pipeline(transaction=False)
+        for session_id, _ in looked:
+            pipeline.hmget(redis_keys.session(tenant, session_id), LISTED)
+        facts = await pipeline.execute() if looked else []
+        found = [_listed(*entry, values) for entry, values in zip(looked, facts, strict=True) if values[0]]
+        heads = [head for head in found if end_user_id in (None, head.end_user_id)]
+        if len(heads) > limit:
+            return SessionPage(heads[:limit], has_more=True, last_id=heads[limit - 1].session_id)
+        return SessionPage(heads, has_more=len(behind) > len(looked), last_id=looked[-1][0] if looked else None)
 
     async def items(self, tenant: str, session_id: str) -> list[dict[str, Any]]:
         """The conversation's items as they were stored, oldest first."""
@@ -160,6 +187,11 @@ def _head(session_id: str, fields: dict[bytes, bytes], expires_at: int) -> Sessi
         created_at=int(text.get("created_at", 0)), expires_at=expires_at, metadata=orjson.loads(text.get("metadata", b"{}")),
         lost=orjson.loads(text.get("lost", b"[]")),
     )  # fmt: skip
+
+
+def _listed(session_id: str, until_ms: float, values: list[bytes | None]) -> SessionHead:
+    given = {name.encode(): value for name, value in zip(LISTED, values, strict=True) if value is not None}
+    return _head(session_id, given, int(until_ms / 1000))
 
 
 def _opened(tenant: str, session_id: str, holder: str) -> bytes:

@@ -17,7 +17,7 @@ GroupBy: TypeAlias = Literal["day", "session", "end_user"]
 COUNTED = (
     "input_tokens", "cached_tokens", "output_text_tokens", "input_audio_ms", "output_audio_ms", "output_motion_frames", "session_ms",
 )  # fmt: skip
-MAX_ROWS = 1000
+MAX_GROUPS = 1000
 _COLUMNS: list[Any] = [column(name) for name in (*UsageRecord.model_fields, "day") if name not in ("version", "kind")]
 _usage = table("usage", *_COLUMNS)
 _GROUPS = {"day": _usage.c.day, "session": _usage.c.session_id, "end_user": _usage.c.end_user_id}
@@ -25,13 +25,24 @@ _GROUPS = {"day": _usage.c.day, "session": _usage.c.session_id, "end_user": _usa
 
 @dataclass(frozen=True, slots=True)
 class UsageQuestion:
-    """One tenant's usage in [start, end), summed by `group_by`; of one session, where it is named."""
+    """One tenant's usage in [start, end), summed by `group_by`; of one session, where it is named. `limit` groups behind `after`."""
 
     tenant: str
     start: datetime
     end: datetime
     group_by: GroupBy = "day"
     session_id: str | None = None
+    after: str | None = None
+    limit: int = MAX_GROUPS
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSums:
+    """`rows`: `group`, `responses` and the counted sums, in order of `group`. `total` is of all groups, whichever are in `rows`."""
+
+    rows: list[dict[str, Any]]
+    total: dict[str, int]
+    has_more: bool
 
 
 class UsageReader:
@@ -40,8 +51,8 @@ class UsageReader:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    async def rows(self, question: UsageQuestion) -> list[dict[str, Any]]:
-        """`group`, `responses` and the counted sums, in order of `group`. Raises Problem(usage_unavailable), SQLAlchemyError."""
+    async def sums(self, question: UsageQuestion) -> UsageSums:
+        """Raises Problem(usage_unavailable), SQLAlchemyError."""
         if not self._url:
             raise Problem(Code.USAGE_UNAVAILABLE, "this gateway has no usage database (A2_GATEWAY_USAGE_DATABASE)")
         return await asyncio.to_thread(self._read, question)
@@ -54,9 +65,11 @@ class UsageReader:
     def _engine(self) -> Engine:
         return create_engine(read_only(self._url), pool_pre_ping=True, pool_size=2)
 
-    def _read(self, question: UsageQuestion) -> list[dict[str, Any]]:
+    def _read(self, question: UsageQuestion) -> UsageSums:
         with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(_statement(question)).mappings()]
+            rows = [dict(row) for row in connection.execute(_by_group(question)).mappings()]
+            total = {name: int(value or 0) for name, value in connection.execute(_asked(question)).mappings().one().items()}
+        return UsageSums(rows[: question.limit], total, has_more=len(rows) > question.limit)
 
 
 def read_only(url: str) -> str:
@@ -67,15 +80,17 @@ def read_only(url: str) -> str:
     return f"sqlite:///file:{parsed.database}?mode=ro&uri=true"
 
 
-def _statement(question: UsageQuestion) -> Select[Any]:
+def _by_group(question: UsageQuestion) -> Select[Any]:
+    """One more than asked for, which tells that there are more."""
     group = _GROUPS[question.group_by]
+    statement = _asked(question, group.label("group")).group_by(group).order_by(group).limit(question.limit + 1)
+    return statement if question.after is None else statement.where(group > question.after)
+
+
+def _asked(question: UsageQuestion, *columns: Any) -> Select[Any]:
     sums = [func.sum(_usage.c[name]).label(name) for name in COUNTED]
-    statement = (
-        select(group.label("group"), func.count(func.nullif(_usage.c.response_id, "")).label("responses"), *sums)
-        .where(_usage.c.tenant == question.tenant, _usage.c.at >= _utc(question.start), _usage.c.at < _utc(question.end))
-        .group_by(group)
-        .order_by(group)
-        .limit(MAX_ROWS)
+    statement = select(*columns, func.count(func.nullif(_usage.c.response_id, "")).label("responses"), *sums).where(
+        _usage.c.tenant == question.tenant, _usage.c.at >= _utc(question.start), _usage.c.at < _utc(question.end)
     )
     return statement.where(_usage.c.session_id == question.session_id) if question.session_id else statement
 
