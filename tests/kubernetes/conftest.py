@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from findings_table import left_open, rows
 from kube.cluster import Cluster, cluster
 from kube.programs import versions
 from kube.release import Release, release
@@ -76,7 +77,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     figures = {
         "examples_installed": sum("test_an_example_installs" in name for name in passed),
         "upgrade_steps_passed": sum("test_upgrade.py" in name for name in passed),
-        "tests_passed": len(passed), **counts, **session.config.stash[FIGURES],
+        "tests_passed": len(passed), **counts, **left_open(rows()), **session.config.stash[FIGURES],
         "versions": versions(),
     }  # fmt: skip
     file.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")

@@ -4,29 +4,26 @@ import time
 
 from chart_render import Object
 from kube import look
-from kube.api import Object as Thing
 from kube.processes import until
-from kube.release import Release, documented, example
+from kube.ray_state import ray_state
+from kube.release import Release, cluster_wide, documented, example
 
 SMALL: Object = {
     "gateway": {"autoscaling": {"mode": "none"}, "replicas": 1}, "recorder": {"replicas": 1, "autoscaling": {"mode": "none"}},
     "inference": {"versionDefaults": {"workerGroups": {"gpu": {"min": 1, "max": 1}, "spot": None}}},
 }  # fmt: skip
-KINDS = ("rayservices", "rayclusters", "jobs", "pods", "services", "deployments", "statefulsets", "configmaps", "poddisruptionbudgets",
-         "networkpolicies", "serviceaccounts")  # fmt: skip
-OF_THE_NAMESPACE = ("default", "kube-root-ca.crt")  # its ServiceAccount and its ConfigMap
+# Of every namespace, an operator's log, or counted by the ReplicaSet and Service that they belong to.
+NOT_OF_IT = ("events", "serviceaccount/default", "configmap/kube-root-ca.crt", "lease.", "endpoints/", "podmetrics")
 GOING_S = 60
 
 
 def _left(found: Release) -> list[str]:
-    """Objects of the release; Secrets were made by hand, events are a log."""
-    return [
-        f"{kind} {name}" for kind in KINDS for name in map(_name, found.api.items(kind, found.namespace)) if name not in OF_THE_NAMESPACE
-    ]
-
-
-def _name(thing: Thing) -> str:
-    return thing["metadata"]["name"]
+    """Objects of every kind that the API server knows, and the release's own outside of the namespace. Secrets were made by hand."""
+    kinds = found.cluster.kubectl("api-resources", "--namespaced", "--verbs=list", "--output=name").stdout.split()
+    wanted = ",".join(kind for kind in kinds if kind.partition(".")[0] not in ("events", "secrets"))
+    said = found.cluster.kubectl("get", wanted, "--namespace", found.namespace, "--output=name")
+    assert said.returncode == 0, said.stderr
+    return [name for name in said.stdout.split() if not name.startswith(NOT_OF_IT)] + cluster_wide(found.api, found.namespace)
 
 
 def _wait(found: Release, within_s: float) -> float:
@@ -51,6 +48,19 @@ def test_helm_uninstall_leaves_nothing_and_the_namespace_goes(empty: Release, fi
     found.api.delete("namespaces", "", found.namespace)
     until("the namespace is gone", lambda: found.api.gone("namespaces", "", found.namespace), GOING_S)
     figures["namespace_delete_seconds"] = round(time.monotonic() - began, 1)
+
+
+def test_helm_uninstall_leaves_no_key_of_ray_in_redis(empty: Release, figures: dict[str, object]) -> None:
+    """N4, with a real Valkey: KubeRay's Job runs its own command with Ray's own program. The keys are written as GCS names them."""
+    with ray_state() as redis:
+        found = empty.ready(example("gke"), SMALL, {"redis": {"address": redis.address}})
+        (cluster,) = found.clusters()
+        redis.write(found, cluster)
+        assert len(redis.keys()) > 1
+        found.uninstall()
+        left = redis.keys()
+        figures["redis_keys_left"] = len(left)
+        assert not left and redis.others() == 1
 
 
 def test_a_namespace_that_was_deleted_first_is_freed_as_documented(empty: Release) -> None:

@@ -11,6 +11,7 @@ from kube import look
 from kube.cluster import Cluster
 from kube.processes import until
 from kube.release import NAME, Release, example, merged, release
+from kube.watch import gateways, watching
 
 REACHED_S = 30
 GATEWAYS: Object = {"gateway": {"autoscaling": {"mode": "none"}, "replicas": 2}, "recorder": {"autoscaling": {"mode": "none"}}}
@@ -167,12 +168,14 @@ def test_the_redis_volume_is_another_size_only_where_that_can_be(empty: Release)
 
 
 @pytest.mark.parametrize("mode", ["keda", "hpa"])
-def test_switching_autoscaling_on_keeps_the_gateways(own_cluster: Cluster, mode: str) -> None:
+def test_switching_autoscaling_on_keeps_the_gateways(own_cluster: Cluster, figures: dict[str, object], mode: str) -> None:
     with release(own_cluster) as found:
         found.ready(_light(GATEWAYS), {"gateway": {"replicas": 3}})
-        found.upgrade({"gateway": {"autoscaling": {"mode": mode, "min": 2, "max": 5}}})
-        found.settled()
-        assert len(found.pods("gateway")) == 3
+        with watching(lambda: gateways(found)) as seen:
+            found.upgrade({"gateway": {"autoscaling": {"mode": mode, "min": 2, "max": 5}}})
+            found.settled()
+        figures["scale_on_gateways_min_ratio"] = min(seen.ratio(3), float(str(figures.get("scale_on_gateways_min_ratio", 1))))
+        assert len(found.pods("gateway")) == 3 and seen.least >= 3
 
 
 def test_a_fresh_installation_begins_with_the_autoscalers_least(empty: Release) -> None:

@@ -53,9 +53,10 @@ class Cluster:
     def program(self, name: str) -> str:
         return str(PROGRAMS[name].file) if self.own else name
 
-    def run(self, *command: str, within_s: float) -> Done:
+    def run(self, *command: str, within_s: float, cwd: Path | None = None, environment: dict[str, str] | None = None) -> Done:
         """Whether it went well is in the answer. Raises subprocess.TimeoutExpired."""
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=within_s)
+        env = environment or self.environment
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=within_s, cwd=cwd, stdin=subprocess.DEVNULL)
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def _folder(stack: ExitStack) -> Path:
 def _environment(folder: Path) -> dict[str, str]:
     """Helm keeps to the folder; nothing that a user has set up for another cluster is read."""
     helm = {f"HELM_{name}_HOME": str(folder / "helm") for name in ("CACHE", "CONFIG", "DATA")}
-    return {**os.environ, **helm}
+    return {**os.environ, **helm, "KUBECACHEDIR": str(folder / "kubectl")}
 
 
 def _open(api: Api) -> bool:

@@ -2,7 +2,7 @@
 
 A pod whose Secret, key, ConfigMap or claim is missing waits, as with a real kubelet, and says so; a disk that another node has (a claim
 ReadWriteOnce) is not attached a second time. Pods of Jobs and of Helm's hooks succeed after a second, except
-those that speak to the API server, which run (hooks.py); deleted pods go after two.
+those that are processes here (hooks.py); deleted pods go after two.
 Annotations steer a pod: tests/unready (it runs and is not ready), tests/fail (it ends with 1).
 """
 
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import httpx
 
 from kube.api import Api, Object, Refused
-from kube.hooks import Hooks, speaks
+from kube.hooks import Hooks, runs
 from kube.pod_states import Things, ended, now, started, to_an_end, waiting
 
 PERIOD_S, BEAT_S = 0.5, 15.0
@@ -36,6 +36,8 @@ class Kubelet:
         self._said: dict[str, str] = {}
         self._beaten_s = 0.0
         self._held = False
+        self._apart_s = 0.0
+        self._began_s: dict[str, float] = {}
 
     def __enter__(self) -> "Kubelet":
         self._thread.start()
@@ -54,6 +56,24 @@ class Kubelet:
             yield
         finally:
             self._held = False
+
+    @contextmanager
+    def apart(self, seconds: float) -> Iterator[None]:
+        """Workers of Ray start one after the other meanwhile: nodes and models are not there all at once."""
+        self._apart_s = seconds
+        try:
+            yield
+        finally:
+            self._apart_s = 0.0
+
+    def _early(self, pod: Object) -> bool:
+        if not self._apart_s or pod["metadata"].get("labels", {}).get("ray.io/node-type") != "worker":
+            return False
+        space = pod["metadata"]["namespace"]
+        if time.monotonic() - self._began_s.get(space, 0.0) < self._apart_s:
+            return True
+        self._began_s[space] = time.monotonic()
+        return False
 
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_S):
@@ -93,14 +113,14 @@ class Kubelet:
             self._hooks.stop(meta["uid"])
             if age_s > GRACE_S:
                 self._api.ask("DELETE", self._api.path("pods", meta["namespace"], meta["name"]), {"gracePeriodSeconds": 0})
-        elif phase == "Pending" and have and not self._held:
+        elif phase == "Pending" and have and not self._held and not self._early(pod):
             self._begin(pod, have)
         elif phase == "Running":
             ready = any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", []))
             if FAIL in marks:
                 self._say(pod, ended(pod, 1))
             elif to_an_end(pod):
-                code = self._hooks.code(pod) if speaks(pod) else 0
+                code = self._hooks.code(pod) if runs(pod) else 0
                 if code is not None and age_s > JOB_S:
                     self._say(pod, ended(pod, code))
             elif ready == (UNREADY in marks):
@@ -109,7 +129,7 @@ class Kubelet:
     def _begin(self, pod: Object, have: Things) -> None:
         wrong = next(have.missing(pod), None)
         if wrong is None:
-            if to_an_end(pod) and speaks(pod):
+            if to_an_end(pod) and runs(pod):
                 self._hooks.start(pod)
             self._say(pod, started(pod, UNREADY not in pod["metadata"].get("annotations", {})))
         elif self._said.get(pod["metadata"]["uid"]) != wrong[2]:

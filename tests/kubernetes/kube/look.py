@@ -54,6 +54,11 @@ def _ray(api: Api, namespace: str) -> Iterator[str]:
             yield f"rayservice {each['metadata']['name']}: {each.get('status', {}).get('conditions')}"
 
 
+def paused(api: Api, namespace: str) -> bool:
+    """A rollout is held."""
+    return any(each["spec"].get("paused") for each in api.items("deployments", namespace))
+
+
 def ready(pods: list[Object]) -> list[Object]:
     return [pod for pod in pods if condition(pod, "Ready") == "True"]
 

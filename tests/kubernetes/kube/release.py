@@ -24,6 +24,7 @@ NAME = "a2llm"
 DOCUMENT = ROOT / "docs" / "kubernetes.md"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 SETTLED_S, LOOK_S = 150.0, 0.5
+SECRET_VALUE = "x"  # of every key
 # docs/kubernetes.md, "What has to be there": Secrets are made by you. (value that names it, values that name its keys or the keys.)
 SECRETS = (
     ("tenants.secretName", ("tenants.key",)),
@@ -118,7 +119,7 @@ class Release:
 
     def make_secret(self, name: str, keys: set[str]) -> None:
         self.api.apply(
-            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict.fromkeys(sorted(keys), "x")},
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict.fromkeys(sorted(keys), SECRET_VALUE)},
             self.namespace,
         )
 
@@ -227,8 +228,16 @@ def free_ray(api: Api, namespace: str) -> None:
                     api.merge(api.path(kind, namespace, each["metadata"]["name"]), {"metadata": {"finalizers": None}})
 
 
+def cluster_wide(api: Api, namespace: str) -> list[str]:
+    """Names of what the release has outside of its namespace."""
+    found = api.items("priorityclasses")
+    return [
+        each["metadata"]["name"]
+        for each in found
+        if each["metadata"].get("annotations", {}).get("meta.helm.sh/release-namespace") == namespace
+    ]
+
+
 def remove_cluster_wide(api: Api, namespace: str) -> None:
-    """What the release has outside of its namespace."""
-    for each in api.items("priorityclasses"):
-        if each["metadata"].get("annotations", {}).get("meta.helm.sh/release-namespace") == namespace:
-            api.delete("priorityclasses", "", each["metadata"]["name"])
+    for name in cluster_wide(api, namespace):
+        api.delete("priorityclasses", "", name)
