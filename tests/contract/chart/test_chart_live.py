@@ -32,6 +32,12 @@ def upgraded(chart: Path, values: Object, upgrade: bool = True) -> list[Object]:
     return [each for name, text in texts.items() if name.endswith(".yaml") for each in yaml.safe_load_all(text) if each]
 
 
+def notes(chart: Path, values: Object) -> str:
+    with quiet(), helm_python.Chart.load(chart) as loaded:
+        texts = loaded.render(values, name=RELEASE, namespace=NAMESPACE, is_upgrade=True, is_install=False)
+    return next(text for name, text in texts.items() if name.endswith("NOTES.txt"))
+
+
 def one(objects: list[Object], kind: str, end: str) -> Object:
     [found] = [each for each in objects if each["kind"] == kind and each["metadata"]["name"].endswith(end)]
     return found
@@ -87,6 +93,16 @@ def test_an_upgrade_keeps_the_number_of_workers_within_the_bounds(tmp_path: Path
     assert groups(upgraded(chart, with_groups(gpu={"min": 2, "max": 8}, spot={"min": 0, "max": 4}))) == [("gpu", 5), ("spot", 4)]
     assert groups(upgraded(chart, with_groups(gpu={"min": 6, "max": 8}))) == [("gpu", 6)], "a group that is gone is gone"
     assert groups(upgraded(chart, with_groups(gpu={"min": 2, "max": 8}), upgrade=False)) == [("gpu", 2)]
+
+
+def test_notes_say_what_a_second_cluster_needs_and_when_it_would_begin_too_small(tmp_path: Path) -> None:
+    """KubeRay moves the sessions when `min` replicas serve, whatever runs now."""
+    chart = cluster_with(tmp_path, **ray(("gpu", 5), ("spot", 2)))
+    small = notes(chart, with_groups(gpu={"min": 2, "max": 8}, spot={"min": 0, "max": 4}))
+    assert "blue: 7 workers, 7 GPUs. `min` is 2: a new cluster gets the sessions when 2" in small and "Raise `min` to 7" in small
+    enough = notes(chart, with_groups(gpu={"min": 5, "max": 8}, spot={"min": 2, "max": 4, "gpus": 0}))
+    assert "blue: 7 workers, 5 GPUs." in enough and "Raise `min`" not in enough
+    assert "nvidia.com/gpu" in enough
 
 
 def test_a_volume_that_cannot_change_is_refused_before_anything_is(tmp_path: Path) -> None:
