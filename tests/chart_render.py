@@ -26,6 +26,7 @@ EVERYTHING: Object = {
                 "settings": {"localNetworks": ["10.0.0.0/8"]}, "serviceAccountAnnotations": {"who": "gateway"}},
     "inference": {
         "active": "green",
+        "canary": {"version": "blue", "share": 0.05, "tenants": ["demo"]},
         "versions": {
             "blue": {"workerGroups": {"gpu": {"min": 2, "max": 3}}},
             "green": {"weights": {"persistentVolumeClaim": {"claimName": "weights-green"}},

@@ -139,6 +139,9 @@ def _serving(found: Rendered) -> Iterator[str]:
     inference = found.values["inference"]
     if gateway["A2_GATEWAY_INFERENCE"] != f"{found.fullname}-inference-{inference['active']}:50051":
         yield f"gateways ask {gateway['A2_GATEWAY_INFERENCE']}"
+    canary = inference["canary"]["version"]
+    if gateway.get("A2_GATEWAY_CANARY") != (f"{found.fullname}-inference-{canary}:50051" if canary else None):
+        yield f"gateways ask {gateway.get('A2_GATEWAY_CANARY')} as a canary"
     wanted = inference["ray"]["application"] if inference["mode"] == "ray" else None
     if gateway.get("A2_GATEWAY_INFERENCE_APPLICATION") != wanted:
         yield f"gateways ask for application {gateway.get('A2_GATEWAY_INFERENCE_APPLICATION')}"

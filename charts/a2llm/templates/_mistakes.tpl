@@ -44,6 +44,14 @@ What the schema cannot say: values that only make sense together. All mistakes a
 {{- if not (hasKey $versions $v.inference.active) }}
 - inference: `active` is {{ $v.inference.active | quote }}, but `versions` has {{ keys $versions | sortAlpha | join ", " }}
 {{- end }}
+{{- with $v.inference.canary }}
+{{- if and .version (or (not (hasKey $versions .version)) (eq .version $v.inference.active)) }}
+- inference: `canary.version` is {{ .version | quote }}; it must be one of `versions`, and not the active one
+{{- end }}
+{{- if ne (not .version) (not (or .share .tenants)) }}
+- inference: `canary.version` goes with a `share` above 0, or `tenants`
+{{- end }}
+{{- end }}
 {{- range $name, $version := $versions }}
 {{- if and (eq $v.inference.mode "ray") (not $version.workerGroups) }}
 - inference: version {{ $name }} has no worker group

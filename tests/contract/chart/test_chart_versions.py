@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import helm_python
+import pytest
 import yaml
 from chart_graph import selected_pods
 from chart_render import Object, Rendered, environment, pods, render, rendered
@@ -46,6 +48,35 @@ def test_switching_changes_the_gateways_and_nothing_else() -> None:
     assert {name for name, value in environment(new).items() if environment(old)[name] != value} == {"A2_GATEWAY_INFERENCE"}
     assert environment(new)["A2_GATEWAY_INFERENCE"] == "demo-a2llm-inference-green:50051"
     assert gateway(after)["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0, "sessions always have somewhere to resume"
+
+
+def test_a_canary_changes_the_gateways_and_nothing_else() -> None:
+    values: Object = BASE | {
+        "inference": {"versions": BOTH, "active": "blue", "canary": {"version": "green", "share": 0.1, "tenants": ["a"]}}
+    }
+    before, after = stage(BOTH, "blue"), render(values)
+    changed = [new for old, new in zip(before.objects, after.objects, strict=True) if old != new]
+    assert changed == [gateway(after)]
+    old, new = (environment(gateway(found)["spec"]["template"]["spec"]["containers"][0]) for found in (before, after))
+    assert {name: value for name, value in new.items() if old.get(name) != value} == {
+        "A2_GATEWAY_CANARY": "demo-a2llm-inference-green:50051",
+        "A2_GATEWAY_CANARY_SHARE": "0.1",
+        "A2_GATEWAY_CANARY_TENANTS": '["a"]',
+    }
+
+
+@pytest.mark.parametrize(
+    ("canary", "said"),
+    [
+        ({"version": "red", "share": 0.1}, "must be one of `versions`"),
+        ({"version": "blue", "share": 0.1}, "not the active one"),
+        ({"version": "green"}, "a `share` above 0, or `tenants`"),
+        ({"share": 0.1}, "a `share` above 0, or `tenants`"),
+    ],
+)
+def test_a_canary_that_cannot_be_is_refused(canary: Object, said: str) -> None:
+    with pytest.raises(helm_python.HelmError, match=said):
+        render(BASE | {"inference": {"versions": BOTH, "active": "blue", "canary": canary}})
 
 
 def test_going_back_is_the_same_step_the_other_way() -> None:
