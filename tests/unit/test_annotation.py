@@ -15,6 +15,11 @@ def test_a_reply_is_read_phrase_by_phrase():
     assert first.stressed == {4: "emphasis"} and second.stressed == {3: "contrast", 4: "contrast"}
 
 
+def test_a_mark_inside_a_word_stresses_that_word():
+    assert parse_reply("[inform] Forty-*five* minutes.")[0].stressed == {0: "emphasis"}
+    assert parse_reply("[inform] ^Forty^-five *minutes*.")[0].stressed == {0: "contrast", 1: "emphasis"}
+
+
 def test_without_an_affect_a_phrase_is_neutral():
     assert parse_reply("[inform] A week has *seven* days.")[0].affect == Affect()
 

@@ -115,7 +115,8 @@ def _stressed(text: str) -> dict[int, str]:
     """Word index -> kind of stress, of text with its marks."""
     found: dict[int, str] = {}
     for match in _MARK.finditer(text):
-        first = len(_MARK.sub(r"\2", text[: match.start()]).split())
+        before = _MARK.sub(r"\2", text[: match.start()])
+        first = len(before.split()) - (before[-1:] not in ("", " "))  # a mark inside a word, as in forty-*five*, is that word's
         found |= {first + index: MARKS[match[1]] for index in range(len(match[2].split()))}
     return found
 
