@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -200,6 +201,18 @@ def test_an_older_recorder_works_on_newer_tables(database_url: str, database: Re
     assert ended.returncode == 0 and "Traceback" not in ended.stderr and "going on" in ended.stderr + ended.stdout
     with database.engine.connect() as connection:
         assert connection.execute(text("select version_num from alembic_version")).scalar_one() == "9999"
+
+
+def test_the_migrations_program_says_what_it_is_and_names_a_setting(tmp_path: Path) -> None:
+    command_line, url = [sys.executable, "-m", "a2serve.recorder.migrate"], f"sqlite:///{tmp_path / 'r.sqlite'}"
+    for more, value, status, said in (
+        (["--help"], url, 0, "usage:"),
+        (["now"], url, 2, "unrecognized"),
+        ([], "nonsense", 1, "A2_RECORDER_DATABASE"),
+    ):
+        ended = subprocess.run([*command_line, *more], env={"A2_RECORDER_DATABASE": value}, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == status and said in ended.stdout + ended.stderr and "Traceback" not in ended.stderr
+    assert not (tmp_path / "r.sqlite").exists(), "nothing was made"
 
 
 def test_migrations_only_add() -> None:

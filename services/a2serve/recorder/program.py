@@ -8,15 +8,13 @@ import sys
 import threading
 
 from prometheus_client import CollectorRegistry, start_http_server
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from sqlalchemy.exc import SQLAlchemyError
 
-from a2serve.contracts.starting import check_address, settings_faults
+from a2serve.contracts.starting import check_address
 from a2serve.recorder.consumer import Recorder, RecorderMetrics
 from a2serve.recorder.database import RecordDatabase
 from a2serve.recorder.retention import Retention
-from a2serve.recorder.settings import RecorderSettings
+from a2serve.recorder.settings import RecorderSettings, settings_or_exit
 from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_logging
 
@@ -28,10 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m a2serve.recorder", description=__doc__, epilog=_settings_help(),
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.parse_args()
-    try:
-        settings = RecorderSettings()
-    except (ValidationError, SettingsError) as error:
-        sys.exit(settings_faults(error, "A2_RECORDER_"))
+    settings = settings_or_exit()
     start_logging(names.SERVICE_RECORDER, settings.log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:

@@ -1,11 +1,13 @@
 """Every setting of the recorder, read once from the environment: A2_RECORDER_<NAME>."""
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+import sys
+
+from pydantic import Field, ValidationError
+from pydantic_settings import SettingsConfigDict, SettingsError
 
 from a2serve.contracts.database_url import DatabaseUrl
 from a2serve.contracts.kafka_access import KafkaAccess
-from a2serve.contracts.starting import LogLevel
+from a2serve.contracts.starting import LogLevel, settings_faults
 
 
 class RecorderSettings(KafkaAccess):
@@ -19,3 +21,11 @@ class RecorderSettings(KafkaAccess):
     host: str = Field(default="127.0.0.1", description="address of the metrics page")
     metrics_port: int = Field(default=9465, ge=-1, le=65535, description="Prometheus port; 0 takes a free one, -1 none")
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+
+def settings_or_exit() -> RecorderSettings:
+    """For programs: one that ends with 1 says which setting cannot be right."""
+    try:
+        return RecorderSettings()
+    except (ValidationError, SettingsError) as error:
+        sys.exit(settings_faults(error, "A2_RECORDER_"))

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from a2serve.contracts.kafka_access import KafkaAccess
 from a2serve.contracts.kafka_diagnosis import explain
-from a2serve.recorder.settings import RecorderSettings
+from a2serve.recorder.settings import settings_or_exit
 from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_logging
 
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="topics.yaml")
     parser.add_argument("--replication", type=int, default=0, help="copies of each partition; 0: the broker's default")
     arguments = parser.parse_args()
-    settings = RecorderSettings()
+    settings = settings_or_exit()
     start_logging(names.SERVICE_RECORDER, settings.log_level)
     try:
         made = make_topics(settings, read_topics(arguments.file.read_text()), arguments.replication)
