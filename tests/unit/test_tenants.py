@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -32,6 +34,23 @@ def test_a_key_opens_its_tenant_until_it_is_revoked(file: Path) -> None:
     assert read_tenants(file).owner(key) is None and read_tenants(file).owner(other) is not None
     with pytest.raises(ValueError, match="a2 keys list"):
         revoke_key(file, "nobody")
+
+
+FULL_DISK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+from a2serve.gateway.access import keys_cli
+sys.exit(keys_cli.main())
+"""
+
+
+def test_a_full_disk_leaves_the_file_as_it_was_and_nothing_beside_it(file: Path) -> None:
+    create_key(file, "acme")
+    before = file.read_text(), sorted(file.parent.iterdir())
+    command = [sys.executable, "-c", FULL_DISK, "--file", str(file), "create", "globex"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode != 0 and "File too large" in ended.stderr
+    assert (file.read_text(), sorted(file.parent.iterdir())) == before
 
 
 def test_limits_written_by_hand_stay(file: Path) -> None:

@@ -168,9 +168,13 @@ def _writing(path: Path) -> Generator[dict[str, Any]]:
         change: dict[str, Any] = {"tenants": dict(content.tenants), "keys": list(content.keys)}
         yield change
         descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # readable by its owner only
-        with os.fdopen(descriptor, "w") as file:
-            file.write("\n".join(_toml(change["tenants"], change["keys"])) + "\n")
-        Path(aside).replace(path)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write("\n".join(_toml(change["tenants"], change["keys"])) + "\n")
+            Path(aside).replace(path)
+        except BaseException:  # the disk is full, or Ctrl-C
+            Path(aside).unlink(missing_ok=True)
+            raise
 
 
 def _toml(tenants: dict[str, Limits], keys: Iterable[ApiKey]) -> Iterator[str]:
