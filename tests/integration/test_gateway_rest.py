@@ -6,7 +6,7 @@ import io
 import json
 import re
 import wave
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from gateway_stand import GatewayStand, eventually, gateway_standing, run
 from openai.types.realtime import ClientSecretCreateResponse
 from realtime_stand import Script
+from redis.asyncio.lock import Lock
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from a2serve.gateway.access.door import Door
@@ -216,6 +217,40 @@ def test_who_closes_the_stream_cancels_and_the_session_is_free_again(stand) -> N
     stand(test, script)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_was_answered_may_ask_again_at_once(stand, monkeypatch: pytest.MonkeyPatch, stream: bool) -> None:
+    """The floor is given back before the client is told that the answer is done, however long giving it back takes."""
+
+    async def slowly(lock: Any, expected_token: Any) -> None:
+        await asyncio.sleep(0.05)
+        await released(lock, expected_token)
+
+    released = Lock.do_release
+    monkeypatch.setattr(Lock, "do_release", slowly)
+
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as client:
+            session_id = await new_session(client)
+            path = f"/v1/sessions/{session_id}/turns"
+            for bad in (False, True) * 10:
+                body = {"text": "Hi", "stream": stream} | (
+                    {"response": {"tool_choice": {"type": "function", "name": "none"}}} if bad else {}
+                )
+                async with client.stream("POST", path, json=body) as answer:
+                    lines = answer.aiter_lines()  # kept: httpx closes a connection whose iterator is collected
+                    said = [line async for line in takewhile_not_done(lines)]
+                assert answer.status_code == (422 if bad else 200), said
+
+    stand(test)
+
+
+async def takewhile_not_done(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for line in lines:
+        yield line
+        if line.startswith("data: ") and '"type":"response.done"' in line:
+            return
+
+
 def test_a_turn_that_cannot_be_kept_says_so(stand, monkeypatch: pytest.MonkeyPatch) -> None:
     async def down(*_: Any) -> None:
         raise RedisConnectionError
@@ -309,7 +344,7 @@ def test_every_error_is_a_problem(stand) -> None:
             check_problem(await client.get("/v1/nothing"), 404, "not_found")
             refused = await client.put("/v1/sessions", json={})
             check_problem(refused, 405, "method_not_allowed")
-            assert refused.headers["allow"] == "POST"
+            assert refused.headers["allow"] == "GET, POST"
             assert (await client.patch("/v1/personas", json={})).headers["allow"] == "GET, POST"
             text = {"content-type": "text/plain"}
             check_problem(await client.post("/v1/sessions", content=b"{}", headers=text), 415, "unsupported_media_type")
@@ -474,7 +509,7 @@ def test_sessions_by_page_and_end_user(stand, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def _listed(client: httpx.AsyncClient, session_id: str) -> bool:
-    return session_id in (await client.get("/v1/sessions")).text
+    return session_id in str(await pages(client, "/v1/sessions"))
 
 
 def test_ready_says_what_is_missing(stand, valkey_port: int, tmp_path: Path) -> None:

@@ -34,12 +34,13 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Callable[[], Awaitable[None]], held: AsyncExitStack, name: str) -> None:
+    def start(self, work: Callable[[], Awaitable[None]], held: AsyncExitStack, name: str) -> asyncio.Task[None]:
         """Runs `work`, then closes `held`."""
         task = asyncio.create_task(_holding(held, work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(_log_defect)
+        return task
 
     async def close(self, timeout_s: float) -> None:
         """Waits, then cancels."""

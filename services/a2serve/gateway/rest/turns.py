@@ -73,25 +73,26 @@ async def _ask(parts: GatewayParts, caller: Principal, session_id: str, body: Tu
         config = _turn_config(SessionConfig.model_validate(saved.config), body)
         check_extension(config, info)
         turn = HeadlessTurn(Identity(session_id, caller.tenant, holder, head.owner), config, saved, collaborators(parts), info)
-        parts.background.start(lambda: turn.run(asked, parts.settings.request_timeout_s), held.pop_all(), f"turn {session_id}")
+        over = parts.background.start(lambda: turn.run(asked, parts.settings.request_timeout_s), held.pop_all(), f"turn {session_id}")
     if not body.stream:
-        return await _whole(turn, session_id, body)
-    return await _stream(turn)
+        return await _whole(turn, over, session_id, body)
+    return await _stream(turn, over)
 
 
-async def _whole(turn: HeadlessTurn, session_id: str, body: TurnCreate) -> Response:
+async def _whole(turn: HeadlessTurn, over: asyncio.Task[None], session_id: str, body: TurnCreate) -> Response:
     collector = TurnCollector(session_id, body.audio_format)
     try:
         async for event in turn.events():
             collector.take(event)
     finally:
         turn.leave()
+        await asyncio.wait([over])
     return JSONResponse(collector.body().model_dump(mode="json"))
 
 
-async def _stream(turn: HeadlessTurn) -> Response:
+async def _stream(turn: HeadlessTurn, over: asyncio.Task[None]) -> Response:
     """Raises Problem where the turn fails before anything was answered."""
-    events, first = turn.events(), list[Event]()
+    events, first = _done_when_over(turn, over), list[Event]()
     try:
         async for event in events:
             if problem := problem_of(event):
@@ -101,8 +102,22 @@ async def _stream(turn: HeadlessTurn) -> Response:
                 break
     except BaseException:
         turn.leave()
+        await asyncio.wait([over])
         raise
     return StreamingResponse(_lines(turn, first, events), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+async def _done_when_over(turn: HeadlessTurn, over: asyncio.Task[None]) -> AsyncIterator[Event]:
+    """The turn's events. Who hears that the response is done may ask the next thing at once, so the floor is free by then."""
+    last: list[Event] = []
+    async for event in turn.events():
+        if last or event["type"] == "response.done":
+            last.append(event)
+        else:
+            yield event
+    await asyncio.wait([over])
+    for event in last:
+        yield event
 
 
 async def _lines(turn: HeadlessTurn, first: list[Event], events: AsyncIterator[Event]) -> AsyncIterator[bytes]:

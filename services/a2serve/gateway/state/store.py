@@ -92,7 +92,7 @@ class SessionStore:
         pipeline = self._redis.pipeline(transaction=False)
         for session_id, _ in looked:
             pipeline.hmget(redis_keys.session(tenant, session_id), LISTED)
-        facts = await pipeline.execute() if looked else []
+        facts: list[list[bytes | None]] = await pipeline.execute() if looked else []
         found = [_listed(*entry, values) for entry, values in zip(looked, facts, strict=True) if values[0]]
         heads = [head for head in found if end_user_id in (None, head.end_user_id)]
         if len(heads) > limit:

@@ -80,18 +80,17 @@ def read_only(url: str) -> str:
     return f"sqlite:///file:{parsed.database}?mode=ro&uri=true"
 
 
-def _by_group(question: UsageQuestion) -> Select[Any]:
+def _by_group(question: UsageQuestion) -> Select[*tuple[Any, ...]]:
     """One more than asked for, which tells that there are more."""
     group = _GROUPS[question.group_by]
     statement = _asked(question, group.label("group")).group_by(group).order_by(group).limit(question.limit + 1)
     return statement if question.after is None else statement.where(group > question.after)
 
 
-def _asked(question: UsageQuestion, *columns: Any) -> Select[Any]:
-    sums = [func.sum(_usage.c[name]).label(name) for name in COUNTED]
-    statement = select(*columns, func.count(func.nullif(_usage.c.response_id, "")).label("responses"), *sums).where(
-        _usage.c.tenant == question.tenant, _usage.c.at >= _utc(question.start), _usage.c.at < _utc(question.end)
-    )
+def _asked(question: UsageQuestion, *columns: Any) -> Select[*tuple[Any, ...]]:
+    responses = func.count(func.nullif(_usage.c.response_id, "")).label("responses")
+    statement = select(*columns, responses, *(func.sum(_usage.c[name]).label(name) for name in COUNTED))
+    statement = statement.where(_usage.c.tenant == question.tenant, _usage.c.at >= _utc(question.start), _usage.c.at < _utc(question.end))
     return statement.where(_usage.c.session_id == question.session_id) if question.session_id else statement
 
 
