@@ -12,7 +12,8 @@ from a2llm.cli.figures_out import flat, verdict, write_figures
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    ["say"], ["chat"], ["render"], ["data"], ["data", "build"], ["data", "report"], ["train"], ["evaluate"], ["bench"], ["weights"],
+    ["say"], ["chat"], ["render"], ["data"], ["data", "build"], ["data", "report"], ["data", "agreement"], ["train"],
+    ["evaluate"], ["bench"], ["weights"],
 ]  # fmt: skip
 
 

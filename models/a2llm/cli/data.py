@@ -1,4 +1,4 @@
-"""`a2 data`: builds the synthetic training set, and reports on one."""
+"""`a2 data`: builds the synthetic training set, reports on one, and compares annotations."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from a2llm.cli import agreement
 from a2llm.cli.arguments import Commands, count, examples, whole
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def register(commands: Commands) -> None:
     report.add_argument("data", nargs="?", type=Path, default=DEFAULT, metavar="DIR", help=f"the data set (default: {DEFAULT})")
     report.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: DIR/report)")
     report.set_defaults(run=report_on)
+    agreement.register(actions)
 
 
 def _register_build(actions: Commands) -> None:

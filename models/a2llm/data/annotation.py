@@ -21,20 +21,20 @@ FUNCTIONS = {
     "inform": "tells something, with nothing of the others",
     "affirm": "says yes, confirms, agrees with a fact",
     "negate": "says no, denies, refuses, also unspoken: I'd rather not, hardly",
-    "agree": "shares an opinion or a wish",
-    "disagree": "sets another opinion against one",
+    "agree": "shares an opinion, a judgement or a wish",
+    "disagree": "sets another opinion against one, also one about oneself",
     "unsure": "doubts, guesses, does not know",
     "ask": "wants an answer",
-    "request": "wants something done",
-    "offer": "offers help or a thing",
+    "request": "wants something done; advice, too",
+    "offer": "offers what the speaker itself does or gives",
     "list": "one of several items in a row",
     "contrast": "sets two things against each other",
     "emphasise": "this is the point",
     "intensify": "so, very, never, at all: strengthens",
     "include": "everybody, all of it, the whole world",
     "recall": "searches memory, thinks aloud",
-    "react": "first response to news: oh, wow, really",
-    "empathise": "feels with the listener",
+    "react": "first response to news: oh, wow, really, or the news repeated",
+    "empathise": "feels with the listener: says what they go through",
     "comfort": "gives hope, calms",
     "praise": "admires, congratulates",
     "thank": "thanks",
@@ -44,8 +44,8 @@ FUNCTIONS = {
     "address": "speaks to the listener by name or directly: you know, listen",
     "quote": "speaks in somebody else's words",
     "joke": "sets up or lands a joke; the point is its last phrase",
-    "irony": "means the opposite",
-    "warn": "says what may go wrong",
+    "irony": "says the opposite of what is meant",
+    "warn": "names what may go wrong",
     "relieve": "is relieved: phew, at last",
     "wish": "hopes, wishes, looks forward",
 }
@@ -132,8 +132,7 @@ def read(path: Path) -> Iterator[AnnotatedDialogue]:
             raise ValueError(f"{path.name}:{number}: {error}") from error
 
 
-def load_annotated() -> Iterator[AnnotatedDialogue]:
-    """Every annotated dialogue that ships, in file order."""
-    folder = Path(str(files("a2llm.data").joinpath("annotated")))
-    for path in sorted(folder.glob("*.jsonl")):
+def load_annotated(folder: str = "annotated") -> Iterator[AnnotatedDialogue]:
+    """Every annotated dialogue that ships, in file order. Folder `annotated_second`: the second annotation, see agreement.py."""
+    for path in sorted(Path(str(files("a2llm.data").joinpath(folder))).glob("*.jsonl")):
         yield from read(path)
