@@ -32,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo "first use sets up .venv (Python >= 3.11; PYTHON=/path picks one), which downloads about 1 GB"
+	@echo "first use sets up .venv (Python >= 3.11; PYTHON=/path picks one), which downloads 3.7 GB"
 
 up: $(if $(filter cluster,$(PROFILE)),setup-cluster,setup) ## Talk to the avatar in the browser; PORT=8080 PROFILE=default|cluster
 	@$(VENV)/bin/python -m a2serve.local --port $(PORT) --profile $(PROFILE)
