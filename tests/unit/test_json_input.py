@@ -1,8 +1,10 @@
 """What JSON from outside may hold; a fault is told with the field it is in."""
 
+import tracemalloc
+
 import pytest
 
-from a2serve.contracts.json_input import LARGEST_INTEGER, MAX_DEPTH, MAX_VALUES, read_json
+from a2serve.contracts.json_input import LARGEST_INTEGER, MAX_DEPTH, MAX_VALUES, check_json, parse_json, read_json
 from a2serve.contracts.problems import Code, Problem
 
 
@@ -41,3 +43,17 @@ def test_what_is_right_passes(value: str) -> None:
 
 def test_the_deepest_that_is_allowed_passes() -> None:
     read_json("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+
+
+@pytest.mark.parametrize("many", ['{"a": [' + "1," * 2_000_000 + "1]}", "[" + '{"a":1,"b":1},' * 300_000 + "1]"])
+def test_too_many_values_cost_no_memory_beside_themselves(many: str) -> None:
+    """They were walked before they were counted: 8 MiB of `1,` cost 4 s of CPU and 700 MB, while everybody else waited."""
+    value = parse_json(many)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Problem, match="has too many values"):
+            check_json(value)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 64 << 20

@@ -45,9 +45,11 @@ def check_json(value: Any) -> None:
     while waiting:
         entry, path = waiting.pop()
         seen += 1
-        if fault := _fault(entry, path) or ("has too many values" if seen > MAX_VALUES else ""):
+        if fault := _fault(entry, path):
             raise _wrong(path, fault)
         if isinstance(entry, (dict, list)):
+            if seen + len(waiting) + len(entry) > MAX_VALUES:  # pyright: ignore[reportUnknownArgumentType]
+                raise _wrong(path, "has too many values")  # before they are walked: they cost a hundred bytes each
             waiting += _inside(entry, path)  # pyright: ignore[reportUnknownArgumentType]
 
 

@@ -11,6 +11,7 @@ from a2serve.contracts.server_events import ErrorBody, ErrorEvent
 
 ErrorType: TypeAlias = Literal["invalid_request_error", "server_error", "rate_limit_error"]
 TYPE_BASE = "https://a2llm.dev/problems/"
+LONGEST_DETAIL, LONGEST_PARAM = 1000, 256  # characters: the name of a field that a client made up may be megabytes long
 
 
 class Code(StrEnum):
@@ -121,12 +122,18 @@ MEANINGS: dict[Code, Meaning] = {
 }
 
 
+def shortened(text: str, longest: int) -> str:
+    """With an ellipsis where it is longer."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 class Problem(ValueError):
     """Something the caller must be told. Raised anywhere, written once, at the edge."""
 
     def __init__(
         self, code: Code, detail: str, *, param: str | None = None, event_id: str | None = None, retry_after_ms: int | None = None
     ) -> None:
+        detail, param = shortened(detail, LONGEST_DETAIL), shortened(param, LONGEST_PARAM) if param else param
         super().__init__(detail)
         self.code, self.detail, self.param, self.event_id, self.retry_after_ms = code, detail, param, event_id, retry_after_ms
 

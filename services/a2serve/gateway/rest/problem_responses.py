@@ -13,11 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.problems import LONGEST_DETAIL, LONGEST_PARAM, Code, Problem, shortened
 from a2serve.gateway import request_context
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_MS = 2000
+MOST_ERRORS = 100  # that are listed: a body may have a hundred thousand
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _OF_STATUS = {
     401: Code.UNAUTHORIZED, 403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 408: Code.REQUEST_TIMEOUT,
@@ -35,7 +36,7 @@ class ProblemBody(BaseModel):
     detail: str = Field(description="for people")
     request_id: str = Field(description="also in the header x-request-id")
     param: str | None = Field(default=None, description="the parameter that is wrong, as a path")
-    errors: list[dict[str, str]] | None = Field(default=None, description="every parameter that is wrong: param, message")
+    errors: list[dict[str, str]] | None = Field(default=None, description=f"parameters that are wrong, the first {MOST_ERRORS}: param, message")
 
 
 def problem_response(problem: Problem, *, headers: dict[str, str] | None = None, more: dict[str, Any] | None = None) -> JSONResponse:
@@ -73,11 +74,16 @@ def _allowed(request: Request) -> list[str]:
 
 def _of_validation(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [{"param": ".".join(map(str, fault["loc"])), "message": str(fault["msg"])} for fault in error.errors()]
+    faults = [_listed(fault) for fault in error.errors()[:MOST_ERRORS]]
     first = faults[0] if faults else {"param": "", "message": "the request cannot be right"}
     conditions = [fault["type"] == Code.CONFLICTING for fault in error.errors()]
     code = Code.CONFLICTING if conditions and all(conditions) else Code.INVALID_VALUE
     return problem_response(Problem(code, f"{first['param']}: {first['message']}", param=first["param"]), more={"errors": faults})
+
+
+def _listed(fault: dict[str, Any]) -> dict[str, str]:
+    path, message = ".".join(map(str, fault["loc"])), str(fault["msg"])
+    return {"param": shortened(path, LONGEST_PARAM), "message": shortened(message, LONGEST_DETAIL)}
 
 
 def _of_redis(_: Request, error: Exception) -> JSONResponse:
