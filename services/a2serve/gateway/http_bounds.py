@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway import request_context
 from a2serve.gateway.settings import GatewaySettings
+from a2serve.gateway.socket_bounds import BoundedSocket
 
 LARGEST_FRAME_BYTES = 16 << 20  # larger than a session takes, so that it can say so
 LINGER_S = 5.0  # the rest of a body that was answered before it had come; the client may not see the answer before it has sent it
@@ -52,7 +53,7 @@ def server_config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:
     return uvicorn.Config(
         app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
         http=cast(type[asyncio.Protocol], protocol), h11_max_incomplete_event_size=settings.head_limit_bytes,
-        ws="websockets-sansio",
+        ws=BoundedSocket,
         ws_max_size=LARGEST_FRAME_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=5,
     )  # fmt: skip
 

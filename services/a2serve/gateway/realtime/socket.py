@@ -1,5 +1,6 @@
 """`GET /v1/realtime`: opens the socket, runs the session, closes the socket with the reason. Who may, says `authorize`."""
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,7 @@ from a2serve.gateway.rest.problem_responses import problem_response
 log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "realtime"
+CLOSE_S = 2.0  # for a close frame to be written, behind what a client does not read
 TOLD_TO_PAGES = (404, 429, 503, 507)  # the session to resume is gone; full
 # RFC 6455 codes; the reason is the cause's own word.
 CLOSE_CODES: dict[CloseCause, int] = {
@@ -209,7 +211,10 @@ async def _close(socket: WebSocket, cause: CloseCause) -> None:
     if cause == "client_left":
         return
     try:
-        await socket.close(code=CLOSE_CODES[cause], reason=cause)
+        async with asyncio.timeout(CLOSE_S):
+            await socket.close(code=CLOSE_CODES[cause], reason=cause)
+    except TimeoutError:
+        log.debug("the client does not read; its connection is cut off")
     except (WebSocketDisconnect, RuntimeError):
         log.debug("the socket was closed already")
 

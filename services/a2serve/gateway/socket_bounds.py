@@ -1,0 +1,45 @@
+"""What uvicorn does not bound in a WebSocket: pongs for a client that does not read, the pieces of a message, the end of a connection.
+
+What a session may take and say, and for how long, is bounded in `realtime`.
+"""
+
+import asyncio
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+LINGER_S = 5.0  # for what was said last, to a client that may have stopped reading
+
+
+class BoundedSocket(WebSocketsSansIOProtocol):
+    """One WebSocket, from its upgrade on."""
+
+    _abort: asyncio.TimerHandle | None = None
+
+    def handle_ping(self) -> None:
+        """A pong, unless the client does not read those before: they would wait in memory, as many as it cares to ask for."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Put to what is there: a list of pieces of no or one byte costs many times what it holds."""
+        first = self.frames[0]
+        message = first if isinstance(first, bytearray) else bytearray(first)
+        message += event.data
+        self.frames[0] = bytes(message) if event.fin else message
+        if event.fin:
+            self.send_receive_event_to_app()
+
+    async def run_asgi(self) -> None:
+        """Once the session is over the connection ends, also where the client does not take what still waits for it."""
+        await super().run_asgi()
+        if not self.disconnected:
+            self._abort = self.loop.call_later(self.close_timeout + LINGER_S, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """No deadline is left."""
+        if self._abort:
+            self._abort.cancel()
+        super().connection_lost(exc)
