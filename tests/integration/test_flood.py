@@ -1,12 +1,15 @@
 """One client that sends as fast as it can: everything is done, it is not called slow, others are served in between."""
 
 import asyncio
+import base64
 import json
 from pathlib import Path
 
-from gateway_stand import gateway_standing, run
+from gateway_stand import bills, eventually, gateway_standing, records, run
 from realtime_stand import Client, Script
 from redis import Redis
+
+from a2serve.contracts.records import SessionRecord, TurnRecord
 
 TEXT = "x" * 1000
 
@@ -65,5 +68,38 @@ def test_who_reads_is_not_slow_however_much_it_asks_for(valkey_port: int, tmp_pa
             await client.socket.send(item(large))
             done = await client.until("conversation.item.done")
             assert done["item"]["content"][0]["text"] == large
+
+    run(within)
+
+
+def test_responses_that_are_cut_at_once_are_no_records(valkey_port: int, tmp_path: Path) -> None:
+    """Each pair was two rows in SQL and no request of the rate limit."""
+    pairs = 100
+
+    async def within() -> None:
+        async with gateway_standing(tmp_path, valkey_port, Script(packets=2)) as made:
+            async with made.talking() as client:
+                await flood(client, ['{"type": "response.create"}', '{"type": "response.cancel"}'] * pairs)
+                await read(client, "response.done", pairs)
+            assert await eventually(lambda: [r for r in records(valkey_port, SessionRecord) if r.event == "closed"])
+            most = len(made.script.requests) + 5  # of those that the model saw, and of some that were counted meanwhile
+            assert len(records(valkey_port, TurnRecord)) <= most and len(bills(valkey_port)) <= most
+
+    run(within)
+
+
+def test_sound_that_waits_for_its_words_is_bounded(valkey_port: int, tmp_path: Path) -> None:
+    """8 MiB of G.711 are 36 MB of sound, as many of them as a client cared to send."""
+    sound = base64.b64encode(bytes(2_500_000)).decode()  # 312 s
+    item = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": sound}]}
+
+    async def within() -> None:
+        async with gateway_standing(tmp_path, valkey_port, Script(packets=2)) as made, made.talking() as client:
+            phone = {"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcmu"}, "turn_detection": None}}}
+            await client.socket.send(json.dumps({"type": "session.update", "session": phone}))
+            await client.until("session.updated")
+            await client.socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
+            assert (await client.until("error"))["error"]["code"] == "input_audio_buffer_full"
+            assert not made.script.listens
 
     run(within)

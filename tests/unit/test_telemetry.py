@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 import a2serve
 from a2serve.telemetry import names
-from a2serve.telemetry.logs import JsonLines, log_fields
+from a2serve.telemetry.logs import JsonLines, log_fields, start_logging
 
 SERVICES = Path(a2serve.__file__).parent
 WEB = SERVICES.parent / "web" / "src"
@@ -125,3 +125,20 @@ def test_the_check_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.M
     file = tmp_path / "bad.py"
     file.write_text('"""a2.gateway.turn"""\nfrom prometheus_client import Counter\nCounter("mine", "x")\nNAME = "a2.gateway.turn"\n')
     assert list(strays(file)) == ["bad.py:3: Counter('mine')", "bad.py:4: 'a2.gateway.turn'"]
+
+
+def test_debug_is_for_our_own_lines() -> None:
+    """uvicorn and websockets write at DEBUG what they carry: the Authorization header, and what people say."""
+    root, names_of = logging.getLogger(), ("uvicorn.error", "websockets.server", "httpcore.http11", "redis", "asyncio")
+    handlers, level = root.handlers[:], root.level
+    try:
+        start_logging("a2-gateway", "DEBUG")
+        assert logging.getLogger("a2serve.gateway.app").isEnabledFor(logging.DEBUG)
+        assert not [name for name in names_of if logging.getLogger(name).isEnabledFor(logging.DEBUG)]
+        start_logging("a2-gateway", "ERROR")
+        assert not any(logging.getLogger(name).isEnabledFor(logging.WARNING) for name in ("a2serve.gateway.app", *names_of))
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        for ours in ("a2serve", "a2llm"):
+            logging.getLogger(ours).setLevel(logging.NOTSET)

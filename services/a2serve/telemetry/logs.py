@@ -10,17 +10,24 @@ from datetime import UTC, datetime
 
 from opentelemetry import trace
 
+OURS = ("a2serve", "a2llm")
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _bound: ContextVar[dict[str, object]] = ContextVar("a2_log_fields", default={})  # noqa: B039 (never changed in place)
 
 
 def start_logging(service: str, level: str = "INFO") -> None:
-    """JSON lines on stderr. Fields given as `extra=`, or bound by `log_fields`, stand beside the message."""
+    """JSON lines on stderr. Fields given as `extra=`, or bound by `log_fields`, stand beside the message.
+
+    DEBUG is for our own lines: libraries write there what they carry, which is keys and what people say.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(service))
     handler.addFilter(_without_kafkas_tracebacks)
     handler.addFilter(_without_addresses_of_sockets)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    wanted = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(wanted, logging.INFO), handlers=[handler], force=True)
+    for ours in OURS:
+        logging.getLogger(ours).setLevel(wanted)
     logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns of every attempt to reconnect
 
 

@@ -45,6 +45,7 @@ class Answering:
         async def prepare() -> ResponseRequest | None:
             if core.identity.allowance:
                 await core.identity.allowance.take()
+            response.counted = True
             await self._words_are_known()
             if utterance_id and not _holds_words(core, utterance_id):
                 return None
@@ -134,13 +135,15 @@ class Answering:
         if not core.closing:
             core.tasks.create_task(core.tell_rate_limits(), name=f"rate limits {response.id}")
         core.turns += 1
-        if response.status == "failed":  # who got no answer is not billed for the question; the next answer is, if there is one
+        # Who got no answer is not billed for the question; the next answer is, if there is one.
+        if response.status == "failed" or not response.counted:
             core.unbilled_audio_ms, response.input_audio_ms = core.unbilled_audio_ms + response.input_audio_ms, 0
         facts = turn_facts(core, response)
         core.parts.metrics.count(facts.status, response.code, underran=response.pacer.underran)
         if facts.first_packet_ms is not None:
             core.parts.metrics.spoke(facts.first_packet_ms, facts.phases_ms(), facts.model)
-        core.keeper.turn(facts)
+        if response.counted:  # else it was refused, or cut before it cost anything: as many records as a client cares to cause
+            core.keeper.turn(facts)
         own = core.responses.done(response)
         if not own or response.status != "completed" or not response.spoke:
             response.heard()

@@ -65,6 +65,7 @@ class Response:
         self.motion_frames = 0
         self.model = ""  # the revision that answered; empty: none did, or it does not say
         self.code = ""  # of the problem that it failed with
+        self.counted = False  # among the requests of its tenant
         self.cut_ms: int | None = None
         self._out, self._inference, self._prepare = out, inference, prepare
         self._on_sound, self._on_done, self._now_ms = on_sound, on_done, now_ms

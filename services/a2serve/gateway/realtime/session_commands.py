@@ -122,6 +122,7 @@ class SessionCommands:
         await self._turns.append(data)
 
     async def _commit(self, event: ask.InputAudioCommit) -> None:
+        self._turns.check_backlog(0)
         utterance = self._core.input.take_at_least(self._core.parts.new_id("item"))
         self._turns.step(InputTaken())
         self._turns.commit(utterance)
@@ -137,6 +138,7 @@ class SessionCommands:
         core.parts.conversations.check_room(core.identity.tenant, session=False)
         core.check_fixed_item(event.item)
         sounds = self._sounds(event)
+        self._turns.check_backlog(sum(map(len, sounds.values())))
         item = item_of_wire(event.item, event.item.id or core.parts.new_id("item"))
         before = core.conversation.add(item, event.previous_item_id)
         core.out.send(ItemAdded(previous_item_id=before, item=item.wire()))

@@ -52,6 +52,7 @@ class SessionCore:
         self.turn_state = TurnState(rules=rules_of(config.audio.input.turn_detection))
         self.responses = Responses(out, parts.now_ms, parts.limits.parallel_responses)
         self.transcribing: dict[str, asyncio.Task[Problem | None]] = {}
+        self.unheard_bytes = 0  # of sound that waits for its words
         self.keeper = Keeper(identity, parts, self, stored_items=len(items), fresh=fresh)
         self.trace = SessionTrace(parts.tracer, identity.tenant, identity.session_id)
         self.turns = 0

@@ -4,7 +4,7 @@ import asyncio
 
 from a2serve.contracts.a2_events import AffectEvent, Duck, Unduck
 from a2serve.contracts.client_events import ResponseOptions
-from a2serve.contracts.problems import Problem
+from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import (
     Committed,
     ItemAdded,
@@ -18,7 +18,7 @@ from a2serve.contracts.server_events import (
     TranscriptionFailed,
     TranscriptionUsage,
 )
-from a2serve.gateway.hearing.input_audio import Utterance, Window
+from a2serve.gateway.hearing.input_audio import BYTES_PER_MS, Utterance, Window
 from a2serve.gateway.hearing.listening import Ears
 from a2serve.gateway.model_client.interface import Heard
 from a2serve.gateway.realtime import turn
@@ -58,6 +58,12 @@ class SessionTurns:
                 self.ears.audio_arrived()
                 await asyncio.sleep(0)
         self.ears.audio_arrived()
+
+    def check_backlog(self, more_bytes: int) -> None:
+        """Raises Problem (input_audio_buffer_full): with so much more, too much sound waits in memory for its words."""
+        limits = self._core.parts.limits
+        if self._core.unheard_bytes + more_bytes > limits.max_input_ms * BYTES_PER_MS:
+            raise Problem(Code.INPUT_BUFFER_FULL, f"more than {limits.max_input_ms // 1000} s of sound would wait for their words")
 
     def step(self, event: turn.TurnEvent) -> None:
         """One step of the turn machine, and what it wants done."""
@@ -170,9 +176,16 @@ class SessionTurns:
     def _transcribe_later(self, item: Item, index: int, utterance: Utterance) -> None:
         core = self._core
         core.unbilled_audio_ms += utterance.duration_ms
+        size = len(utterance.pcm16)
+        core.unheard_bytes += size
         task = core.tasks.create_task(self._transcribe(item, index, utterance), name=f"transcribe {item.id}")
         core.transcribing[utterance.id] = task
-        task.add_done_callback(lambda _: core.transcribing.pop(utterance.id, None))
+
+        def heard(_: asyncio.Task[Problem | None]) -> None:
+            core.unheard_bytes -= size
+            core.transcribing.pop(utterance.id, None)
+
+        task.add_done_callback(heard)
 
     async def _transcribe(self, item: Item, index: int, utterance: Utterance) -> Problem | None:
         """The final words of an item; a problem is told and returned, so that the answer can fail with it."""

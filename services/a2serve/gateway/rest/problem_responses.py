@@ -36,7 +36,7 @@ class ProblemBody(BaseModel):
     detail: str = Field(description="for people")
     request_id: str = Field(description="also in the header x-request-id")
     param: str | None = Field(default=None, description="the parameter that is wrong, as a path")
-    errors: list[dict[str, str]] | None = Field(default=None, description=f"parameters that are wrong, the first {MOST_ERRORS}: param, message")
+    errors: list[dict[str, str]] | None = Field(default=None, description=f"what is wrong, the first {MOST_ERRORS}: param, message")
 
 
 def problem_response(problem: Problem, *, headers: dict[str, str] | None = None, more: dict[str, Any] | None = None) -> JSONResponse:
