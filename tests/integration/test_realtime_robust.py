@@ -120,7 +120,7 @@ EVENT = st.one_of(
 EXPECTED = {
     "invalid_json", "invalid_event", "invalid_value", "unknown_parameter", "missing_required_parameter", "invalid_audio", "unsupported",
     "item_not_found", "item_already_exists", "invalid_tool_call_id", "input_audio_buffer_commit_empty", "response_cancel_not_active",
-    "conversation_already_has_active_response", "rate_limited",
+    "conversation_already_has_active_response", "rate_limited", "not_storable",
 }  # fmt: skip
 
 

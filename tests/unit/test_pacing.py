@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a2serve.gateway.realtime.pacing import Pacer, PlaybackClock
+from a2serve.gateway.realtime.pacing import PATIENCE_MS, Pacer, PlaybackClock
 
 
 def test_the_clock_runs_from_the_first_packet_and_stops_at_what_was_sent():
@@ -82,5 +82,41 @@ def test_the_lead_is_bounded_and_burst_is_not():
         await asyncio.wait_for(burst.due(60_000), 1)
         burst.sent(60_000)
         assert burst.played_ms() == 60_000
+
+    asyncio.run(scene())
+
+
+def test_a_player_that_says_it_does_not_move_holds_nothing_for_ever():
+    """A client that reported played_ms 0 again and again held a slot of the model for an hour."""
+
+    async def scene() -> None:
+        now = [0.0]
+        pacer = Pacer(lambda: now[0], lead_ms=1500)
+        pacer.sent(1500)
+        for now[0] in range(1000, int(PATIENCE_MS) + 4000, 1000):
+            pacer.report(0)
+        assert pacer.played_ms() == 0, "what was heard is still the client's word"
+        await asyncio.wait_for(pacer.due(4400), 1)
+        late = asyncio.create_task(pacer.due(60_000))
+        await asyncio.sleep(0.02)
+        assert not late.done(), "and no faster than real time"
+        late.cancel()
+
+    asyncio.run(scene())
+
+
+def test_what_was_held_does_not_rush_out_afterwards():
+    async def scene() -> None:
+        now = [0.0]
+        pacer = Pacer(lambda: now[0], lead_ms=1500)
+        pacer.sent(1500)
+        pacer.hold()
+        now[0] = 4 * PATIENCE_MS
+        pacer.resume()
+        pacer.report(0)
+        late = asyncio.create_task(pacer.due(1600))
+        await asyncio.sleep(0.02)
+        assert not late.done()
+        late.cancel()
 
     asyncio.run(scene())

@@ -15,6 +15,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     """One WebSocket, from its upgrade on."""
 
     _abort: asyncio.TimerHandle | None = None
+    _message: bytearray | None = None  # in fragments, so far
 
     def handle_ping(self) -> None:
         """A pong, unless the client does not read those before: they would wait in memory, as many as it cares to ask for."""
@@ -25,11 +26,11 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Frame) -> None:
         """Put to what is there: a list of pieces of no or one byte costs many times what it holds."""
-        first = self.frames[0]
-        message = first if isinstance(first, bytearray) else bytearray(first)
-        message += event.data
-        self.frames[0] = bytes(message) if event.fin else message
+        if self._message is None:
+            self._message = bytearray(self.frames[0])
+        self._message += event.data
         if event.fin:
+            self.frames, self._message = [bytes(self._message)], None
             self.send_receive_event_to_app()
 
     async def run_asgi(self) -> None:

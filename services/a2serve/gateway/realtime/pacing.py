@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 LEAD_MS = 1500.0
+PATIENCE_MS = 30_000.0  # a player may be so far behind real time: a response that waits for it holds a slot of the model
 UNDERRUN_MS = 100.0  # players hold back about as much before they begin, so a shorter wait is not heard
 
 
@@ -64,8 +65,10 @@ class Pacer:
 
     def __init__(self, now_ms: Callable[[], float], *, lead_ms: float = LEAD_MS, burst: bool = False, not_before_ms: float = 0.0) -> None:
         self.clock = PlaybackClock(not_before_ms)
-        self._now_ms, self._lead_ms, self._burst = now_ms, lead_ms, burst
+        self._now_ms, self._lead_ms, self._burst, self._not_before_ms = now_ms, lead_ms, burst, not_before_ms
         self._held = False
+        self._held_from_ms = 0.0
+        self._began_ms: float | None = None
         self._changed = asyncio.Event()
 
     async def due(self, start_ms: float) -> None:
@@ -81,18 +84,23 @@ class Pacer:
 
     def hold(self) -> None:
         """Nothing leaves until `resume`."""
-        self._held = True
+        if not self._held:
+            self._held, self._held_from_ms = True, self._now_ms()
 
     def resume(self) -> None:
         """Go on."""
         self.played_ms()
         self.clock.excuse()
+        if self._held and self._began_ms is not None:
+            self._began_ms += self._now_ms() - max(self._held_from_ms, self._began_ms)
         self._held = False
         self._changed.set()
 
     def sent(self, end_ms: float) -> None:
         """Audio up to `end_ms` has left."""
         self.clock.sent(end_ms, self._now_ms())
+        if self._began_ms is None:
+            self._began_ms = max(self._now_ms(), self._not_before_ms)
         if self._burst and not self.clock.reported:
             self.clock.jump_to_end()
 
@@ -115,4 +123,8 @@ class Pacer:
             return 60_000.0
         if self._burst:
             return 0.0
-        return start_ms - self._lead_ms - self.played_ms()
+        return start_ms - self._lead_ms - max(self.played_ms(), self._must_have_played_ms())
+
+    def _must_have_played_ms(self) -> float:
+        """Whatever the client says."""
+        return 0.0 if self._began_ms is None else self._now_ms() - self._began_ms - PATIENCE_MS
