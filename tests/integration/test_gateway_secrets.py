@@ -1,12 +1,13 @@
 """What a client secret reaches: its own sessions and its end user's; how many at once; whose the usage is. Real Valkey, two gateways."""
 
 import asyncio
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import websockets
@@ -139,6 +140,9 @@ def test_a_single_use_secret_opens_one_session_and_resumes_it(stand) -> None:
                 return False
 
         assert sorted(await asyncio.gather(*(one() for _ in range(5)))) == [False] * 4 + [True]
+        redis, digest = cast(Any, made.parts.redis), hashlib.sha256(racing.encode()).hexdigest()
+        key, used = redis_keys.client_secret("acme", digest), redis_keys.used("acme", f"cs_{digest}")
+        assert await redis.pttl(used) > await redis.pttl(key) + 1000, "it would open another session in its last second"
 
     stand(test)
 

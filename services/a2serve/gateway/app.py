@@ -29,7 +29,7 @@ from a2serve.gateway.request_bounds import RequestBounds
 from a2serve.gateway.rest import catalog, client_secrets, docs_page, health, openapi, problem_responses, sessions, traces, turns, usage
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.site import add_site
-from a2serve.gateway.state import redis_client, redis_keys
+from a2serve.gateway.state import append_only_file, redis_client, redis_keys
 from a2serve.gateway.state.endings import Endings
 from a2serve.gateway.state.kafka_producer import IdempotentProducer
 from a2serve.gateway.state.outbox_sender import OutboxSender
@@ -115,6 +115,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
             await ending.enter_async_context(running(into_sql.run(), "transcripts"))
         await ending.enter_async_context(running(parts.spool.run(parts.late_writes.deliver), "spool"))
         await ending.enter_async_context(running(Settling(parts.redis, parts.settings.lost_after_s).run(), "settling"))
+        rewrite = append_only_file.AppendOnlyFile(parts.redis).look
+        await ending.enter_async_context(running(every(append_only_file.LOOK_S, rewrite), "append-only file"))
         await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
         look = partial(parts.watch.look, app.state.realtime.withdraw)
         await ending.enter_async_context(running(every(LOOK_S, look), "watch"))

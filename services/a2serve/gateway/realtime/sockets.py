@@ -32,6 +32,7 @@ from a2serve.gateway.state.records_sink import OutboxRecords
 from a2serve.gateway.state.store import SessionStore
 
 RETRY_AFTER_MS = 2000
+USED_S = 60  # that a secret was used is remembered longer than the secret, whatever the clocks say
 COUNT_S = 0.25  # an answer waits no longer for its being counted
 
 
@@ -148,5 +149,5 @@ async def _admit(parts: GatewayParts, caller: Principal, identity: Identity, *, 
     await context.at_end.enter_async_context(parts.limits.session(caller.tenant, caller.limits, lease))
     context.at_end.enter_context(parts.watch.over(identity.holder, caller))
     if grant and grant.single_use:
-        await parts.limits.use_once(caller.tenant, grant.id, identity.session_id, grant.expires_at - int(time.time()))
+        await parts.limits.use_once(caller.tenant, grant.id, identity.session_id, grant.expires_at - int(time.time()) + USED_S)
     return owner

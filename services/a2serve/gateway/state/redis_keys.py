@@ -1,7 +1,7 @@
 """Every Redis key, once. The tenant is the first part, so one tenant's code can never name another's data.
 
-The only keys without a tenant are the outbox and the transcripts on their way, which only their senders read, and `OPEN`, which
-only names what may have to be settled.
+The only keys without a tenant are the outbox and the transcripts on their way, which only their senders read, `OPEN`, which
+only names what may have to be settled, and `REWRITTEN`, which is a time.
 
 All keys share the hash tag `{a2}`, so that a Redis Cluster keeps them in one slot: a session and the records that tell of it
 are written in one transaction, and there is one outbox. A cluster gives failover then, not more room; one primary has
@@ -15,6 +15,7 @@ PREFIX: Final = "{a2}"
 OUTBOX: Final = f"{PREFIX}:outbox"
 TRANSCRIPTS: Final = f"{PREFIX}:transcripts"  # words on their way to SQL; each entry says whose
 OPEN: Final = f"{PREFIX}:open"  # sorted set: sockets and turns in progress (`opened`); the score says until when they count as alive, ms
+REWRITTEN: Final = f"{PREFIX}:rewritten"  # while it stands, the append-only file needs not be written anew
 ALL_ENDINGS: Final = f"{PREFIX}:*:endings"  # every tenant's, for a replica to listen to
 
 
