@@ -12,14 +12,15 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_stand import GatewayStand, eventually, gateway_standing, run
+from gateway_stand import GatewayStand, eventually, gateway_standing, run, talking
 from openai.types.realtime import ClientSecretCreateResponse
 from realtime_stand import Script
 from redis.asyncio.lock import Lock
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from a2serve.gateway.access.door import Door
-from a2serve.gateway.state import store
+from a2serve.gateway.access.tenants import revoke_key
+from a2serve.gateway.state import redis_keys, store
 
 Test = Callable[[GatewayStand], Awaitable[None]]
 
@@ -452,6 +453,46 @@ def test_personas_of_ones_own(stand) -> None:
             assert (await client.delete("/v1/personas/concierge")).status_code == 204
 
     stand(test)
+
+
+def test_the_audit_trail_has_sockets_keys_and_refusals(stand) -> None:
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as client, made.client(key="a2_0000000000_" + "x" * 32) as stranger:
+            async with made.talking() as socket:
+                session_id = socket.events[0]["session"]["id"]
+                for words in ("Be brief.", "Be kind.", "Be quick."):
+                    await socket.update(instructions=words)
+            fixed = {"session": {"type": "realtime", "instructions": "Sell."}}
+            minted = (await client.post("/v1/realtime/client_secrets", json=fixed)).json()["value"]
+            async with talking(made.socket_url, minted) as page:
+                await page.send("session.update", session={"type": "realtime", "instructions": "Give away."})
+                await page.until("error")
+            for _ in range(20):
+                check_problem(await stranger.get("/v1/usage"), 401, "unauthorized")
+            revoked = revoke_key(made.settings.tenants_file, made.keys["globex"].split("_")[1])
+            await eventually(lambda: _audited(made, "key.revoke"))
+            await eventually(lambda: _audited(made, "GET /v1/usage"))
+            await eventually(lambda: _audited(made, "session.update", 2))
+            found = await _audits(made)
+            mine = [(row["action"], row["detail"].get("times")) for row in found if row["target"] == session_id]
+            assert mine == [("session.create", None), ("session.update", None), ("session.update", "2")]
+            assert sorted(row["target"] for row in found if row["action"] == "key.create") == sorted(
+                key.split("_")[1] for key in made.keys.values()
+            )
+            assert [(row["tenant"], row["target"]) for row in found if row["action"] == "key.revoke"] == [("globex", revoked.id)]
+            refused = [(row["tenant"], row["action"], row["detail"]["code"]) for row in found if row["outcome"] == "refused"]
+            assert sorted(refused) == [("-", "GET /v1/usage", "unauthorized"), ("acme", "socket", "forbidden")]
+
+    stand(test)
+
+
+async def _audited(made: GatewayStand, action: str, times: int = 1) -> bool:
+    return [row["action"] for row in await _audits(made)].count(action) >= times
+
+
+async def _audits(made: GatewayStand) -> list[dict[str, Any]]:
+    entries = await made.parts.redis.xrange(redis_keys.OUTBOX)
+    return [json.loads(fields[b"value"]) for _, fields in entries if fields[b"topic"] == b"a2.audit"]
 
 
 async def pages(client: httpx.AsyncClient, path: str, **asked: Any) -> list[list[dict[str, Any]]]:

@@ -30,6 +30,7 @@ from a2serve.gateway.rest import catalog, client_secrets, docs_page, health, ope
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.site import add_site
 from a2serve.gateway.state import append_only_file, redis_client, redis_keys
+from a2serve.gateway.state.audit_trail import FLUSH_S
 from a2serve.gateway.state.endings import Endings
 from a2serve.gateway.state.kafka_producer import IdempotentProducer
 from a2serve.gateway.state.outbox_sender import OutboxSender
@@ -120,6 +121,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
         look = partial(parts.watch.look, app.state.realtime.withdraw)
         await ending.enter_async_context(running(every(LOOK_S, look), "watch"))
+        ending.push_async_callback(parts.audit_trail.flush)
+        await ending.enter_async_context(running(every(FLUSH_S, parts.audit_trail.flush), "audit trail"))
         gauges = GatewayGauges(parts.registry, parts.outbox, sender, app.state.realtime, parts.spool)
         await ending.enter_async_context(running(every(GAUGES_S, gauges.read), "gauges"))
         await ending.enter_async_context(running(every(GAUGES_S, parts.dependencies.look), "dependencies"))

@@ -25,6 +25,7 @@ from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.readiness import Dependencies, LoopLag
 from a2serve.gateway.realtime.response_metrics import ResponseMetrics
 from a2serve.gateway.settings import GatewaySettings
+from a2serve.gateway.state.audit_trail import AuditTrail
 from a2serve.gateway.state.idempotency import Idempotency
 from a2serve.gateway.state.late_writes import LateWrites
 from a2serve.gateway.state.outbox import Outbox
@@ -94,6 +95,10 @@ class GatewayParts:
     @cached_property
     def outbox(self) -> Outbox:
         return Outbox(self.redis)
+
+    @cached_property
+    def audit_trail(self) -> AuditTrail:
+        return AuditTrail(self.outbox, lambda: self.tenants.content)
 
     @cached_property
     def spool(self) -> Spool:

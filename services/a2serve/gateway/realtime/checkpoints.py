@@ -30,7 +30,10 @@ def checkpoint_of(core: "SessionCore") -> Checkpoint:
 def closing_facts(core: "SessionCore", cause: str) -> SessionFacts:
     """Of the socket, were it closed now."""
     identity, open_ms = core.identity, int(core.parts.now_ms() - core.opened_ms)
-    return SessionFacts(identity.tenant, identity.session_id, "closed", cause, open_ms, core.turns, identity.holder)
+    return SessionFacts(
+        identity.tenant, identity.session_id, "closed", cause, open_ms, core.turns, identity.holder, updates=core.updates,
+        updated=tuple(core.updated),
+    )  # fmt: skip
 
 
 def turn_facts(core: "SessionCore", response: Response) -> TurnFacts:

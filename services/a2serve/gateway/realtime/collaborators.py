@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from opentelemetry import trace
 
+from a2serve.contracts.problems import Problem
 from a2serve.contracts.records import RecordBase
 from a2serve.contracts.server_events import RateLimit
 from a2serve.contracts.session_config import SessionConfig
@@ -204,15 +205,21 @@ class TurnFacts:
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """A session began or ended. `holder`: which of its sockets."""
+    """A session began or ended, or a client changed its settings. `holder`: which of its sockets. `fresh`: made by it.
+
+    `updates`: how often it changed settings; `updated`: which ones.
+    """
 
     tenant: str
     session_id: str
-    event: Literal["opened", "closed"]
+    event: Literal["opened", "updated", "closed"]
     cause: str | None = None
     duration_ms: int = 0
     turns: int = 0
     holder: str = ""
+    fresh: bool = False
+    updates: int = 0
+    updated: tuple[str, ...] = ()
 
 
 class Records(Protocol):
@@ -269,5 +276,6 @@ class Collaborators:
     now_ms: Callable[[], float] = monotonic_ms
     new_id: Callable[[str], str] = random_id
     new_ears: Callable[[], VoiceActivity] = VoiceActivity
+    refused: Callable[[Problem], None] = lambda _: None  # told of every problem that a client of a socket is told of
     tracer: trace.Tracer = field(default_factory=lambda: trace.get_tracer("a2serve.gateway"))
     metrics: ResponseMetrics = field(default_factory=ResponseMetrics)

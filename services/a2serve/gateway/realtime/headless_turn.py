@@ -44,7 +44,9 @@ class HeadlessTurn:
     ) -> None:
         self._identity, self._saved, self._store = identity, saved, parts.conversations
         self._transport, held = _TurnTransport(), _Held(parts.conversations)
-        quiet = replace(parts, inference=_StayingInference(parts.inference), conversations=held, records=_TurnsOnly(parts))
+        quiet = replace(
+            parts, inference=_StayingInference(parts.inference), conversations=held, records=_TurnsOnly(parts), refused=lambda _: None
+        )
         self._session = Session(identity, config, self._transport, quiet, info=info, saved=replace(saved, lost=[]))
 
     async def run(self, asked: Sequence[Event], timeout_s: float) -> None:

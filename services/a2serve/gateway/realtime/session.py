@@ -111,7 +111,8 @@ class Session:
         )  # fmt: skip
         self.core, turns = core, SessionTurns(core)
         commands = SessionCommands(core, turns)
-        core.keeper.session(SessionFacts(self.identity.tenant, self.identity.session_id, "opened", holder=self.identity.holder))
+        opened = SessionFacts(self.identity.tenant, self.identity.session_id, "opened", holder=self.identity.holder, fresh=self._fresh)
+        core.keeper.session(opened)
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "read": lambda: self._read(commands),
             "write": self._out.run,

@@ -25,6 +25,7 @@ from a2serve.contracts.server_events import (
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.model_client.interface import ModelInfo
+from a2serve.gateway.realtime.collaborators import SessionFacts
 from a2serve.gateway.realtime.conversation import item_of_wire
 from a2serve.gateway.realtime.response_settings import check_extension, check_tools
 from a2serve.gateway.realtime.session_core import SessionCore
@@ -104,6 +105,16 @@ class SessionCommands:
             self._turns.step(Configured(rules_of(merged.audio.input.turn_detection)))
         core.out.send(SessionUpdated(session=self._session()))
         core.keeper.changed()
+        self._note_update(sorted(patch.model_fields_set - {"type"}))
+
+    def _note_update(self, names: list[str]) -> None:
+        """For the audit trail: the first one is told at once, the others together when the socket closes."""
+        core, identity = self._core, self._core.identity
+        core.updates += 1
+        core.updated |= dict.fromkeys(names)
+        if core.updates == 1:
+            facts = SessionFacts(identity.tenant, identity.session_id, "updated", holder=identity.holder, updates=1, updated=tuple(names))
+            core.keeper.session(facts)
 
     async def _check_extension(self, config: SessionConfig) -> None:
         """Raises Problem. What was not there when the session began may have come meanwhile."""

@@ -56,6 +56,7 @@ class SessionCore:
         self.keeper = Keeper(identity, parts, self, stored_items=len(items), fresh=fresh)
         self.trace = SessionTrace(parts.tracer, identity.tenant, identity.session_id)
         self.turns = 0
+        self.updates, self.updated = 0, dict[str, None]()  # of settings, by the client: how many, of which
         self.closing = False  # no task can begin any more
         self.unbilled_audio_ms = 0  # committed by the user since the last response
 
@@ -81,6 +82,7 @@ class SessionCore:
 
     def error(self, problem: Problem, event_id: str | None = None) -> None:
         """Tell the client; the session goes on."""
+        self.parts.refused(problem)
         self.out.send(problem.as_event(event_id))
 
     def keep_items(self, response: Response | None) -> None:

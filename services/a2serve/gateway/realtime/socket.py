@@ -112,6 +112,7 @@ def realtime_router(service: RealtimeService) -> APIRouter:
         try:
             session = await _open(socket, service)
         except Problem as problem:
+            service.parts.refused(problem)
             await _refuse(socket, problem)
             return
         await _accept(socket)

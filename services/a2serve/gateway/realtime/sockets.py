@@ -101,9 +101,13 @@ def collaborators(parts: GatewayParts) -> Collaborators:
         max_conversation_bytes=parts.settings.conversation_bytes,
     )
     records = OutboxRecords(parts.outbox, parts.transcripts, parts.late_writes, lambda: parts.inference.revision)
+
+    def refused(problem: Problem) -> None:
+        parts.audit_trail.refused(problem.code, "socket")
+
     tracer = parts.tracing.get_tracer("a2serve.gateway")
     conversations = KeptSessions(parts.sessions, parts.late_writes)
-    return Collaborators(parts.inference, conversations, records, limits, tracer=tracer, metrics=parts.response_metrics)
+    return Collaborators(parts.inference, conversations, records, limits, refused=refused, tracer=tracer, metrics=parts.response_metrics)
 
 
 def realtime_service(parts: GatewayParts) -> RealtimeService:

@@ -52,10 +52,19 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, answer)
 
 
-def _of_problem(_: Request, error: Exception) -> JSONResponse:
+def _of_problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)
+    request.app.state.parts.audit_trail.refused(error.code, f"{request.method} {_template(request)}")
     headers = {"www-authenticate": "Bearer"} if error.code is Code.UNAUTHORIZED else None
     return problem_response(error, headers=headers)
+
+
+def _template(request: Request) -> str:
+    """The path without the ids in it."""
+    path: str = request.scope["path"]
+    for name, value in request.path_params.items():
+        path = path.replace(str(value), f"{{{name}}}")
+    return path
 
 
 def _of_http(request: Request, error: Exception) -> JSONResponse:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from a2serve.contracts.records import RecordBase, SessionRecord, TurnRecord, UsageRecord
+from a2serve.contracts.records import AuditRecord, RecordBase, SessionRecord, TurnRecord, UsageRecord
 from a2serve.gateway import request_context
 from a2serve.gateway.model_client.interface import Usage
 from a2serve.gateway.realtime.collaborators import SessionFacts, StoreUnavailable, TurnFacts
@@ -47,13 +47,31 @@ class OutboxRecords:
         return [_turn(facts), *([_usage(facts, facts.model or self._model())] if cost else [])]
 
     def of_session(self, facts: SessionFacts) -> list[RecordBase]:
-        return [_session(facts), *([_open_time(facts, self._model())] if facts.event == "closed" else [])]
+        """With what the audit trail has to tell of it: a session that the socket made, settings that its client changed."""
+        match facts.event:
+            case "opened":
+                return [_session(facts), *([_audit(facts, "session.create")] if facts.fresh else [])]
+            case "updated":
+                return [_audit(facts, "session.update", settings=", ".join(facts.updated))]
+            case "closed":
+                later = {"settings": ", ".join(facts.updated), "times": str(facts.updates - 1)}
+                more = [_audit(facts, "session.update", **later)] if facts.updates > 1 else []
+                return [_session(facts), _open_time(facts, self._model()), *more]
 
     def _of(self, facts: TurnFacts | SessionFacts) -> list[RecordBase]:
         return self.of_turn(facts) if isinstance(facts, TurnFacts) else self.of_session(facts)
 
 
+def _audit(facts: SessionFacts, action: str, **detail: str) -> AuditRecord:
+    context = request_context.current()
+    return AuditRecord(
+        record_id=f"audit_{facts.event}_{facts.holder}", tenant=facts.tenant, actor=context.key_id or "client_secret", action=action,
+        target=facts.session_id, request_id=context.request_id, detail={"by": "socket"} | detail,
+    )  # fmt: skip
+
+
 def _session(facts: SessionFacts) -> SessionRecord:
+    assert facts.event != "updated"
     context = request_context.current()
     return SessionRecord(
         record_id=f"{facts.event}_{facts.holder}", tenant=facts.tenant, session_id=facts.session_id, event=facts.event,
