@@ -101,6 +101,9 @@ SERVICE = [
         {"outbox": f"max(a2_gateway_outbox_records{NS})", "lag {{topic}}": f"sum by (topic) (a2_recorder_lag_records{NS})"},
         "Waiting in Redis; behind in Kafka",
     ),
+    Panel("Waiting on gateways' disks", "bytes", {"spool": f"sum(a2_gateway_spool_bytes{NS})"}, "What Redis does not take"),
+    Panel("Lost with a full spool", "short", {"dropped": f"sum(a2_gateway_spool_dropped{NS})"}, "Since the gateways started"),
+    Panel("Transcripts deleted, their days being over", "reqps", {"lapsed": rate("a2_recorder_lapsed_transcripts_total")}),
     Panel("Records taken", "reqps", {"{{topic}} {{outcome}}": rate("a2_recorder_records_total", "topic, outcome")}),
 ]
 
@@ -124,6 +127,19 @@ MODEL = [
             "p50": quantile(0.5, "a2_inference_listen_seconds", among(final="true")),
             "p95": quantile(0.95, "a2_inference_listen_seconds", among(final="true")),
         },
+    ),
+    Panel(
+        "Ears",
+        "short",
+        {
+            "busy": f"sum(rate(a2_inference_ear_busy_seconds_total{NS}[$__rate_interval]))",
+            "there are": f"sum(a2_inference_ear_workers{NS})",
+            "waiting": f"sum(a2_inference_ears_waiting_calls{NS})",
+        },
+        "Waiting while all are busy: more ears or replicas",
+    ),
+    Panel(
+        "What computes", "short", {"{{kind}} {{device}}": f"count by (kind, device) (a2_inference_device_info{NS})"}, "Replicas by device"
     ),
     Panel("First sound by replica, p95", "s", {"{{pod}}": quantile(0.95, "a2_inference_first_audio_seconds", by="pod")}),
     Panel("Speech made", "short", {"seconds per second": rate(AUDIO)}, "How many speak in real time"),

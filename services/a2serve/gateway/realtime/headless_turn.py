@@ -44,9 +44,7 @@ class HeadlessTurn:
     ) -> None:
         self._identity, self._saved, self._store = identity, saved, parts.conversations
         self._transport, held = _TurnTransport(), _Held(parts.conversations)
-        quiet = replace(
-            parts, inference=_StayingInference(parts.inference), conversations=held, records=_TurnsOnly(parts), refused=lambda _: None
-        )
+        quiet = replace(parts, inference=_StayingInference(parts.inference), conversations=held, records=_TurnsOnly(parts), refused=_untold)
         self._session = Session(identity, config, self._transport, quiet, info=info, saved=replace(saved, lost=[]))
 
     async def run(self, asked: Sequence[Event], timeout_s: float) -> None:
@@ -85,6 +83,10 @@ class HeadlessTurn:
             self._transport.fail(Problem(Code.SESSION_EXPIRED, f"the session was {how} during the turn, which is not kept"))
         with suppress(StoreUnavailable):
             await self._store.leave(self._identity)
+
+
+def _untold(problem: Problem) -> None:
+    """The route tells of it."""
 
 
 class _TurnTransport:
