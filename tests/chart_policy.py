@@ -57,7 +57,7 @@ def _container(container: Object, pod: Pod) -> Iterator[str]:
     if container.get("imagePullPolicy") is None:
         yield "has no pull policy"
     for name, value in environment(container).items():
-        if isinstance(value, str) and (SECRET_NAME.search(name) or PASSWORD_IN_URL.search(value)):
+        if isinstance(value, str) and ((SECRET_NAME.search(name) and value not in ("true", "false")) or PASSWORD_IN_URL.search(value)):
             yield f"shows a secret in {name}"
 
 

@@ -61,7 +61,7 @@ OTHERWISE: Object = {
     "kafka": {"servers": "k0.data:9092,k1.data:9094", "createTopics": False},
     "database": {"secret": {"name": "database", "key": "url"}},
     "recorder": {"migrations": False},
-    "telemetry": {"otlpEndpoint": "https://otlp.example"},
+    "telemetry": {"otlpEndpoint": "https://otlp.example", "caSecret": {"name": "otlp-ca"}},
     "ingress": {"enabled": True, "host": "avatar.example", "tlsSecret": "certificate"},
     "networkPolicy": {"gatewayFrom": [{"namespaceSelector": {"matchLabels": {"name": "edge"}}}]},
 }  # fmt: skip

@@ -74,7 +74,6 @@ def test_external_secrets_of_the_release_come_before_who_waits_for_them(empty: R
     empty.settled()
 
 
-@pytest.mark.xfail(strict=True, reason="the examples' PriorityClass is the whole cluster's, and Helm gives it to the first release")
 @pytest.mark.parametrize("name", ["gke", "eks"])
 def test_two_releases_of_an_example_live_in_two_namespaces(own_cluster: Cluster, name: str) -> None:
     """Production and staging."""

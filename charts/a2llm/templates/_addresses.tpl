@@ -127,6 +127,11 @@ Who is where. Every port and address is said here once; called with $.
       "kafka-credentials" $kafka.credentialsSecret.name)) }}
 {{- end }}
 
+{{/* Who signed the certificate of telemetry.otlpEndpoint: (list $ "mounts" or "volumes"). */}}
+{{- define "a2llm.otlpFiles" -}}
+{{- include "a2llm.secretFiles" (list (index . 1) (dict "otlp-ca" (index . 0).Values.telemetry.caSecret.name)) }}
+{{- end }}
+
 {{/* Secrets as folders below /etc: (list "mounts" or "volumes" {name: Secret, or empty}). */}}
 {{- define "a2llm.secretFiles" -}}
 {{- $mounts := eq (index . 0) "mounts" -}}

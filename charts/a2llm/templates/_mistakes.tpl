@@ -23,6 +23,9 @@ What the schema cannot say: values that only make sense together. All mistakes a
 {{- if and (or $v.redis.caSecret.name $v.redis.clientSecret.name) (not $v.redis.tls) }}
 - redis: `caSecret` and `clientSecret` are of no use without `tls`
 {{- end }}
+{{- if and $v.telemetry.caSecret.name (not (hasPrefix "https://" $v.telemetry.otlpEndpoint)) }}
+- telemetry: `caSecret` is of no use without an `otlpEndpoint` that begins with https://
+{{- end }}
 {{- if and $v.redis.username (not $v.redis.passwordSecret.name) }}
 - redis: `username` needs `passwordSecret`
 {{- end }}

@@ -143,6 +143,7 @@ def test_schema_refuses_and_says_what(values: Object, said: str) -> None:
         (MINIMAL | {"redis": {"address": "r:1", "sentinel": "s"}}, "know neither Sentinels nor clusters"),
         (MINIMAL | {"redis": {"inChart": {"enabled": True}, "cluster": True, "rayAddress": "r:1"}}, "`inChart` is one server"),
         (MINIMAL | {"redis": {"address": "r:1", "caSecret": {"name": "ca"}}}, "no use without `tls`"),
+        (MINIMAL | {"telemetry": {"otlpEndpoint": "http://o:4318", "caSecret": {"name": "ca"}}}, "begins with https://"),
         (MINIMAL | {"redis": {"address": "r:1", "username": "a"}}, "`username` needs"),
         (MINIMAL | {"database": {"sqlite": {"enabled": True}}, "recorder": {"replicas": 2}}, "one writer"),
         (MINIMAL | {"kafka": {"servers": "k:9094", "mechanism": "PLAIN"}}, "`mechanism` and `credentialsSecret` go together"),

@@ -63,8 +63,19 @@ def test_what_the_chart_needs_is_installed_before_it(cloud: str) -> None:
         ["external-secrets", "aws-load-balancer-controller", "reloader", "nvidia", "cluster-autoscaler"] if cloud == "eks" else ["strimzi"]
     )
     assert here and [name for name in wanted if f"helm upgrade --install {name} " not in before] == []
-    files = re.findall(r"kubectl apply -f (\S+)", before)
+    files = [file for file in re.findall(r"kubectl apply -f (\S+)", before) if "/" not in file]  # the others are named from the root
     assert files and all(list(yaml.safe_load_all((INFRA / "terraform" / cloud / file).read_text())) for file in files)
+
+
+@every_cloud
+def test_a_priority_is_made_once_and_by_no_release(cloud: str) -> None:
+    """It belongs to the whole cluster: Helm would give it to the first release and refuse the second."""
+    made = yaml.safe_load((INFRA / "terraform" / "priority-class.yaml").read_text())
+    example = rendered(f"values-{cloud}")
+    named = {pod.spec["priorityClassName"] for pod in pods(example) if "priorityClassName" in pod.spec}
+    assert named == {made["metadata"]["name"]} and not example.of("PriorityClass")
+    before = steps(cloud).partition("helm upgrade --install a2llm ")[0]
+    assert "kubectl apply -f infra/terraform/priority-class.yaml" in before
 
 
 @every_cloud

@@ -9,6 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from kube.api import Api, proxied
 from kube.control_plane import control_plane
 from kube.hooks import Hooks
@@ -19,6 +21,7 @@ from kube.processes import until
 from kube.programs import PROGRAMS, unbuilt
 from kube.ray_dashboard import RayDashboard
 
+PRIORITY_CLASS = Path(__file__).parents[3] / "infra" / "terraform" / "priority-class.yaml"
 Done = subprocess.CompletedProcess[str]
 
 
@@ -74,6 +77,7 @@ def cluster() -> Iterator[Cluster]:
         api = stack.enter_context(proxied(str(PROGRAMS["kubectl"].file), environment))
         until("the API server has made its namespaces", lambda: not api.gone("namespaces", "", "default"), 60)
         add_crds(api)
+        api.apply(yaml.safe_load(PRIORITY_CLASS.read_text()))  # as docs/kubernetes.md says, once
         add_nodes(api)
         ray = stack.enter_context(RayDashboard(api))
         kubelet = stack.enter_context(Kubelet(api, Hooks(api, f"https://127.0.0.1:{port}", folder / "api.crt", folder)))
