@@ -74,8 +74,14 @@ if holder and holder ~= ARGV[2] then return 0 end
 {_HOLD}
 return 1
 """
+# Of two that come for one session at once, the lease may be with one and the session (ARGV[4]) with the other: then it stays, for that one.
 _GIVE_BACK = """
 local holder = redis.call('HGET', KEYS[2], ARGV[1])
+local speaks = redis.call('HGET', ARGV[4], 'holder')
+if holder == ARGV[2] and speaks and speaks ~= string.match(ARGV[2], '^(.-) ') then
+    redis.call('HDEL', KEYS[2], ARGV[1])
+    return
+end
 if holder == ARGV[2] then
     redis.call('ZREM', KEYS[1], ARGV[1])
     redis.call('HDEL', KEYS[2], ARGV[1])
@@ -153,7 +159,7 @@ class TenantLimits:
         finally:
             renewing.cancel()
             with suppress(RedisError):  # it lapses by itself
-                await self._give_back(keys=keys, args=args)
+                await self._give_back(keys=keys, args=[*args, redis_keys.session(tenant, lease.session_id)])
 
     async def sessions_of_grant(self, tenant: str, grant_id: str) -> list[str]:
         """Those that a client secret has open."""
