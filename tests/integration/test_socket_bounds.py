@@ -100,3 +100,19 @@ def test_who_stops_reading_loses_connection_and_place(stand, monkeypatch: pytest
             assert await made.parts.limits.live_sessions("acme") == 0
 
     stand(test)
+
+
+def test_a_socket_full_of_frames_is_read_in_small_turns(stand) -> None:
+    """256 KiB of empty fragments took seconds in which the gateway did nothing else."""
+
+    async def test(made: GatewayStand) -> None:
+        async with opened(made) as (_, writer, end):
+            taken: list[int] = []
+            take = end.data_received
+            end.data_received = lambda data: (taken.append(len(data)), take(data))
+            writer.write(wire(Opcode.TEXT, b"{", fin=False) + wire(Opcode.CONT, fin=False) * CRUMBS)
+            await writer.drain()
+            assert await eventually(lambda: sum(taken) > 500_000)
+            assert max(taken) <= socket_bounds.READ_BYTES
+
+    stand(test)

@@ -4,10 +4,12 @@ What a session may take and say, and for how long, is bounded in `realtime`.
 """
 
 import asyncio
+from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+READ_BYTES = 4096  # at once: as frames without content they cost 15 ms, and everybody else waits
 LINGER_S = 5.0  # for what was said last, to a client that may have stopped reading
 
 
@@ -16,6 +18,12 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
     _abort: asyncio.TimerHandle | None = None
     _message: bytearray | None = None  # in fragments, so far
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio would read 256 KiB, which may be 40,000 frames, and go on to others only then."""
+        super().connection_made(transport)
+        if hasattr(transport, "max_size"):
+            cast(Any, transport).max_size = READ_BYTES
 
     def handle_ping(self) -> None:
         """A pong, unless the client does not read those before: they would wait in memory, as many as it cares to ask for."""
