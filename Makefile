@@ -55,8 +55,8 @@ test: setup ## Run the tests, in WORKERS processes (as many as cores, at most 4)
 	@OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e --ignore $(CLUSTER) --ignore $(KAFKA) $(TESTARGS) || [ $$? = 5 ]
 	@$(PYTEST) tests/e2e $(TESTARGS) || [ $$? = 5 ]
 
-test-cluster: setup-cluster ## Run the tests that need Ray Serve and Triton (fetched once, about 300 MB)
-	@$(PYTEST) $(CLUSTER) $(TESTARGS)
+test-cluster: setup-cluster ## Run the tests that need Ray Serve and Triton (fetched once, about 300 MB); JSON=FILE
+	@A2_CLUSTER_JSON=$(JSON) $(PYTEST) $(CLUSTER) $(TESTARGS)
 
 # KUBECONFIG set: that cluster. Else a control plane, which Go builds once (tests/kubernetes/README.md).
 test-kubernetes: setup ## Install, upgrade, drain, delete the chart on a Kubernetes API, KUBECONFIG's or its own; JSON=FILE

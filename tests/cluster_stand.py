@@ -40,6 +40,7 @@ class Cluster:
     stats: int
     traces: int
     tritons: tuple[Triton, ...]
+    program: "subprocess.Popen[bytes]"
 
     @property
     def target(self) -> str:
@@ -66,6 +67,20 @@ class Cluster:
         """kill -9, by the name that it signs with: host/place."""
         port, sockets = self.metrics + _place(replica), psutil.net_connections("tcp")
         os.kill(next(s.pid for s in sockets if s.status == "LISTEN" and s.laddr.port == port and s.pid), signal.SIGKILL)
+
+    def leave(self) -> None:
+        """As its pods do when they are deleted: what runs may end, nothing new is taken. Returns at once."""
+        self.program.terminate()
+
+    @property
+    def gone(self) -> bool:
+        return self.program.poll() is not None
+
+    def kill_door(self) -> None:
+        """kill -9 of HAProxy, and so of every stream: what the end of its node is for who speaks through it."""
+        sockets = psutil.net_connections("tcp")
+        for pid in {s.pid for s in sockets if s.status == "LISTEN" and s.laddr.port == self.port and s.pid}:
+            os.kill(pid, signal.SIGKILL)
 
     def kill_triton(self, replica: str) -> None:
         """kill -9 of the replica's own; as a supervisor would, it is started again."""
@@ -102,7 +117,7 @@ def cluster(folder: Path, tritons: int, engine: dict[str, object], **settings: o
         program = stack.enter_context(_running(["a2serve.inference.ray_program"], env, folder / "ray.log"))
         _wait_until_ready(program, folder / "ray.log")
         try:
-            yield Cluster(port, metrics, stats, traces, tuple(servers))
+            yield Cluster(port, metrics, stats, traces, tuple(servers), program)
         finally:
             for triton in servers:  # all at once: each takes seconds
                 triton.process.terminate()

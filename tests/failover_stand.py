@@ -22,13 +22,15 @@ Kill = Callable[[], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """sound [S] int16. gap_s: the longest that a player which began with the first packet had nothing to play."""
+    """sound [S] int16. first_s: from the question to the first packet. gap_s: the longest that a player which began with it had nothing
+    to play."""
 
     words: str
     sound: np.ndarray
     frames: int
     gap_s: float
     usage: dict
+    first_s: float
 
 
 @asynccontextmanager
@@ -51,6 +53,7 @@ async def answer(client: Client, text: str, kill: Kill | None = None, spoken_s: 
     """Ask and listen to the end; `kill` is called in mid-sentence, when so much was spoken. Without it, as fast as can be."""
     await client.update(a2={"motion": {"rig": "arkit61", "fps": FPS}, "binary": True, "burst": kill is None}, max_output_tokens=TOKENS)
     packets, events = len(client.packets), len(client.events)
+    asked_s = asyncio.get_running_loop().time()
     await client.ask(text)
     killing = asyncio.create_task(_in_mid_sentence(client, packets, kill, spoken_s)) if kill else None
     while _refused(done := (await client.until("response.done"))["response"]):  # a busy machine is full sooner
@@ -67,7 +70,7 @@ async def answer(client: Client, text: str, kill: Kill | None = None, spoken_s: 
     frames = _frames([packet for packet, _ in media if packet.kind is PacketKind.MOTION])
     pcm = _sound([packet for packet, _ in sound])
     assert frames == -(-len(pcm) * FPS // RATE_HZ)
-    return Answer(deltas, pcm, frames, gap_s(sound), done["usage"])
+    return Answer(deltas, pcm, frames, gap_s(sound), done["usage"], sound[0][1] - asked_s)
 
 
 def _refused(response: dict) -> bool:

@@ -20,6 +20,7 @@ class Replica(AvatarServicer):
 
     full: bool = False
     hold: bool = False  # behind the first word, for ever
+    gone: bool = False  # as an ingress says whose application was deleted
     deaf: bool = False  # never answers what it hears
     wrong: bool = False  # finds every request at fault
     asked: list[pb.RespondRequest] = field(default_factory=list)
@@ -35,6 +36,8 @@ class Replica(AvatarServicer):
         self.keys.append(dict(context.invocation_metadata())["session-id"])
         if self.full:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "all slots are speaking", (("retry-after-ms", "300"),))
+        if self.gone:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "Application 'avatar' not found")
         if self.wrong:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no such persona")
         if self.hold:

@@ -107,6 +107,17 @@ def test_a_host_that_is_full_sends_its_callers_to_the_other() -> None:
     run(scenario)
 
 
+def test_an_ingress_whose_application_has_gone_is_left() -> None:
+    async def scenario() -> None:
+        async with two() as (replicas, _, client):
+            replicas[0].gone = True
+            assert await asyncio.gather(*(words(client, wish(session)) for session in SESSIONS)) == ["Hello"] * 40
+            replicas[1].gone = True
+            assert (await refused(client, wish())).code is Code.UNAVAILABLE
+
+    run(scenario)
+
+
 def test_a_name_is_looked_up_again_and_what_left_it_speaks_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "LOOK_UP_S", 0.0)
 

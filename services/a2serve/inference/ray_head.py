@@ -2,9 +2,12 @@
 # Ray's signatures are known in part only:
 # pyright: reportUnknownMemberType=false
 
+from contextlib import suppress
+
 import ray
 from ray import serve
 from ray.serve.config import HTTPOptions, gRPCOptions
+from ray.serve.exceptions import RayServeException
 
 from a2serve.inference.ray_app import build
 from a2serve.inference.ray_settings import RaySettings
@@ -31,8 +34,10 @@ def start_serving(settings: InferenceSettings, ray_settings: RaySettings) -> Non
     serve.run(build(settings, ray_settings), name=ray_settings.application)
 
 
-def stop() -> None:
+def stop(application: str) -> None:
     """Drains the replicas, then ends everything that start() started."""
+    with suppress(RayServeException, TimeoutError):  # it never came up, or takes longer than a minute
+        serve.delete(application)  # HAProxy leads to them until they have ended; shutdown() alone would end it first, and every stream
     serve.shutdown()
     ray.shutdown()
 

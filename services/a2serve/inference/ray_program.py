@@ -64,7 +64,7 @@ def _serve(settings: InferenceSettings, ray_settings: RaySettings) -> None:
         print(json.dumps({"ready": True, "port": settings.port}), flush=True)
         signal.pause()
     finally:
-        ray_head.stop()
+        ray_head.stop(ray_settings.application)
 
 
 def _leave(*_: object) -> NoReturn:

@@ -41,8 +41,9 @@ PLACES = 6  # of an ingress that are asked before "no capacity" is believed; one
 HOSTS = 2  # of a plain target that are asked at least: a host that was lost may be back at its address
 MOST_MOVES = 50  # keys that are tried for one that leads elsewhere
 MOST_AHEAD = 100  # packets of 50 ms that wait here: more than the engine's lead, so that all of it outlives the replica
-# CANCELLED is what HAProxy makes of a dead replica; our own cancel is no gRPC error.
-_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+# CANCELLED is what HAProxy makes of a dead replica; our own cancel is no gRPC error. NOT_FOUND is what an ingress says whose
+# application has gone, or has not come yet: no replica says it.
+_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.NOT_FOUND)
 log = logging.getLogger(__name__)
 
 _CODES = {

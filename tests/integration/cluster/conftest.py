@@ -1,0 +1,28 @@
+"""`make test-cluster`: what was counted goes into the file that A2_CLUSTER_JSON names."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FIGURES = pytest.StashKey[dict[str, object]]()
+_passed: set[str] = set()
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    if report.when == "call" and report.passed:
+        _passed.add(report.nodeid)
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> dict[str, object]:
+    """What the file will say."""
+    return pytestconfig.stash.setdefault(FIGURES, {})
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if file := os.environ.get("A2_CLUSTER_JSON"):
+        counts = {"cluster_tests_passed": len(_passed), "cluster_tests_run": session.testscollected}
+        Path(file).write_text(json.dumps(session.config.stash.get(FIGURES, {}) | counts, indent=2) + "\n")
