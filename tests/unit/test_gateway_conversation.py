@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from a2serve.contracts.items import ContentPart, FunctionCallOutputItem, MessageItem
 from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import Affect
 from a2serve.gateway.realtime.conversation import Conversation, Item, Part, item_from_json, item_of_wire
 from a2serve.gateway.realtime.transcripts import Caption, Word
@@ -86,6 +87,21 @@ def test_the_store_gives_back_what_it_got():
     item = spoken()
     item.voice_affect, item.sequence = Affect("happy", 0.5), 7
     assert item_from_json(json.loads(json.dumps(item.as_json()))) == item
+
+
+def test_what_a_newer_gateway_wrote_is_read_as_far_as_it_is_known():
+    """After a rollback."""
+    item = Item("i", parts=[Part("output_audio", "Hi.")], words=[Word(0.0, "Hi.")], voice_affect=Affect("joy", 0.5))
+    body = item.as_json() | {"mood": "new"}
+    for known in (*body["parts"], *body["words"], body["voice_affect"]):
+        known["newer"] = 1
+    assert item_from_json(body) == item
+    config = SessionConfig(instructions="Be kind.", max_output_tokens=20)
+    stored = config.model_dump(mode="json") | {"newer": {"a": 1}}
+    stored["audio"]["input"]["denoise"] = True
+    assert SessionConfig.from_store(stored) == SessionConfig.model_validate(config.model_dump(mode="json"))
+    with pytest.raises(ValueError, match="denoise"):
+        SessionConfig.model_validate(stored)
 
 
 def test_images_are_refused_clearly():

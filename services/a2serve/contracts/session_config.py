@@ -168,6 +168,11 @@ class SessionConfig(Mergeable):
             raise PydanticCustomError("conflicting_values", "two tools have the same name")
         return self
 
+    @classmethod
+    def from_store(cls, body: dict[str, Any]) -> Self:
+        """As a gateway of any version wrote it: what only a newer one knows is left out."""
+        return cls.model_validate(body, extra="ignore")
+
     def merged_with(self, patch: Any) -> Self:
         """As in Mergeable; the model is ours to say."""
         return super().merged_with(patch).model_copy(update={"model": self.model})

@@ -70,7 +70,7 @@ class Grant(BaseModel):
 
     def continued(self, saved: SavedSession, owner: Owner) -> SavedSession:
         """An earlier session with what is fixed over it: another secret may have fixed less."""
-        config = SessionConfig.model_validate(saved.config).merged_with(self.session).model_dump(mode="json")
+        config = SessionConfig.from_store(saved.config).merged_with(self.session).model_dump(mode="json")
         items = saved.items if owner.grant_id in ("", self.id) else without_loose_instructions(self.session, saved.items)
         return replace(saved, config=config, items=items)
 

@@ -82,11 +82,15 @@ class Item:
 
 
 def item_from_json(body: dict[str, Any]) -> Item:
-    """Back from the store."""
+    """Back from the store, where a gateway of another version may have written it: what only a newer one knows is left out."""
     affect = body["voice_affect"]
-    parts, words = [Part(**part) for part in body["parts"]], [Word(**word) for word in body["words"]]
-    fields: dict[str, Any] = {**body, "parts": parts, "words": words, "voice_affect": Affect(**affect) if affect else None}
-    return Item(**fields)
+    parts, words = [Part(**_known(Part, part)) for part in body["parts"]], [Word(**_known(Word, word)) for word in body["words"]]
+    own = {"parts": parts, "words": words, "voice_affect": Affect(**_known(Affect, affect)) if affect else None}
+    return Item(**_known(Item, body | own))
+
+
+def _known(kind: type[Part | Word | Affect | Item], body: dict[str, Any]) -> dict[str, Any]:
+    return {name: body[name] for name in kind.__match_args__ if name in body}
 
 
 class Conversation:

@@ -164,7 +164,7 @@ async def _open(socket: WebSocket, service: RealtimeService) -> Session:
     if not resumed:
         parts.conversations.check_room(grant.tenant, session=True)
     saved = await _claimed(parts, identity) if resumed else None
-    config = SessionConfig.model_validate(saved.config) if saved else grant.config
+    config = SessionConfig.from_store(saved.config) if saved else grant.config
     return Session(identity, config, SocketTransport(socket), parts, info=info, saved=saved)
 
 

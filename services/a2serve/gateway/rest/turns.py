@@ -70,7 +70,7 @@ async def _ask(parts: GatewayParts, caller: Principal, session_id: str, body: Tu
         await held.enter_async_context(parts.limits.session(caller.tenant, caller.limits, Lease(session_id, holder)))
         claimed, info = await asyncio.gather(parts.sessions.claim(caller.tenant, session_id, holder), parts.inference.lately())
         saved = claimed or SavedSession(head.config, [])
-        config = _turn_config(SessionConfig.model_validate(saved.config), body)
+        config = _turn_config(SessionConfig.from_store(saved.config), body)
         check_extension(config, info)
         turn = HeadlessTurn(Identity(session_id, caller.tenant, holder, head.owner), config, saved, collaborators(parts), info)
         over = parts.background.start(lambda: turn.run(asked, parts.settings.request_timeout_s), held.pop_all(), f"turn {session_id}")
