@@ -16,6 +16,7 @@ from kube.nodes import add_volumes, remove_volumes
 from kube.processes import until
 from kube.programs import PROGRAMS
 from kube.release import Release, wipe
+from kube.watch import Watch, reached
 
 BLOCKS = blocks()
 NAMESPACE, TRIAL = "a2llm", "a2llm-trial"
@@ -30,6 +31,9 @@ class Desk:
     release: Release
     folder: Path
     environment: dict[str, str]
+    watch: Watch | None = None
+    workers: int = 0  # before
+    kept: float = 0.0
 
     def run(self, block: Block) -> None:
         """Every command must go well. Raises AssertionError with what was said."""
@@ -48,7 +52,10 @@ def desk(own_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     environment = own_cluster.environment | SPOKEN | {"KUBECONFIG": str(config), "PATH": path}
     for namespace in (NAMESPACE, TRIAL):
         add_volumes(own_cluster.api, namespace)
-    yield Desk(Release(own_cluster, NAMESPACE, folder), folder, environment)
+    found = Desk(Release(own_cluster, NAMESPACE, folder), folder, environment)
+    yield found
+    if found.watch:
+        found.watch.stop()
     for namespace in (NAMESPACE, TRIAL):
         if own_cluster.api.gone("namespaces", "", namespace):
             remove_volumes(own_cluster.api, namespace)
@@ -103,7 +110,25 @@ def _left(desk: Desk) -> None:
     until("the namespace is gone", lambda: desk.release.api.gone("namespaces", "", NAMESPACE), 60)
 
 
-BEFORE: dict[str, Callable[[Desk], None]] = {"It is stuck": _stuck}
+def _workers_seen(desk: Desk) -> None:
+    """While the model is updated, and its image: never fewer than before."""
+    desk.workers, desk.watch = reached(desk.release), Watch(lambda: reached(desk.release))
+    desk.watch.start()
+
+
+def _workers_kept(desk: Desk) -> None:
+    assert desk.watch
+    desk.watch.stop()
+    desk.kept = desk.watch.ratio(desk.workers)
+    assert desk.workers >= 2 and desk.kept >= 1
+
+
+def _kept_then_stuck(desk: Desk) -> None:
+    _workers_kept(desk)
+    _stuck(desk)
+
+
+BEFORE: dict[str, Callable[[Desk], None]] = {"I must update the model": _workers_seen, "It is stuck": _kept_then_stuck}
 AFTER: dict[str, Callable[[Desk], None]] = {"Another image or setting": _one_cluster, "Roll back": _rolled_back, "I leave": _left}
 
 
@@ -136,8 +161,9 @@ def test_the_handbook_holds(desk: Desk, figures: dict[str, object]) -> None:
         figures["docs_commands_run"] = ran
         if block.section in AFTER and all(later.section != block.section for later in BLOCKS[place + 1 :]):
             AFTER[block.section](desk)
-        if block.section not in (*BEFORE, "I leave"):
+        if block.section not in ("It is stuck", "I leave"):
             _quiet(desk)
+    figures["docs_update_min_replicas_ratio"] = desk.kept
 
 
 def _quiet(desk: Desk) -> None:

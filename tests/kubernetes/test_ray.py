@@ -7,7 +7,7 @@ from kube import look
 from kube.kubelet import FAIL
 from kube.processes import until
 from kube.release import Release, documented, example
-from kube.watch import Watch, reached, watching
+from kube.watch import Watch, asked, reached, watching
 
 SMALL: Object = {"gateway": {"autoscaling": {"mode": "none"}, "replicas": 1}, "recorder": {"replicas": 1, "autoscaling": {"mode": "none"}}}
 NEXT: Object = {"inference": {"versionDefaults": {"image": {"tag": "next"}}}}
@@ -19,19 +19,13 @@ def _workers(least: int, most: int, old_s: int = OLD_S) -> Object:
     return {"inference": {"ray": {"deleteOldAfterSeconds": old_s}, "versionDefaults": {"workerGroups": {"gpu": group, "spot": None}}}}
 
 
-def _asked(found: Release) -> str:
-    """The Service that gateways ask."""
-    env = found.deployment("gateway")["spec"]["template"]["spec"]["containers"][0]["env"]
-    return next(each["value"] for each in env if each["name"] == "A2_GATEWAY_INFERENCE").partition(":")[0].partition(".")[0]
-
-
 def _cluster_of(found: Release) -> dict[str, str]:
     return {pod["metadata"]["name"]: pod["metadata"]["labels"]["ray.io/cluster"] for pod in found.pods(ray="worker")}
 
 
 def test_gateways_ask_one_cluster_at_a_time(empty: Release) -> None:
     found = empty.ready(example("gke"), SMALL, _workers(2, 2, old_s=10))
-    (first,), service = found.clusters(), _asked(found)
+    (first,), service = found.clusters(), asked(found)
     found.upgrade(NEXT)
     last_s, mixed = time.monotonic() + 120, set()
     while first in found.clusters():
@@ -74,6 +68,16 @@ def test_with_a_lower_min_the_switch_does_not_wait_for_all(empty: Release, figur
     seen = _replaced(empty, _peak(empty))
     figures["upgrade_with_a_lower_min_ratio"] = seen.ratio(2)
     assert len(empty.pods(ray="worker")) == 2 and seen.least == 1
+
+
+def test_a_rollback_of_a_finished_replacement_begins_with_the_old_number(empty: Release) -> None:
+    """Helm brings the old revision's numbers back, so with more workers now the documentation upgrades to the old values."""
+    _replaced(empty, _peak(empty), _workers(2, 3, old_s=5))
+    (second,) = empty.clusters()
+    empty.rollback()
+    until("the second cluster is gone", lambda: second not in empty.clusters(), 150)
+    empty.settled()
+    assert len(empty.pods(ray="worker")) == 1
 
 
 def test_rollback_of_an_upgrade_that_finds_no_gpu_ends_with_the_first_cluster(empty: Release, figures: dict[str, object]) -> None:

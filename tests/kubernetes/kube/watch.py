@@ -8,7 +8,7 @@ import httpx
 
 from kube import look
 from kube.api import Refused
-from kube.release import NAME, Release
+from kube.release import Release
 
 PERIOD_S = 0.1
 STOP_S = 30.0
@@ -56,9 +56,15 @@ def watching(count: Callable[[], int]) -> Iterator[Watch]:
         watch.stop()
 
 
-def reached(found: Release, version: str = "blue") -> int:
-    """Workers that gateways find: ready, and behind the version's Service."""
-    return len(look.endpoints(found.api, found.namespace, f"{NAME}-inference-{version}"))
+def asked(found: Release) -> str:
+    """The Service that gateways ask."""
+    env = found.deployment("gateway")["spec"]["template"]["spec"]["containers"][0]["env"]
+    return next(each["value"] for each in env if each["name"] == "A2_GATEWAY_INFERENCE").partition(":")[0].partition(".")[0]
+
+
+def reached(found: Release) -> int:
+    """Workers that gateways find: ready, and behind the Service that they ask."""
+    return len(look.endpoints(found.api, found.namespace, asked(found)))
 
 
 def gateways(found: Release) -> int:
