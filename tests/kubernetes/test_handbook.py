@@ -46,6 +46,7 @@ class Desk:
 def desk(own_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("desk")
     _quick(Path(shutil.copytree(ROOT / "charts", folder / "charts")) / "a2llm" / "values.yaml")
+    shutil.copytree(ROOT / "infra" / "terraform", folder / "infra" / "terraform")
     config = shutil.copyfile(own_cluster.environment["KUBECONFIG"], folder / "kubeconfig")
     programs = [PROGRAMS["kubectl"].file.parent, PROGRAMS["helm"].file.parent, Path(sys.executable).parent]
     path = os.pathsep.join([*map(str, programs), own_cluster.environment["PATH"]])
