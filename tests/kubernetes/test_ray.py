@@ -106,7 +106,7 @@ def test_without_hooks_the_documented_command_does_it(empty: Release) -> None:
     until("its workers wait", lambda: any("nvidia.com/gpu" in look.trouble(pod) for pod in found.pods(ray="worker")), 60)
     found.rollback("--no-hooks")
     until("the third cluster", lambda: len(found.clusters()) == 3, 60)
-    documented("kubectl patch rayservice", found)
+    documented("kubectl patch rayservice", found, **{"a2llm-inference-green": "a2llm-inference-blue"})
     until("one cluster is left", lambda: set(found.clusters()) == {first}, 120)
     found.settled()
 

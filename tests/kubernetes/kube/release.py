@@ -177,7 +177,7 @@ class Release:
 
 
 def documented(begins: str, found: Release, **names: str) -> None:
-    """Runs the command of docs/kubernetes.md that begins so, in the release's namespace; NAME and NODE are replaced by the keywords'."""
+    """Runs the command of docs/kubernetes.md that begins so, in the release's namespace; words are replaced by the keywords'."""
     text = re.sub(r"\s+", " ", DOCUMENT.read_text())
     (command,) = re.findall(rf"`?({re.escape(begins)}[^`]*?)(?:`| ```)", text)
     words = [names.get(word, word) for word in shlex.split(command)]
