@@ -14,6 +14,7 @@ from gateway_stand import GatewayStand, eventually, gateway_standing, run
 from websockets.frames import Frame, Opcode
 
 from a2serve.gateway import socket_bounds
+from a2serve.gateway.http_bounds import server_config
 from a2serve.gateway.realtime import socket as realtime_socket
 
 Test = Callable[[GatewayStand], Awaitable[None]]
@@ -114,5 +115,6 @@ def test_a_socket_full_of_frames_is_read_in_small_turns(stand) -> None:
             await writer.drain()
             assert await eventually(lambda: sum(taken) > 500_000)
             assert max(taken) <= socket_bounds.READ_BYTES
+        assert server_config(made.app, made.settings).loop == "asyncio", "uvloop has no such bound"
 
     stand(test)

@@ -53,7 +53,7 @@ def server_config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:
     return uvicorn.Config(
         app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
         http=cast(type[asyncio.Protocol], protocol), h11_max_incomplete_event_size=settings.head_limit_bytes,
-        ws=BoundedSocket,
+        loop="asyncio", ws=BoundedSocket,  # uvloop, where another package brought it, reads as much at once as it likes
         ws_max_size=LARGEST_FRAME_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=5,
     )  # fmt: skip
 
