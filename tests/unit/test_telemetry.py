@@ -131,7 +131,10 @@ def test_debug_is_for_our_own_lines() -> None:
     """uvicorn and websockets write at DEBUG what they carry: the Authorization header, and what people say."""
     root, names_of = logging.getLogger(), ("uvicorn.error", "websockets.server", "httpcore.http11", "redis", "asyncio")
     handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in names_of}
     try:
+        for name in names_of:  # uvicorn of another test may have given them one
+            logging.getLogger(name).setLevel(logging.NOTSET)
         start_logging("a2-gateway", "DEBUG")
         assert logging.getLogger("a2serve.gateway.app").isEnabledFor(logging.DEBUG)
         assert not [name for name in names_of if logging.getLogger(name).isEnabledFor(logging.DEBUG)]
@@ -140,5 +143,7 @@ def test_debug_is_for_our_own_lines() -> None:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
+        for name, own in levels.items():
+            logging.getLogger(name).setLevel(own)
         for ours in ("a2serve", "a2llm"):
             logging.getLogger(ours).setLevel(logging.NOTSET)

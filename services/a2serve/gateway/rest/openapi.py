@@ -28,7 +28,7 @@ A 422 with `invalid_value` breaks a schema of this document. Its other codes are
 `conflicting_values` (a `tool_choice` without its tool, two tools of one name, text and audio in one turn, `start` behind `end`),
 `unsupported`, `persona_unknown` and `rig_unavailable` (what this server or model does not have), `invalid_audio`,
 `invalid_tool_call_id`, and `not_storable` (NUL or half a character in a text, integers beyond 64 bits, more than 64 levels or
-200,000 values).
+200,000 values). `POST /v1/traces` takes the four spans of our library alone and refuses others with 400 `invalid_event`.
 """.strip()
 
 TAGS: list[dict[str, Any]] = [
