@@ -131,9 +131,9 @@ def test_debug_is_for_our_own_lines() -> None:
     """uvicorn and websockets write at DEBUG what they carry: the Authorization header, and what people say."""
     root, names_of = logging.getLogger(), ("uvicorn.error", "websockets.server", "httpcore.http11", "redis", "asyncio")
     handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in names_of}
+    levels = {each: logging.getLogger(each).level for name in names_of for each in (name, name.partition(".")[0])}
     try:
-        for name in names_of:  # uvicorn of another test may have given them one
+        for name in levels:  # uvicorn of another test may have given them one
             logging.getLogger(name).setLevel(logging.NOTSET)
         start_logging("a2-gateway", "DEBUG")
         assert logging.getLogger("a2serve.gateway.app").isEnabledFor(logging.DEBUG)

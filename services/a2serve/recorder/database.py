@@ -1,5 +1,7 @@
 """Writes batches into SQL: records once, with the offsets they came from, in one transaction. SQLite and Postgres."""
 
+import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from a2serve.recorder.upgrading import upgrade
 
 # What a database says of a value that it cannot hold: the message's fault, which no second try mends.
 UNSTORABLE = (DataError, IntegrityError, OverflowError)
+BUSY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,22 @@ def _insert(connection: Connection, table: Table) -> Any:
 def _wait_for_readers(connection: Any, _: object) -> None:
     """SQLite: readers (the gateway) do not stop the writer, and a busy file is waited for."""
     connection.isolation_level = None  # transactions begin where SQLAlchemy says so, savepoints and CREATE TABLE included
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
+    for pragma in ("busy_timeout=5000", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}")
+    _to_wal(connection)
+
+
+def _to_wal(connection: Any) -> None:
+    """The file stays so for ever; while two change it at once, SQLite refuses one at once and does not wait."""
+    until_s = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.02)
 
 
 def _begin(connection: Connection) -> None:
