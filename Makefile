@@ -100,7 +100,7 @@ bench-scale: setup-cluster ## Many users at once: streams, latency under load, t
 bench-gpu: setup ## The same table on a machine with a GPU; JSON=FILE
 	@$(VENV)/bin/python tests/bench/gpu.py --json $(or $(JSON),bench-gpu.json)
 
-attack: setup ## Attack a running service of real parts, as docs/security.md lists it (ten minutes); JSON=FILE
+attack: setup ## Attack a running service of real parts, as docs/security.md lists it (three minutes); JSON=FILE
 	@PYTHONPATH=tests $(VENV)/bin/python -m bench.attack --json $(or $(JSON),bench-attack.json)
 
 first-day: setup ## Count what a first day on a cluster shows: findings, alerts, Postgres, Kafka, Kubernetes; JSON=FILE
