@@ -6,7 +6,10 @@ from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 
+from a2serve.contracts.events import CLIENT_EVENTS
+
 Path: TypeAlias = tuple[str | int, ...]
+Body: TypeAlias = tuple[str, bytes]  # route, JSON
 
 
 class Raw(float):
@@ -46,6 +49,28 @@ anything = st.recursive(
 def written(body: Any) -> bytes:
     """JSON, with whatever characters and numbers are in it."""
     return json.dumps(body).encode()
+
+
+def bodies(document: dict[str, Any], values: list[Any]) -> list[Body]:
+    """Each value in each field of each body of an OpenAPI document, and as the whole body."""
+    made: list[Body] = []
+    for route, operations in document["paths"].items():
+        schema = operations.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        if schema:
+            made += [(route, written(around(path, value, schema, document))) for path in places(schema, document) for value in values]
+            made += [(route, written(value)) for value in values]
+    return made
+
+
+def events(values: list[Any]) -> list[bytes]:
+    """Each value in each field of each event that a client may send."""
+    made: list[bytes] = []
+    for name, kind in CLIENT_EVENTS.items():
+        schema = kind.model_json_schema()
+        for path in places(schema, schema):
+            if path != ("type",):
+                made += [written({"type": name} | around(path, value, schema, schema)) for value in values]
+    return made
 
 
 def places(schema: dict[str, Any], document: dict[str, Any], path: Path = ()) -> Iterator[Path]:

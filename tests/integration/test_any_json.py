@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from any_json import NASTY, anything, around, places, written
+from any_json import NASTY, Body, anything, around, bodies, events, places, written
 from gateway_stand import GatewayStand, gateway_standing, run
 from hypothesis import HealthCheck, given, settings
 from realtime_stand import Script
@@ -20,7 +20,6 @@ from a2serve.contracts.events import CLIENT_EVENTS
 ANSWER_S = 60
 AT_ONCE = 8
 JSON = {"content-type": "application/json"}
-Body = tuple[str, bytes]
 
 
 @pytest.fixture
@@ -37,27 +36,6 @@ def stand(valkey_port: int, tmp_path: Path) -> Callable[[Callable[[GatewayStand]
         run(within)
 
     return go
-
-
-def bodies(document: dict[str, Any], values: list[Any]) -> list[Body]:
-    """Each value in each field of each body, by path of the route."""
-    made: list[Body] = []
-    for route, operations in document["paths"].items():
-        schema = operations.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-        if schema:
-            made += [(route, written(around(path, value, schema, document))) for path in places(schema, document) for value in values]
-            made += [(route, written(value)) for value in values]
-    return made
-
-
-def events(values: list[Any]) -> list[bytes]:
-    made: list[bytes] = []
-    for name, kind in CLIENT_EVENTS.items():
-        schema = kind.model_json_schema()
-        for path in places(schema, schema):
-            if path != ("type",):
-                made += [written({"type": name} | around(path, value, schema, schema)) for value in values]
-    return made
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 
-from bench.attack.stand import Stand
+from bench.attack.stand import Part, Stand
 from bench.attack.talk import Client, say, socket
 
 ITEMS = 1000
@@ -18,7 +18,6 @@ async def flood(stand: Stand) -> dict[str, float]:
     async with socket(gateway, stand.keys["globex"]) as neighbour, socket(gateway, stand.keys["acme"]) as attacker:
         control = await _waits(neighbour, asyncio.create_task(asyncio.sleep(CONTROL_S)))
         cpu_s, memory_mb = gateway.cpu_s, gateway.memory_mb
-        idle_cpu_s = 0.0
         began_s = time.monotonic()
         waits = await _waits(neighbour, asyncio.create_task(_items(attacker)))
         took_s = time.monotonic() - began_s
@@ -33,7 +32,7 @@ async def flood(stand: Stand) -> dict[str, float]:
         }
 
 
-async def _idle_cpu_s(gateway, neighbour: Client, took_s: float) -> float:
+async def _idle_cpu_s(gateway: Part, neighbour: Client, took_s: float) -> float:
     """What the neighbour alone costs in the same time."""
     cpu_s = gateway.cpu_s
     await _waits(neighbour, asyncio.create_task(asyncio.sleep(took_s)))

@@ -6,11 +6,9 @@ import random
 from contextlib import suppress
 from typing import Any
 
-from any_json import NASTY, around, places, written
+from any_json import NASTY, bodies, events
 from bench.attack.stand import Part, Stand
 from bench.attack.talk import Client, rest, socket
-
-from a2serve.contracts.events import CLIENT_EVENTS
 
 REQUESTS, EVENTS, AT_ONCE = 5000, 1500, 8
 JSON = {"content-type": "application/json"}
@@ -42,9 +40,7 @@ async def fuzz(stand: Stand) -> dict[str, float]:
     async with rest(gateway, stand.keys["hooli"]) as calls:
         document = (await calls.get("/openapi.json")).json()
         session = (await calls.post("/v1/sessions", json={})).json()["id"]
-        asked = _bodies(document, chosen) + [("GET", query.format(*[word] * query.count("{}")), b"") for query in QUERIES for word in WORDS]
-        asked = [*asked, *chosen.choices(asked, k=max(0, REQUESTS - len(asked)))]
-        statuses = await _send(calls, asked, session)
+        statuses = await _send(calls, _requests(document, chosen), session)
     failed = [place for place, status in statuses if status >= 500]
     killed = await _sockets(gateway, stand.keys["hooli"], chosen)
     accepted = sum(status < 300 for _, status in statuses)
@@ -57,17 +53,14 @@ async def fuzz(stand: Stand) -> dict[str, float]:
     }
 
 
-def _bodies(document: dict[str, Any], chosen: random.Random) -> list[tuple[str, str, bytes]]:
-    made: list[tuple[str, str, bytes]] = []
-    for route, operations in document["paths"].items():
-        for method in ("post", "put", "patch"):
-            schema = operations.get(method, {}).get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-            if schema:
-                bodies = [written(around(path, value, schema, document)) for path in places(schema, document) for value in NASTY]
-                bodies += [written(value) for value in NASTY]
-                kept = chosen.sample(bodies, int(len(bodies) * SLOW_SHARE)) if route in SLOW else bodies
-                made += [(method.upper(), route, body) for body in kept]
-    return made
+def _requests(document: dict[str, Any], chosen: random.Random) -> list[tuple[str, str, bytes]]:
+    """Method, route and body: spoiled bodies, then spoiled queries, some of them again until they are REQUESTS."""
+    spoiled = bodies(document, NASTY)
+    slow = [body for body in spoiled if body[0] in SLOW]
+    kept = [body for body in spoiled if body[0] not in SLOW] + chosen.sample(slow, int(len(slow) * SLOW_SHARE))
+    asked = [("POST", *body) for body in kept]
+    asked += [("GET", query.format(*[word] * query.count("{}")), b"") for query in QUERIES for word in WORDS]
+    return [*asked, *chosen.choices(asked, k=max(0, REQUESTS - len(asked)))]
 
 
 async def _send(calls: Any, asked: list[tuple[str, str, bytes]], session: str) -> list[tuple[str, int]]:
@@ -83,35 +76,29 @@ async def _send(calls: Any, asked: list[tuple[str, str, bytes]], session: str) -
 
 
 def _events(chosen: random.Random) -> list[bytes]:
-    made: list[bytes] = []
-    for name, kind in CLIENT_EVENTS.items():
-        if name == "response.create":  # each would be an answer
-            continue
-        schema = kind.model_json_schema()
-        fields = [path for path in places(schema, schema) if path != ("type",)]
-        made += [written({"type": name} | around(path, value, schema, schema)) for path in fields for value in NASTY]
-    return chosen.choices(made, k=EVENTS)
+    """Spoiled events, but for response.create, each of which would be an answer."""
+    return chosen.choices([event for event in events(NASTY) if b'"response.create"' not in event], k=EVENTS)
 
 
 async def _sockets(gateway: Part, key: str, chosen: random.Random) -> int:
     """Events over sockets that are opened anew when one dies: how many died."""
-    killed, events = 0, _events(chosen)
-    while events:
+    killed, left = 0, _events(chosen)
+    while left:
         async with socket(gateway, key) as client:
-            events = await _until_dead(client, events)
-        killed += bool(events)
+            left = await _until_dead(client, left)
+        killed += bool(left)
     return killed
 
 
-async def _until_dead(client: Client, events: list[bytes]) -> list[bytes]:
+async def _until_dead(client: Client, frames: list[bytes]) -> list[bytes]:
     """The events that are left: none, unless the socket died."""
-    for index, event in enumerate(events):
+    for index, frame in enumerate(frames):
         try:
-            await client.socket.send(event.decode())
-            if index % 20 == 19 or index == len(events) - 1:
+            await client.socket.send(frame.decode())
+            if index % 20 == 19 or index == len(frames) - 1:
                 await _alive(client, index)
         except Exception:  # noqa: BLE001 - dead, of whatever
-            return events[index + 1 :]
+            return frames[index + 1 :]
     return []
 
 
