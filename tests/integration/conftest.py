@@ -1,14 +1,16 @@
 """Real servers for integration tests: started in a blink, one per module."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from gateway_stand import free_port, process, valkey_command
+from gateway_stand import GatewayStand, free_port, gateway_standing, process, run, valkey_command
 from redis import Redis
 
 from a2llm.api import load_parts
 from a2llm.engine import Parts
+from a2serve.recorder.database import RecordDatabase
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,26 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
     with process(valkey_command(port, folder), port, folder / "valkey.log"):
         yield port
+
+
+@pytest.fixture
+def stand(valkey_port: int, tmp_path: Path) -> Callable[..., None]:
+    """Runs a test with a gateway of these settings."""
+
+    def go(test: Callable[[GatewayStand], Awaitable[None]], **settings: Any) -> None:
+        async def within() -> None:
+            async with gateway_standing(tmp_path, valkey_port, **settings) as made:
+                await test(made)
+
+        run(within)
+
+    return go
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[RecordDatabase]:
+    """The recorder's, with its tables."""
+    made = RecordDatabase(database_url)
+    made.migrate()
+    yield made
+    made.close()

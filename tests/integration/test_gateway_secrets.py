@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 import websockets
-from gateway_stand import GatewayStand, eventually, gateway_standing, run
+from gateway_stand import GatewayStand, eventually, gateway_standing
 from redis.exceptions import ConnectionError as RedisConnectionError
 from secret_stand import answered, opened, refused, session_of
 
@@ -20,18 +20,6 @@ from a2serve.gateway.access.tenants import create_key
 from a2serve.gateway.state import redis_keys
 
 NEVER_WAS = "sess_0123456789abcdef0123"
-
-
-@pytest.fixture
-def stand(valkey_port: int, tmp_path: Path) -> Callable[..., None]:
-    def go(test: Callable[[GatewayStand], Awaitable[None]], **settings: Any) -> None:
-        async def within() -> None:
-            async with gateway_standing(tmp_path, valkey_port, **settings) as made:
-                await test(made)
-
-        run(within)
-
-    return go
 
 
 async def minted(made: GatewayStand, session: dict[str, Any] | None = None, **bound: Any) -> str:

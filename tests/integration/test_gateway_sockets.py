@@ -1,7 +1,6 @@
 """Who may open the realtime socket, and what a client secret fixes: uvicorn, a real Valkey, the openai client unmodified."""
 
 import json
-from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,21 +8,9 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from gateway_stand import WAIT_S, GatewayStand, eventually, gateway_standing, run
+from gateway_stand import WAIT_S, GatewayStand, eventually, gateway_standing
 from openai import AsyncOpenAI
 from realtime_stand import Client
-
-
-@pytest.fixture
-def stand(valkey_port: int, tmp_path: Path) -> Callable[..., None]:
-    def go(test: Callable[[GatewayStand], Awaitable[None]], **settings: Any) -> None:
-        async def within() -> None:
-            async with gateway_standing(tmp_path, valkey_port, **settings) as made:
-                await test(made)
-
-        run(within)
-
-    return go
 
 
 @asynccontextmanager

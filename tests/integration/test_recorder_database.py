@@ -5,7 +5,6 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -31,14 +30,6 @@ EXAMPLES: list[RecordBase] = [
     UsageRecord(tenant="acme", session_id="s", response_id="r", input_tokens=3),
     AuditRecord(tenant="acme", actor="k", action="a.b", detail={"x": "y"}),
 ]
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[RecordDatabase]:
-    made = RecordDatabase(database_url)
-    made.migrate()
-    yield made
-    made.close()
 
 
 def test_a_batch_is_stored_once_with_its_offsets(database: RecordDatabase) -> None:

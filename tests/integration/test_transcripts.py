@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,14 +21,6 @@ from a2serve.recorder.tables import transcripts as transcripts_table
 
 SAID, ANSWERED = "My card number is 4929-1188-xyzzy", "one two three four five"
 IDEMPOTENT = {"idempotency-key": "the-first"}
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[RecordDatabase]:
-    made = RecordDatabase(database_url)
-    made.migrate()
-    yield made
-    made.close()
 
 
 def _ask_for_transcripts(folder: Path, days: int = 30) -> None:
