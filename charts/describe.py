@@ -22,21 +22,24 @@ CHART = Path(__file__).parent / "a2llm"
 TYPES: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 NUMBERS = ("minimum", "maximum")
 IMAGE = {
-    "type": "object", "additionalProperties": False,
+    "type": "object",
+    "additionalProperties": False,
     "properties": {
         "repository": {"type": "string", "minLength": 1},
         "tag": {"type": "string", "not": {"const": "latest"}},
         "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     },
-}  # fmt: skip
+}
 POD_OBJECTS = ("nodeSelector", "affinity", "dnsConfig")
 POD_LISTS = ("tolerations", "topologySpreadConstraints", "hostAliases", "resourceClaims")
 POD_STRINGS = ("priorityClassName", "runtimeClassName", "schedulerName", "dnsPolicy")
 POD: dict[str, Any] = {
-    "type": "object", "additionalProperties": False,
-    "properties": {name: {"type": kind} for names, kind in ((POD_OBJECTS, "object"), (POD_LISTS, "array"), (POD_STRINGS, "string"))
-                   for name in names},
-}  # fmt: skip
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        name: {"type": kind} for names, kind in ((POD_OBJECTS, "object"), (POD_LISTS, "array"), (POD_STRINGS, "string")) for name in names
+    },
+}
 
 
 @dataclass(frozen=True)

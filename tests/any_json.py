@@ -33,11 +33,32 @@ def nested(depth: int) -> Any:
 
 # What each has broken somewhere: text, numbers, depth, and plain wrong types.
 NASTY: list[Any] = [
-    "\ud800", "a\0b", {"\ud800": 1}, {"\0": 1},
-    10**20, -(2**63) - 1, 10**400, Raw("1e999"), Raw("NaN"), Raw("1e20"), nested(70), nested(300),
-    None, True, 0, -1, "", "9" * 40, [], {}, [None], {"type": "function", "name": "x", "parameters": {"maximum": 10**20}},
-    {"object": "\ud83d\ude00 \u2028 \ufffe"}, 1e308, "x" * 70_000,
-]  # fmt: skip
+    "\ud800",
+    "a\0b",
+    {"\ud800": 1},
+    {"\0": 1},
+    10**20,
+    -(2**63) - 1,
+    10**400,
+    Raw("1e999"),
+    Raw("NaN"),
+    Raw("1e20"),
+    nested(70),
+    nested(300),
+    None,
+    True,
+    0,
+    -1,
+    "",
+    "9" * 40,
+    [],
+    {},
+    [None],
+    {"type": "function", "name": "x", "parameters": {"maximum": 10**20}},
+    {"object": "\ud83d\ude00 \u2028 \ufffe"},
+    1e308,
+    "x" * 70_000,
+]
 
 _texts = st.text(st.characters(exclude_categories=()), max_size=8)
 _numbers = st.integers() | st.integers(-(10**25), 10**25) | st.floats() | st.sampled_from([Raw("1e999"), Raw("-1E400"), Raw("0.1e-999")])

@@ -14,5 +14,12 @@ from chart_settings import settings_problems
 
 Check = Callable[[Rendered], list[str]]
 CHECKS: tuple[Check, ...] = (
-    policy_problems, graph_problems, lifecycle_problems, metrics_problems, settings_problems, ray_problems, flow_problems, schema_problems,
-)  # fmt: skip
+    policy_problems,
+    graph_problems,
+    lifecycle_problems,
+    metrics_problems,
+    settings_problems,
+    ray_problems,
+    flow_problems,
+    schema_problems,
+)

@@ -24,8 +24,13 @@ def flows(found: Rendered) -> set[Flow]:
     stranger = Pod("stranger", {**pods(found)[0].labels, "app.kubernetes.io/component": "stranger"}, {"containers": []}, lasting=True)
     everybody = [*pods(found), stranger]
     ports = {port["containerPort"] for pod in everybody for each in pod.containers for port in each.get("ports", [])} | {53, NOBODYS_PORT}
-    passing = {Flow(a.component, b.component, port) for a in everybody for b in everybody for port in ports
-               if _passes(found, "Egress", a, b, port) and _passes(found, "Ingress", b, a, port)}  # fmt: skip
+    passing = {
+        Flow(a.component, b.component, port)
+        for a in everybody
+        for b in everybody
+        for port in ports
+        if _passes(found, "Egress", a, b, port) and _passes(found, "Ingress", b, a, port)
+    }
     whole = {(flow.source, flow.target) for flow in passing if flow.port == NOBODYS_PORT}
     return {flow for flow in passing if (flow.source, flow.target) not in whole} | {Flow(*pair, 0) for pair in whole}
 

@@ -14,8 +14,21 @@ PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 def graph_problems(found: Rendered) -> list[str]:
     """Empty when all is well."""
-    checks = (_names, _workloads, _services, _ports, _volumes, _references, _targets, _keda, _backends, _monitors, _budgets, _policies,
-              _addresses)  # fmt: skip
+    checks = (
+        _names,
+        _workloads,
+        _services,
+        _ports,
+        _volumes,
+        _references,
+        _targets,
+        _keda,
+        _backends,
+        _monitors,
+        _budgets,
+        _policies,
+        _addresses,
+    )
     return [problem for check in checks for problem in check(found)]
 
 
@@ -59,8 +72,11 @@ def _services(found: Rendered) -> Iterator[str]:
         if len(kinds) != 1:
             yield f"Service {name} selects pods of {[pod.owner for pod in selected]}"
         for port in service["spec"]["ports"]:
-            yield from (f"Service {name}: {pod.owner} has no port {port['targetPort']}"
-                        for pod in selected if port["targetPort"] not in _targeted(pod))  # fmt: skip
+            yield from (
+                f"Service {name}: {pod.owner} has no port {port['targetPort']}"
+                for pod in selected
+                if port["targetPort"] not in _targeted(pod)
+            )
     for each in found.of("StatefulSet"):
         if each["spec"]["serviceName"] not in {service["metadata"]["name"] for service in found.of("Service")}:
             yield f"{each['metadata']['name']} has no Service"
@@ -94,8 +110,10 @@ def _ports(found: Rendered) -> Iterator[str]:
 
 
 def _volumes(found: Rendered) -> Iterator[str]:
-    claims = {f"StatefulSet {each['metadata']['name']}": [claim["metadata"]["name"] for claim in each["spec"]["volumeClaimTemplates"]]
-              for each in found.of("StatefulSet")}  # fmt: skip
+    claims = {
+        f"StatefulSet {each['metadata']['name']}": [claim["metadata"]["name"] for claim in each["spec"]["volumeClaimTemplates"]]
+        for each in found.of("StatefulSet")
+    }
     for pod in pods(found):
         there = [volume["name"] for volume in pod.spec.get("volumes", [])] + claims.get(pod.owner, [])
         used = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}

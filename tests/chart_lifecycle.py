@@ -24,7 +24,10 @@ INSIDE = ("/metrics", "/healthz", "/readyz", "/statusz", "/local/session", "/deb
 def lifecycle_problems(found: Rendered) -> list[str]:
     """Empty when all is well."""
     return [f"{pod.owner}: {problem}" for pod in pods(found) for check in (_ending, _probes, _loading) for problem in check(pod)] + [
-        *_paths(found), *_sockets(found), *_replacing(found)]  # fmt: skip
+        *_paths(found),
+        *_sockets(found),
+        *_replacing(found),
+    ]
 
 
 def _ending(pod: Pod) -> Iterator[str]:
@@ -77,8 +80,12 @@ def _replacing(found: Rendered) -> Iterator[str]:
             yield "two standalone engines would share a GPU, or a session"
     for job in found.of("Job"):
         hooks = job["metadata"]["annotations"]["helm.sh/hook"]
-        wanted = {"migrations": "pre-upgrade", "topics": "post-install,post-upgrade", "bounds": "post-upgrade,post-rollback",
-                  "farewell": "pre-delete"}  # fmt: skip
+        wanted = {
+            "migrations": "pre-upgrade",
+            "topics": "post-install,post-upgrade",
+            "bounds": "post-upgrade,post-rollback",
+            "farewell": "pre-delete",
+        }
         if hooks != wanted[job["metadata"]["labels"]["app.kubernetes.io/component"]]:
             yield f"{job['metadata']['name']} runs at {hooks}"
         if "hook-failed" not in job["metadata"]["annotations"]["helm.sh/hook-delete-policy"]:
@@ -89,10 +96,18 @@ def _replacing(found: Rendered) -> Iterator[str]:
 
 def public(found: Rendered) -> list[tuple[str, str]]:
     """(type, path) of all that is routed from outside; types Exact and Prefix."""
-    paths = [(each["pathType"], each["path"]) for ingress in found.of("Ingress") for rule in ingress["spec"]["rules"]
-             for each in rule["http"]["paths"]]  # fmt: skip
-    return paths + [(match["path"]["type"].removeprefix("Path"), match["path"]["value"]) for route in found.of("HTTPRoute")
-                    for rule in route["spec"]["rules"] for match in rule["matches"]]  # fmt: skip
+    paths = [
+        (each["pathType"], each["path"])
+        for ingress in found.of("Ingress")
+        for rule in ingress["spec"]["rules"]
+        for each in rule["http"]["paths"]
+    ]
+    return paths + [
+        (match["path"]["type"].removeprefix("Path"), match["path"]["value"])
+        for route in found.of("HTTPRoute")
+        for rule in route["spec"]["rules"]
+        for match in rule["matches"]
+    ]
 
 
 def _paths(found: Rendered) -> Iterator[str]:
@@ -119,12 +134,19 @@ def _sockets(found: Rendered) -> Iterator[str]:
     longest = found.values["gateway"]["settings"]["sessionMaxS"]
     for route in found.of("HTTPRoute"):
         if found.values["httpRoute"]["timeouts"]:
-            limits = [rule["timeouts"].get("request") for rule in route["spec"]["rules"]
-                      if any(match["path"]["value"] == "/v1/realtime" for match in rule["matches"])]  # fmt: skip
+            limits = [
+                rule["timeouts"].get("request")
+                for rule in route["spec"]["rules"]
+                if any(match["path"]["value"] == "/v1/realtime" for match in rule["matches"])
+            ]
             if limits != ["0s"]:
                 yield f"sockets are ended after {limits}"
     annotations: Object = {key: value for each in found.of("Ingress") for key, value in each["metadata"].get("annotations", {}).items()}
-    said = [int(number) for key, value in annotations.items() if re.search(r"read-timeout|send-timeout|load-balancer-attributes", key)
-            for number in re.findall(r"(?:^|timeout_seconds=)(\d+)", value)]  # fmt: skip
+    said = [
+        int(number)
+        for key, value in annotations.items()
+        if re.search(r"read-timeout|send-timeout|load-balancer-attributes", key)
+        for number in re.findall(r"(?:^|timeout_seconds=)(\d+)", value)
+    ]
     said += [each["spec"]["default"]["timeoutSec"] for each in found.of("GCPBackendPolicy")]
     yield from (f"a load balancer ends sockets after {limit} s" for limit in said if limit <= longest)

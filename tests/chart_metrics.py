@@ -14,18 +14,31 @@ SUFFIX = re.compile(r"_(bucket|sum|count|total)$")
 # Of exporters that are not ours; each is documented by its owner. Nothing else may be asked for.
 OTHERS = {
     "up",  # Prometheus itself
-    "nv_gpu_utilization", "nv_gpu_memory_used_bytes", "nv_gpu_memory_total_bytes", "nv_gpu_power_usage",  # Triton
-    "nv_inference_request_failure", "nv_inference_pending_request_count",
-    "haproxy_backend_active_servers", "haproxy_backend_current_sessions", "haproxy_backend_http_responses_total",  # HAProxy
-    "ray_cluster_active_nodes", "ray_serve_deployment_replica_healthy", "ray_serve_num_ongoing_requests_at_replicas",  # Ray
+    "nv_gpu_utilization",
+    "nv_gpu_memory_used_bytes",
+    "nv_gpu_memory_total_bytes",
+    "nv_gpu_power_usage",  # Triton
+    "nv_inference_request_failure",
+    "nv_inference_pending_request_count",
+    "haproxy_backend_active_servers",
+    "haproxy_backend_current_sessions",
+    "haproxy_backend_http_responses_total",  # HAProxy
+    "ray_cluster_active_nodes",
+    "ray_serve_deployment_replica_healthy",
+    "ray_serve_num_ongoing_requests_at_replicas",  # Ray
     "container_cpu_usage_seconds_total",  # the kubelets
-    "kube_pod_container_status_restarts_total", "kube_pod_init_container_status_restarts_total", "kube_pod_status_ready",
+    "kube_pod_container_status_restarts_total",
+    "kube_pod_init_container_status_restarts_total",
+    "kube_pod_status_ready",
     "kube_node_status_allocatable",  # kube-state-metrics
-    "kuberay_service_condition_ready", "kuberay_service_condition_upgrade_in_progress",  # KubeRay's operator
-    "autoscaler_pending_nodes", "autoscaler_active_nodes",  # Ray's autoscaler
+    "kuberay_service_condition_ready",
+    "kuberay_service_condition_upgrade_in_progress",  # KubeRay's operator
+    "autoscaler_pending_nodes",
+    "autoscaler_active_nodes",  # Ray's autoscaler
     "DCGM_FI_DEV_XID_ERRORS",  # NVIDIA's DCGM exporter
-    "redis_memory_used_bytes", "redis_memory_max_bytes",  # redis_exporter
-}  # fmt: skip
+    "redis_memory_used_bytes",
+    "redis_memory_max_bytes",  # redis_exporter
+}
 WORDS = {"by", "on", "and", "or", "unless", "without", "ignoring", "group_left", "group_right", "offset", "bool", "inf", "nan"}
 
 
@@ -33,8 +46,12 @@ def metrics_problems(found: Rendered) -> list[str]:
     """Empty when all is well."""
     asked = dict(_asked(found))
     known = OURS | OTHERS | _recorded(found)
-    problems = [f"{where} asks for {metric}" for where, query in asked.items() for metric in metrics(query)
-                if metric not in known and SUFFIX.sub("", metric) not in OURS]  # fmt: skip
+    problems = [
+        f"{where} asks for {metric}"
+        for where, query in asked.items()
+        for metric in metrics(query)
+        if metric not in known and SUFFIX.sub("", metric) not in OURS
+    ]
     return problems + [f"{where} asks for nothing" for where, query in asked.items() if not metrics(query) and "vector(" not in query]
 
 
@@ -66,8 +83,11 @@ def _asked(found: Rendered) -> Iterator[tuple[str, str]]:
                 for index, rule in enumerate(group["rules"])
             )
     for each in found.of("ScaledObject"):
-        yield from ((f"{each['metadata']['name']}/{trigger['name']}", trigger["metadata"]["query"])
-                    for trigger in each["spec"]["triggers"] if trigger["type"] == "prometheus")  # fmt: skip
+        yield from (
+            (f"{each['metadata']['name']}/{trigger['name']}", trigger["metadata"]["query"])
+            for trigger in each["spec"]["triggers"]
+            if trigger["type"] == "prometheus"
+        )
     for each in found.of("HorizontalPodAutoscaler"):
         for metric in each["spec"]["metrics"]:
             kind = metric["type"].lower()

@@ -36,8 +36,11 @@ def _ray_variables(env: dict[str, Any]) -> Iterator[str]:
     files = int(env.get("RAY_ROTATION_BACKUP_COUNT", 5)) + 1
     if (size := int(env.get("RAY_ROTATION_MAX_BYTES", 512 << 20)) * files) > LOG_BYTES:
         yield f"one process may log {size} bytes into /tmp"
-    yield from (f"{name} is {there.get(name)!r}, not {wanted.get(name)!r}" for name in sorted(wanted.keys() | there.keys())
-                if wanted.get(name) != there.get(name))  # fmt: skip
+    yield from (
+        f"{name} is {there.get(name)!r}, not {wanted.get(name)!r}"
+        for name in sorted(wanted.keys() | there.keys())
+        if wanted.get(name) != there.get(name)
+    )
     if (
         not env.get("A2_INFERENCE_TRITON_URLS")
         or env.get("A2_INFERENCE_REPLICA_CPUS") != "1"
@@ -81,8 +84,11 @@ def _application(applications: list[Object], cluster: Object) -> Iterator[str]:
     module, _, function = application["import_path"].partition(":")
     tree = ast.parse(source(module))
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    constants = {node.targets[0].id: node.value.value for node in tree.body  # type: ignore[union-attr, attr-defined]
-                 if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)}  # fmt: skip
+    constants = {
+        node.targets[0].id: node.value.value
+        for node in tree.body  # type: ignore[union-attr, attr-defined]
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
     [deployment] = application["deployments"]
     if function not in defined or deployment["name"] != constants["DEPLOYMENT"]:
         yield f"no application {application['import_path']} with {deployment['name']}"
@@ -99,10 +105,15 @@ def _scaling(scaling: Object, cluster: Object) -> Iterator[str]:
     if policy["policy_function"] != f"{SlotsPolicy.__module__}:{SlotsPolicy.__name__}":
         yield f"no policy {policy['policy_function']}"
     inspect.signature(SlotsPolicy).bind(**policy["policy_kwargs"])
-    names = {"slots_share": policy["policy_kwargs"]["share"], "frl_limit_ms": policy["policy_kwargs"]["frl_limit_ms"],
-             "scale_look_back_s": scaling["look_back_period_s"], "scale_up_s": scaling["upscale_delay_s"],
-             "scale_down_s": scaling["downscale_delay_s"], "replicas_min": scaling["min_replicas"],
-             "replicas_max": scaling["max_replicas"]}  # fmt: skip
+    names = {
+        "slots_share": policy["policy_kwargs"]["share"],
+        "frl_limit_ms": policy["policy_kwargs"]["frl_limit_ms"],
+        "scale_look_back_s": scaling["look_back_period_s"],
+        "scale_up_s": scaling["upscale_delay_s"],
+        "scale_down_s": scaling["downscale_delay_s"],
+        "replicas_min": scaling["min_replicas"],
+        "replicas_max": scaling["max_replicas"],
+    }
     if names.keys() != IN_SERVE_CONFIG:
         yield f"it says {names.keys()}"
     RaySettings(**names)
@@ -121,8 +132,11 @@ def _tritons(cluster: Object) -> Iterator[str]:
             yield f"{group['groupName']} has no Triton beside it"
             continue
         args, known = triton["args"], source("a2serve.local.triton")
-        yield from (f"Triton knows no {name}" for name in {arg.partition("=")[0] for arg in args}
-                    if name not in known and name != "--cuda-memory-pool-byte-size")  # fmt: skip
+        yield from (
+            f"Triton knows no {name}"
+            for name in {arg.partition("=")[0] for arg in args}
+            if name not in known and name != "--cuda-memory-pool-byte-size"
+        )
         needed = {"--load-model=a2llm", "--model-control-mode=explicit", "--disable-auto-complete-config"}
         yield from (f"Triton lacks {arg}" for arg in needed - set(args))
         asked = environment(spec["containers"][0])["A2_INFERENCE_TRITON_URLS"]
@@ -134,7 +148,11 @@ def _tritons(cluster: Object) -> Iterator[str]:
 def _gpu(triton: Object, args: list[str]) -> Iterator[str]:
     """All of it, or nothing of it."""
     digest = "@" in triton["image"]
-    on_gpu = ["--model-config-name=gpu" in args, "--allow-gpu-metrics=true" in args, "nvidia.com/gpu" in triton["resources"]["limits"],
-              *([] if digest else [triton["image"].endswith("-cuda")])]  # fmt: skip
+    on_gpu = [
+        "--model-config-name=gpu" in args,
+        "--allow-gpu-metrics=true" in args,
+        "nvidia.com/gpu" in triton["resources"]["limits"],
+        *([] if digest else [triton["image"].endswith("-cuda")]),
+    ]
     if len(set(on_gpu)) != 1:
         yield "Triton is on a GPU by half"

@@ -22,29 +22,45 @@ Object = dict[str, Any]
 
 EVERYTHING: Object = {
     "image": {"pullSecrets": ["pull"]},
-    "gateway": {"autoscaling": {"mode": "keda"}, "podAnnotations": {"a": "b"}, "corsOrigins": ["https://a.example"],
-                "settings": {"localNetworks": ["10.0.0.0/8"]}, "serviceAccountAnnotations": {"who": "gateway"}},
+    "gateway": {
+        "autoscaling": {"mode": "keda"},
+        "podAnnotations": {"a": "b"},
+        "corsOrigins": ["https://a.example"],
+        "settings": {"localNetworks": ["10.0.0.0/8"]},
+        "serviceAccountAnnotations": {"who": "gateway"},
+    },
     "inference": {
         "active": "green",
         "canary": {"version": "blue", "share": 0.05, "tenants": ["demo"]},
         "versions": {
             "blue": {"workerGroups": {"gpu": {"min": 2, "max": 3}}},
-            "green": {"weights": {"persistentVolumeClaim": {"claimName": "weights-green"}},
-                      "settings": {"flameMapping": "/weights/flame.npz"},
-                      "workerGroups": {"gpu": {"min": 3}, "cpu": {"gpus": 0, "min": 0, "max": 2}}},
+            "green": {
+                "weights": {"persistentVolumeClaim": {"claimName": "weights-green"}},
+                "settings": {"flameMapping": "/weights/flame.npz"},
+                "workerGroups": {"gpu": {"min": 3}, "cpu": {"gpus": 0, "min": 0, "max": 2}},
+            },
         },
     },
     "recorder": {"autoscaling": {"mode": "keda"}},
     "tenants": {"secretName": "tenants"},
     "redis": {"inChart": {"enabled": True}, "passwordSecret": {"name": "redis", "key": "password"}},
-    "kafka": {"servers": "k0.data:9094", "tls": True, "caSecret": {"name": "kafka-ca"}, "clientSecret": {"name": "kafka-client"},
-              "mechanism": "SCRAM-SHA-512", "credentialsSecret": {"name": "kafka"}},
-    "database": {"secret": {"name": "database", "key": "url"}, "readOnlySecret": {"name": "reader", "key": "url"},
-                 "transcriptSecret": {"name": "writer", "key": "url"}},
+    "kafka": {
+        "servers": "k0.data:9094",
+        "tls": True,
+        "caSecret": {"name": "kafka-ca"},
+        "clientSecret": {"name": "kafka-client"},
+        "mechanism": "SCRAM-SHA-512",
+        "credentialsSecret": {"name": "kafka"},
+    },
+    "database": {
+        "secret": {"name": "database", "key": "url"},
+        "readOnlySecret": {"name": "reader", "key": "url"},
+        "transcriptSecret": {"name": "writer", "key": "url"},
+    },
     "telemetry": {"collector": {"tracesEndpoint": "tempo.monitoring:4317"}},
     "monitoring": {"monitors": True, "rules": True, "dashboards": True, "labels": {"release": "prometheus"}},
     "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["avatar.example"]},
-}  # fmt: skip
+}
 WITH_DATA: Object = {
     "redis": {"inChart": {"enabled": True}},
     "kafka": {"inChart": {"enabled": True}},
@@ -55,16 +71,23 @@ OTHERWISE: Object = {
     "fullnameOverride": "own",
     "gateway": {"page": False, "autoscaling": {"mode": "hpa"}},
     "inference": {"mode": "standalone", "standalone": {"gpus": 1}},
-    "redis": {"address": "s0.data:26379,s1.data:26379", "sentinel": "sessions", "serverPort": 6380,
-              "tls": True, "caSecret": {"name": "redis-ca"}, "clientSecret": {"name": "redis-client"}, "username": "a2",
-              "passwordSecret": {"name": "redis", "key": "password"}},
+    "redis": {
+        "address": "s0.data:26379,s1.data:26379",
+        "sentinel": "sessions",
+        "serverPort": 6380,
+        "tls": True,
+        "caSecret": {"name": "redis-ca"},
+        "clientSecret": {"name": "redis-client"},
+        "username": "a2",
+        "passwordSecret": {"name": "redis", "key": "password"},
+    },
     "kafka": {"servers": "k0.data:9092,k1.data:9094", "createTopics": False},
     "database": {"secret": {"name": "database", "key": "url"}},
     "recorder": {"migrations": False},
     "telemetry": {"otlpEndpoint": "https://otlp.example", "caSecret": {"name": "otlp-ca"}},
     "ingress": {"enabled": True, "host": "avatar.example", "tlsSecret": "certificate"},
     "networkPolicy": {"gatewayFrom": [{"namespaceSelector": {"matchLabels": {"name": "edge"}}}]},
-}  # fmt: skip
+}
 
 
 @cache
@@ -112,8 +135,12 @@ def _served(service: Object) -> Object:
     ports = [{"name": each["name"], "port": each["containerPort"]} for each in head["ports"] if each["name"] == "serve"]
     ports = ports or [each for each in wanted["spec"]["ports"] if each["name"] == "serve"]
     labels = cluster["workerGroupSpecs"][0]["template"]["metadata"]["labels"]
-    return {"kind": "Service", "apiVersion": "v1", "metadata": wanted["metadata"],
-            "spec": {**wanted["spec"], "selector": labels, "ports": [{**each, "targetPort": each["port"]} for each in ports]}}  # fmt: skip
+    return {
+        "kind": "Service",
+        "apiVersion": "v1",
+        "metadata": wanted["metadata"],
+        "spec": {**wanted["spec"], "selector": labels, "ports": [{**each, "targetPort": each["port"]} for each in ports]},
+    }
 
 
 @contextmanager

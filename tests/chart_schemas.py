@@ -67,8 +67,11 @@ def _builtin(minor: str, kind: str, api_version: str) -> Draft202012Validator | 
 def custom_schemas() -> dict[tuple[str, str], Draft202012Validator]:
     """By API version and kind."""
     crds = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in sorted(CRDS.glob("*.yaml"))]
-    return {(f"{crd['spec']['group']}/{version['name']}", crd["spec"]["names"]["kind"]): _validator(version["schema"]["openAPIV3Schema"])
-            for crd in crds for version in crd["spec"]["versions"]}  # fmt: skip
+    return {
+        (f"{crd['spec']['group']}/{version['name']}", crd["spec"]["names"]["kind"]): _validator(version["schema"]["openAPIV3Schema"])
+        for crd in crds
+        for version in crd["spec"]["versions"]
+    }
 
 
 def _validator(schema: Object) -> Draft202012Validator:

@@ -19,17 +19,21 @@ from a2serve.inference.settings import InferenceSettings
 from a2serve.recorder.settings import RecorderSettings
 
 # Of ray_program alone, which is a whole Ray cluster as one process: on Kubernetes KubeRay starts Ray, with flags and ports of its own.
-OF_RAY_PROGRAM = {"http_port", "haproxy_metrics_port", "haproxy_stats_port", "ray_metrics_port", "ray_cpus", "ray_folder",
-                  "replica_port"}  # fmt: skip
+OF_RAY_PROGRAM = {"http_port", "haproxy_metrics_port", "haproxy_stats_port", "ray_metrics_port", "ray_cpus", "ray_folder", "replica_port"}
 # Said to Ray Serve in its configuration, where they can be changed without a new cluster.
 IN_SERVE_CONFIG = {"replicas_min", "replicas_max", "slots_share", "frl_limit_ms", "scale_look_back_s", "scale_up_s", "scale_down_s"}
 # Ray has its own port, and its replicas theirs.
 OF_STANDALONE = {"port", "metrics_port"}
 SETTINGS: dict[str, tuple[type[BaseSettings], ...]] = {
-    "gateway": (GatewaySettings,), "recorder": (RecorderSettings,), "migrations": (RecorderSettings,), "topics": (RecorderSettings,),
-    "inference": (InferenceSettings,), "triton": (InferenceSettings,),
-    "ray-head": (InferenceSettings, RaySettings), "ray-worker": (InferenceSettings, RaySettings),
-}  # fmt: skip
+    "gateway": (GatewaySettings,),
+    "recorder": (RecorderSettings,),
+    "migrations": (RecorderSettings,),
+    "topics": (RecorderSettings,),
+    "inference": (InferenceSettings,),
+    "triton": (InferenceSettings,),
+    "ray-head": (InferenceSettings, RaySettings),
+    "ray-worker": (InferenceSettings, RaySettings),
+}
 PREFIX = {"gateway": "A2_GATEWAY_", "recorder": "A2_RECORDER_", "migrations": "A2_RECORDER_", "topics": "A2_RECORDER_"}
 
 
@@ -85,11 +89,15 @@ def _ports(container: Object, env: dict[str, Any]) -> Iterator[str]:
         "recorder": {"metrics": env.get("A2_RECORDER_METRICS_PORT")},
         "inference": {"grpc": env.get("A2_INFERENCE_PORT"), "metrics": env.get("A2_INFERENCE_METRICS_PORT")},
         "triton": {"triton-http": flags.get("http-port"), "triton-metrics": flags.get("metrics-port")},
-        "ray-worker": {"replica-metrics": env.get("A2_INFERENCE_REPLICA_METRICS_PORT"), "serve": "8000", "metrics": "8080",
-                       "haproxy-metrics": env.get("RAY_SERVE_HAPROXY_METRICS_PORT")},
+        "ray-worker": {
+            "replica-metrics": env.get("A2_INFERENCE_REPLICA_METRICS_PORT"),
+            "serve": "8000",
+            "metrics": "8080",
+            "haproxy-metrics": env.get("RAY_SERVE_HAPROXY_METRICS_PORT"),
+        },
         "ray-head": {"dashboard": "8265", "gcs-server": "6379", "metrics": "8080"},
         "collector": {"otlp-http": "4318", "health": "13133", "metrics": "8888"},
-    }.get(container["name"], {})  # fmt: skip
+    }.get(container["name"], {})
     yield from (
         f"port {name} is {declared.get(name)}, the program's {port}" for name, port in told.items() if str(declared.get(name)) != port
     )
@@ -103,10 +111,18 @@ def _command(container: Object) -> Iterator[str]:
         spec = find_spec(command[2])
         if spec is None or (spec.submodule_search_locations is not None and find_spec(f"{command[2]}.__main__") is None):
             yield f"no program {command[2]}"
-        yield from (f"{command[2]} knows no {word}" for word in command[3:]
-                    if word.startswith("--") and f'"{word.partition("=")[0]}"' not in source(command[2]))  # fmt: skip
-    wanted = {"gateway": "a2serve.gateway", "inference": "a2serve.inference", "recorder": "a2serve.recorder",
-              "migrations": "a2serve.recorder.migrate", "topics": "a2serve.recorder.topics"}.get(container["name"])  # fmt: skip
+        yield from (
+            f"{command[2]} knows no {word}"
+            for word in command[3:]
+            if word.startswith("--") and f'"{word.partition("=")[0]}"' not in source(command[2])
+        )
+    wanted = {
+        "gateway": "a2serve.gateway",
+        "inference": "a2serve.inference",
+        "recorder": "a2serve.recorder",
+        "migrations": "a2serve.recorder.migrate",
+        "topics": "a2serve.recorder.topics",
+    }.get(container["name"])
     if wanted and command[2:3] != [wanted]:
         yield f"runs {command}"
 

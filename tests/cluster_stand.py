@@ -103,13 +103,28 @@ def cluster(folder: Path, tritons: int, engine: dict[str, object], **settings: o
     spans = f"http://127.0.0.1:{traces}"
     with ExitStack() as stack:
         pages = {"ray": ray, "haproxy": haproxy, "replica-0": metrics}
-        servers = [stack.enter_context(starting(_new(folder / f"triton-{place}"), {"OMP_NUM_THREADS": "1"}, otlp_endpoint=spans, **engine))
-                   for place in range(tritons)]  # fmt: skip
+        servers = [
+            stack.enter_context(starting(_new(folder / f"triton-{place}"), {"OMP_NUM_THREADS": "1"}, otlp_endpoint=spans, **engine))
+            for place in range(tritons)
+        ]
         pages |= {f"triton-{place}": triton.ports.metrics for place, triton in enumerate(servers)}
-        chosen = {"port": port, "http_port": http, "haproxy_metrics_port": haproxy, "haproxy_stats_port": stats, "ray_metrics_port": ray,
-                  "replica_metrics_port": metrics, "replica_port": free_block(701), "otlp_endpoint": spans,
-                  "lease_folder": folder / "places", "ray_folder": folder / "ray",
-                  "triton_urls": ",".join(triton.url for triton in servers)} | engine | settings  # fmt: skip
+        chosen = (
+            {
+                "port": port,
+                "http_port": http,
+                "haproxy_metrics_port": haproxy,
+                "haproxy_stats_port": stats,
+                "ray_metrics_port": ray,
+                "replica_metrics_port": metrics,
+                "replica_port": free_block(701),
+                "otlp_endpoint": spans,
+                "lease_folder": folder / "places",
+                "ray_folder": folder / "ray",
+                "triton_urls": ",".join(triton.url for triton in servers),
+            }
+            | engine
+            | settings
+        )
         env = os.environ | {f"A2_INFERENCE_{name.upper()}": str(value) for name, value in chosen.items()} | {"OMP_NUM_THREADS": "1"}
         shown = json.dumps({name: f"http://127.0.0.1:{page}/metrics" for name, page in pages.items()})
         viewer = ["a2serve.local.traces", "--port", str(traces), "--servers", shown]
@@ -163,8 +178,9 @@ def _wait_until_ready(program: "subprocess.Popen[bytes]", log: Path) -> None:
 
 def ask(session: str, *, text: str = "Hello you", turn: int = 0, tokens: int = 100, burst: bool = False) -> ResponseRequest:
     """About 4 s of speech from the tiny model; the seed is one with which it talks on."""
-    return ResponseRequest(session, f"{session}-{turn}", "dev", (PromptItem("user", text),), motion_hz=30, max_output_tokens=tokens,
-                           seed=4, burst=burst)  # fmt: skip
+    return ResponseRequest(
+        session, f"{session}-{turn}", "dev", (PromptItem("user", text),), motion_hz=30, max_output_tokens=tokens, seed=4, burst=burst
+    )
 
 
 async def begun(client: GrpcInference, request: ResponseRequest) -> AsyncGenerator[Packet, None]:

@@ -18,9 +18,11 @@ ROOT = Path(__file__).parents[1]
 INFRA = ROOT / "infra"
 IMAGES = ("gateway", "inference", "recorder", "triton")
 SETTINGS: dict[str, tuple[type[BaseSettings], ...]] = {
-    "gateway": (GatewaySettings,), "recorder": (RecorderSettings,), "inference": (InferenceSettings, RaySettings),
+    "gateway": (GatewaySettings,),
+    "recorder": (RecorderSettings,),
+    "inference": (InferenceSettings, RaySettings),
     "triton": (InferenceSettings,),
-}  # fmt: skip
+}
 BESIDE = {"A2_TENANTS_FILE", "A2_HOME"}  # read elsewhere: tenants, cache
 
 

@@ -79,18 +79,29 @@ class Broker:
         listeners = {name: f"{name.upper()}://127.0.0.1:{port}" for name, port in self.ports.items()}
         login = "org.apache.kafka.common.security"
         said = {
-            "process.roles": "broker,controller", "node.id": "1", "controller.listener.names": "CONTROLLER",
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.ports['controller']}",
             "listeners": ",".join(listeners.values()),
             "advertised.listeners": ",".join(listeners.values()),
             "listener.security.protocol.map": ",".join(f"{name.upper()}:{protocol}" for name, protocol in protocols.items()),
-            "inter.broker.listener.name": "PLAIN", "log.dirs": self.data, "auto.create.topics.enable": "false",
-            "offsets.topic.replication.factor": "1", "offsets.topic.num.partitions": "4", "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1", "group.initial.rebalance.delay.ms": "0", "group.min.session.timeout.ms": "1000",
+            "inter.broker.listener.name": "PLAIN",
+            "log.dirs": self.data,
+            "auto.create.topics.enable": "false",
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "1000",
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
-            "ssl.keystore.type": "PEM", "ssl.keystore.location": own.both, "ssl.truststore.type": "PEM",
-            "ssl.truststore.location": self.authority.certificate, "listener.name.mutual_tls.ssl.client.auth": "required",
-        }  # fmt: skip
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": own.both,
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": self.authority.certificate,
+            "listener.name.mutual_tls.ssl.client.auth": "required",
+        }
         for door in ("sasl", "sasl_tls"):
             plain = f'{login}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
             said[f"listener.name.{door}.plain.sasl.jaas.config"] = plain

@@ -34,8 +34,14 @@ def run_as_user(before: str, program: str, home: Path, temporary: Path, timeout_
     """
     become = f"{_BECOME}; os.environ['A2_HOME'] = {str(home)!r}"
     environment = {**os.environ, "TMPDIR": str(temporary), "HOME": str(temporary), "XDG_CACHE_HOME": str(cache_dir().parent)}
-    return subprocess.run([sys.executable, "-B", "-c", "\n".join((before, become, program))], env=environment, cwd="/",
-                          capture_output=True, text=True, timeout=timeout_s)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-B", "-c", "\n".join((before, become, program))],
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
 
 
 def without_writing(folder: Path) -> Path:

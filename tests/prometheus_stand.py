@@ -69,8 +69,12 @@ def prometheus(targets: dict[str, int], folder: Path) -> Iterator[Prometheus]:
     """Scrapes every second, with labels as in a cluster. `folder`: for its data and log."""
     port = free_ports(1)[0]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(_config(targets)))
-    command = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
-               f"--web.listen-address={HOST}:{port}"]  # fmt: skip
+    command = [
+        "prometheus",
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={HOST}:{port}",
+    ]
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:

@@ -91,9 +91,16 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
         rigs = [pb.Rig(name=RIG, coefficient_names=[f"c{i}" for i in range(61)])]
         personas = [pb.Persona(name="ada", instructions="be kind", avatar="ada", voice="hibari")]
         return pb.ModelInfo(
-            revision="scripted", sample_rate_hz=24000, audio_frame_hz=20, motion_hz=40, rigs=rigs, personas=personas, slots=2,
-            slots_free=2, affects=["neutral", "happy"],
-        )  # fmt: skip
+            revision="scripted",
+            sample_rate_hz=24000,
+            audio_frame_hz=20,
+            motion_hz=40,
+            rigs=rigs,
+            personas=personas,
+            slots=2,
+            slots_free=2,
+            affects=["neutral", "happy"],
+        )
 
     async def Respond(self, request, context):
         self.script.requests.append(request)
@@ -138,9 +145,14 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
         self._heard[key] = received
         words = script.transcripts.pop(0) if request.final and script.transcripts else script.running
         return pb.ListenReply(
-            utterance_id=request.utterance_id, received_samples=received, transcript=words, stable_chars=len(words),
-            turn_end_probability=script.turn_end, affect=pb.Affect(category="neutral", intensity=0.2), affect_confidence=0.5,
-        )  # fmt: skip
+            utterance_id=request.utterance_id,
+            received_samples=received,
+            transcript=words,
+            stable_chars=len(words),
+            turn_end_probability=script.turn_end,
+            affect=pb.Affect(category="neutral", intensity=0.2),
+            affect_confidence=0.5,
+        )
 
     async def Idle(self, request, context):
         self.script.idles.append(request)
@@ -160,11 +172,18 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
         motion = self._motion(request, index) if request.motion_hz and request.audio else None
         affect = pb.Affect(category="happy", intensity=0.5) if index == 0 else None
         return pb.Packet(
-            response_id=request.response_id, pts_samples=index * PACKET_SAMPLES, text=text, pcm16=pcm.tobytes(), motion=motion,
-            affect=affect, tokens=[index], revision=self.script.revision if index == len(request.resume.tokens) else "",
-            usage=pb.Usage(input_tokens=30, cached_tokens=10, output_text_tokens=index + 1,
-                           output_audio_ms=50 * (index + 1) if request.audio else 0),
-        )  # fmt: skip
+            response_id=request.response_id,
+            pts_samples=index * PACKET_SAMPLES,
+            text=text,
+            pcm16=pcm.tobytes(),
+            motion=motion,
+            affect=affect,
+            tokens=[index],
+            revision=self.script.revision if index == len(request.resume.tokens) else "",
+            usage=pb.Usage(
+                input_tokens=30, cached_tokens=10, output_text_tokens=index + 1, output_audio_ms=50 * (index + 1) if request.audio else 0
+            ),
+        )
 
     def _motion(self, request: pb.RespondRequest, index: int) -> pb.Motion:
         first, end = -(-index * request.motion_hz // 20), -(-(index + 1) * request.motion_hz // 20)

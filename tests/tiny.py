@@ -32,9 +32,20 @@ from a2llm.talker.torch_talker import TorchTalker
 HIDDEN = 48
 VOCABULARY = 500
 TALKER = TalkerConfig(
-    width=32, layers=2, heads=2, window=20, phone_width=8, count_width=4, hidden_size=HIDDEN, audio_size=24, audio_latent=16,
-    motion_size=16, motion_latent=8, motion_width=16, duration_width=16,
-)  # fmt: skip
+    width=32,
+    layers=2,
+    heads=2,
+    window=20,
+    phone_width=8,
+    count_width=4,
+    hidden_size=HIDDEN,
+    audio_size=24,
+    audio_latent=16,
+    motion_size=16,
+    motion_latent=8,
+    motion_width=16,
+    duration_width=16,
+)
 CODEC = AudioCodecConfig(size=24, latent=16, width=12)
 MOTION = MotionCodecConfig(width=16, latent=8, size=16)
 
@@ -46,9 +57,11 @@ def tokenizer() -> TextTokenizer:
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY, special_tokens=["<|im_start|>", "<|im_end|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        vocab_size=VOCABULARY,
+        special_tokens=["<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
-    )  # fmt: skip
+    )
     bpe.train_from_iterator([e.reply for d in load_dialogues() for e in d.exchanges], trainer)
     return _wrap(bpe)
 
@@ -62,8 +75,16 @@ def _wrap(bpe: Tokenizer) -> TextTokenizer:
 @cache
 def backbone() -> TorchBackbone:
     """A Llama of two layers that writes random tokens."""
-    config = LlamaConfig(vocab_size=VOCABULARY, hidden_size=HIDDEN, intermediate_size=64, num_layers=2, num_heads=4,
-                         num_kv_heads=2, head_dim=12, tie_embeddings=False)  # fmt: skip
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=HIDDEN,
+        intermediate_size=64,
+        num_layers=2,
+        num_heads=4,
+        num_kv_heads=2,
+        head_dim=12,
+        tie_embeddings=False,
+    )
     return TorchBackbone(random_llama(config))
 
 

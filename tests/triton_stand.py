@@ -37,8 +37,9 @@ class Triton:
     def start(self) -> None:
         """Also once more, after it was killed."""
         with self.log.open("ab") as out:
-            self.process = subprocess.Popen(self.part.command, env={**os.environ, **self.part.env, **self.env}, stdout=out, stderr=out,
-                                            start_new_session=True)  # fmt: skip
+            self.process = subprocess.Popen(
+                self.part.command, env={**os.environ, **self.part.env, **self.env}, stdout=out, stderr=out, start_new_session=True
+            )
 
     @property
     def url(self) -> str:

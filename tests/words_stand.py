@@ -8,8 +8,14 @@ async def all_of_redis(redis: Redis) -> str:
     """Keys and values of every kind."""
     found = []
     async for key in redis.scan_iter():
-        read = {b"string": redis.get, b"hash": redis.hgetall, b"set": redis.smembers, b"stream": redis.xrange,
-                b"list": lambda key: redis.lrange(key, 0, -1), b"zset": lambda key: redis.zrange(key, 0, -1)}  # fmt: skip
+        read = {
+            b"string": redis.get,
+            b"hash": redis.hgetall,
+            b"set": redis.smembers,
+            b"stream": redis.xrange,
+            b"list": lambda key: redis.lrange(key, 0, -1),
+            b"zset": lambda key: redis.zrange(key, 0, -1),
+        }
         found.append(f"{key!r}: {await read[await redis.type(key)](key)!r}")
     return "\n".join(found)
 

@@ -28,9 +28,11 @@ def main() -> None:
     hardware = inputs.hardware[arguments.hardware]
     if arguments.sessions:
         found = need(arguments.sessions, inputs, hardware, arguments.share)
-        print(f"{found.sessions} sessions on {hardware.name} ({hardware.slots} slots, {hardware.source}): {found.speaking:.0f} speak -> "
-              f"{found.replicas} replicas, {found.nodes} nodes, {found.usd_per_hour:.2f} USD/h, "
-              f"{found.usd_per_1000_minutes:.3f} USD per 1,000 minutes")  # fmt: skip
+        print(
+            f"{found.sessions} sessions on {hardware.name} ({hardware.slots} slots, {hardware.source}): {found.speaking:.0f} speak -> "
+            f"{found.replicas} replicas, {found.nodes} nodes, {found.usd_per_hour:.2f} USD/h, "
+            f"{found.usd_per_1000_minutes:.3f} USD per 1,000 minutes"
+        )
     elif arguments.table:
         write_table(inputs, arguments.out / "capacity.json")
     else:
@@ -72,42 +74,56 @@ def _recommended(inputs: Inputs, hardware: Hardware, row: Row, on_cpu: Row) -> F
     night = need(round(1000 * inputs.traffic.night_share), inputs, hardware, scaling.share).replicas
     most = need(round(1000 * (1 + inputs.traffic.surge_share)), inputs, hardware, scaling.share).replicas
     return {
-        "recommended_slots_share": scaling.share, "recommended_slots_share_cpu": on_cpu.scaling.share,
-        "recommended_scale_up_s": scaling.up_s, "recommended_scale_down_s": scaling.down_s,
+        "recommended_slots_share": scaling.share,
+        "recommended_slots_share_cpu": on_cpu.scaling.share,
+        "recommended_scale_up_s": scaling.up_s,
+        "recommended_scale_down_s": scaling.down_s,
         "recommended_scale_look_back_s": scaling.look_back_s,
-        "recommended_replicas_min_per_1000_sessions": max(2, night), "recommended_replicas_max_per_1000_sessions": most,
-        "recommended_cell_sessions": scaling.cell_sessions, "recommended_refused_pct": round(row.refused_pct, 4),
+        "recommended_replicas_min_per_1000_sessions": max(2, night),
+        "recommended_replicas_max_per_1000_sessions": most,
+        "recommended_cell_sessions": scaling.cell_sessions,
+        "recommended_refused_pct": round(row.refused_pct, 4),
         "recommended_worst_minute_refused_pct": round(row.worst_minute_pct, 3),
-    }  # fmt: skip
+    }
 
 
 def _table(inputs: Inputs, gpu_share: float, cpu_share: float) -> Figures:
     """The calculator's table: a line for each kind of hardware. Few slots fill up by chance, so CPUs have a share of their own."""
-    figures: Figures = {"speaking_share": round(inputs.speaking_share, 4), "busy_s": round(inputs.busy_s, 3),
-                        "ear_cpus_per_session": round(inputs.ear_cpus_per_session, 4)}  # fmt: skip
+    figures: Figures = {
+        "speaking_share": round(inputs.speaking_share, 4),
+        "busy_s": round(inputs.busy_s, 3),
+        "ear_cpus_per_session": round(inputs.ear_cpus_per_session, 4),
+    }
     for name, hardware in inputs.hardware.items():
         share = gpu_share if hardware.gpu_name else cpu_share
         large, ears = need(1_000_000, inputs, hardware, share), hearing(inputs, hardware, share)
         figures |= {
-            f"{name}_slots": hardware.slots, f"{name}_slots_source": hardware.source,
+            f"{name}_slots": hardware.slots,
+            f"{name}_slots_source": hardware.source,
             f"{name}_sessions_per_replica": round(share * hardware.slots / inputs.speaking_share, 1),
             f"{name}_usd_per_1000_minutes": round(usd_per_1000_minutes(inputs, hardware, share), 4),
             f"{name}_spot_usd_per_1000_minutes": round(hardware.spot_factor * usd_per_1000_minutes(inputs, hardware, share), 4),
-            f"{name}_replicas_for_10k": need(10_000, inputs, hardware, share).replicas, f"{name}_nodes_for_1m": large.nodes,
-            f"{name}_ear_workers": ears.workers, f"{name}_ear_cpus_per_replica": round(ears.cpus, 2),
-        }  # fmt: skip
+            f"{name}_replicas_for_10k": need(10_000, inputs, hardware, share).replicas,
+            f"{name}_nodes_for_1m": large.nodes,
+            f"{name}_ear_workers": ears.workers,
+            f"{name}_ear_cpus_per_replica": round(ears.cpus, 2),
+        }
     return figures
 
 
 def _of_day(label: str, crowd: Crowd, most_paid: float, inputs: Inputs) -> Figures:
     told, hardware, retry_s = crowd.outcome(), crowd.hardware, inputs.traffic.retry_s
     return {
-        f"day_{label}_questions": round(told.asked), f"day_{label}_refused_pct": round(told.refused_pct, 4),
-        f"day_{label}_lost_pct": round(told.lost_pct, 4), f"day_{label}_wait_p99_s": told.wait_s(0.99, retry_s),
-        f"day_{label}_wait_p9999_s": told.wait_s(0.9999, retry_s), f"day_{label}_utilisation_pct": round(told.utilisation_pct, 2),
-        f"day_{label}_most_replicas": round(float(most_paid)), f"day_{label}_usd": round(told.usd(hardware)),
+        f"day_{label}_questions": round(told.asked),
+        f"day_{label}_refused_pct": round(told.refused_pct, 4),
+        f"day_{label}_lost_pct": round(told.lost_pct, 4),
+        f"day_{label}_wait_p99_s": told.wait_s(0.99, retry_s),
+        f"day_{label}_wait_p9999_s": told.wait_s(0.9999, retry_s),
+        f"day_{label}_utilisation_pct": round(told.utilisation_pct, 2),
+        f"day_{label}_most_replicas": round(float(most_paid)),
+        f"day_{label}_usd": round(told.usd(hardware)),
         f"day_{label}_usd_per_1000_minutes": round(told.usd_per_1000_minutes(hardware), 4),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

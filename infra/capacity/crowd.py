@@ -98,8 +98,16 @@ class Crowd:
             return float(what.sum() if cell is None else what[:, cell].sum())
 
         waits = self._day_waits.sum(axis=0) if cell is None else self._day_waits[cell]
-        return Outcome(total(minutes.asked), total(minutes.refused), total(minutes.lost), waits, 60 * total(minutes.speaking),
-                       60 * total(minutes.slots), 60 * total(minutes.paid), 60 * total(minutes.sessions))  # fmt: skip
+        return Outcome(
+            total(minutes.asked),
+            total(minutes.refused),
+            total(minutes.lost),
+            waits,
+            60 * total(minutes.speaking),
+            60 * total(minutes.slots),
+            60 * total(minutes.paid),
+            60 * total(minutes.sessions),
+        )
 
     def _step(self, second: int) -> tuple[Counts, Counts, Counts, NDArray[np.float64]]:
         """One second of all cells: [cells] asked, refused, lost, and [cells, retries] admitted."""

@@ -9,9 +9,20 @@ DAY_S = 86_400
 SURGE_AT_S = 13 * 3600
 # Hour, share between the night's low and the peak.
 _HILLS = (
-    (0, 0.30), (2, 0.10), (4, 0.0), (6, 0.12), (8, 0.48), (10, 0.66), (12, 0.70), (14, 0.66), (16, 0.68), (18, 0.82),
-    (20, 1.0), (22, 0.72), (24, 0.30),
-)  # fmt: skip
+    (0, 0.30),
+    (2, 0.10),
+    (4, 0.0),
+    (6, 0.12),
+    (8, 0.48),
+    (10, 0.66),
+    (12, 0.70),
+    (14, 0.66),
+    (16, 0.68),
+    (18, 0.82),
+    (20, 1.0),
+    (22, 0.72),
+    (24, 0.30),
+)
 
 
 def target_sessions(peak: float, traffic: Traffic, second: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -73,8 +73,22 @@ class Plan:
         given |= {"VARIANT": image.variant} if image.variant else {}
         given |= {"TORCH_SHA256": self.torch_sha256} if self.torch_sha256 and image.name in ("inference", "triton") else {}
         arguments = [word for name, value in given.items() for word in ("--build-arg", f"{name}={value}")]
-        return Step(("docker", "buildx", "build", "--load", "--platform", PLATFORM, "--file", f"infra/docker/{image.repository}.Dockerfile",
-                     *arguments, "--tag", self.tag(image), "."))  # fmt: skip
+        return Step(
+            (
+                "docker",
+                "buildx",
+                "build",
+                "--load",
+                "--platform",
+                PLATFORM,
+                "--file",
+                f"infra/docker/{image.repository}.Dockerfile",
+                *arguments,
+                "--tag",
+                self.tag(image),
+                ".",
+            )
+        )
 
     def sbom(self, image: Image) -> Step:
         show = ("docker", "run", "--rm", "--network", "none", "--entrypoint", "cat", self.tag(image), SBOM)
@@ -119,8 +133,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--version", default=_version(), help="tag (default: %(default)s, of pyproject.toml)")
     parser.add_argument("--base", default=BASE, help="base image, best with @sha256:... (default: %(default)s)")
-    parser.add_argument("--only", nargs="+", choices=[image.name for image in IMAGES], metavar="IMAGE",
-                        help=f"some of: {' '.join(image.name for image in IMAGES)}")  # fmt: skip
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=[image.name for image in IMAGES],
+        metavar="IMAGE",
+        help=f"some of: {' '.join(image.name for image in IMAGES)}",
+    )
     parser.add_argument("--torch-sha256", default="", metavar="SHA256", help="of the CPU wheel of torch, which the lock cannot hold")
     parser.add_argument("--sbom", type=Path, default=Path("build/images"), metavar="FOLDER", help="where SBOMs go (default: %(default)s)")
     parser.add_argument("--push", action="store_true", help="push each one that is built")

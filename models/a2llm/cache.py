@@ -114,10 +114,18 @@ def _instead_of(home: Path, key: str, reason: OSError) -> Path:
             raise CacheError(f"{spare} belongs to another user")
         _try_to_write(spare)
     except OSError as error:
-        raise CacheError(f"neither the cache folder {home} ({reason.strerror}) nor {spare} ({error.strerror or error}) can be written: "
-                         "set A2_HOME to a folder that can") from error  # fmt: skip
-    log.warning("the cache folder %s lacks %s and cannot be written (%s): making it in %s, where it may not outlive a restart. "
-                "A2_HOME names a folder that keeps it", home, key, reason.strerror, spare)  # fmt: skip
+        raise CacheError(
+            f"neither the cache folder {home} ({reason.strerror}) nor {spare} ({error.strerror or error}) can be written: "
+            "set A2_HOME to a folder that can"
+        ) from error
+    log.warning(
+        "the cache folder %s lacks %s and cannot be written (%s): making it in %s, where it may not outlive a restart. "
+        "A2_HOME names a folder that keeps it",
+        home,
+        key,
+        reason.strerror,
+        spare,
+    )
     return spare
 
 

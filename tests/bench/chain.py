@@ -66,8 +66,11 @@ def measure_chain(say: Say = print, real: bool = False, asks: int = ASKS) -> dic
         changed.enter_context(patch.object(triton_stand, "new_repository", _stamping_repository(triton_stand.new_repository)))
         if not real:
             (folder / "model").mkdir()
-            tiny = {"A2_MODEL": write_tiny_model(folder / "model"), "A2_HOME": folder / "home",
-                    "A2_WEIGHTS_BACKBONE": write_mini_gguf(folder / "mini.gguf")}  # fmt: skip
+            tiny = {
+                "A2_MODEL": write_tiny_model(folder / "model"),
+                "A2_HOME": folder / "home",
+                "A2_WEIGHTS_BACKBONE": write_mini_gguf(folder / "mini.gguf"),
+            }
             changed.enter_context(patch.dict(os.environ, {key: str(path) for key, path in tiny.items()}))
         with cluster(folder, 1, ENGINE, replicas_min=1, replicas_max=1, drain_s=1) as served:
             say("the cluster is up")
@@ -99,8 +102,11 @@ async def _measure(client: GrpcInference, asks: int, say: Say) -> dict[str, floa
         await client.close()
     say(f"{len(packets_ms)} packets of {STREAMS} streams")
     named = {"chain_overhead": (over_ms, (50, 95), ""), "packet": (packets_ms, (50, 99), f"_at_{STREAMS}")}
-    return {f"{name}_p{share}_ms{where}": round(float(np.percentile(values, share)), 2)
-            for name, (values, shares, where) in named.items() for share in shares}  # fmt: skip
+    return {
+        f"{name}_p{share}_ms{where}": round(float(np.percentile(values, share)), 2)
+        for name, (values, shares, where) in named.items()
+        for share in shares
+    }
 
 
 async def _overhead_ms(client: GrpcInference, asks: int) -> list[float]:
@@ -123,8 +129,9 @@ async def _overhead_ms(client: GrpcInference, asks: int) -> list[float]:
 
 
 def _ask(session: str, seed: int, tokens: int = 250) -> ResponseRequest:
-    return ResponseRequest(session, f"{session}-{seed}", "dev", (PromptItem("user", QUESTION),), motion_hz=30, max_output_tokens=tokens,
-                           seed=seed)  # fmt: skip
+    return ResponseRequest(
+        session, f"{session}-{seed}", "dev", (PromptItem("user", QUESTION),), motion_hz=30, max_output_tokens=tokens, seed=seed
+    )
 
 
 async def _chain_ms(client: GrpcInference, asked: ResponseRequest) -> float:

@@ -6,9 +6,15 @@ import schemathesis
 
 # The codes that the document's description names; any other refusal of a valid request is a fault of the schema.
 CONDITIONS = (
-    "conflicting_values", "unsupported", "persona_unknown", "rig_unavailable", "invalid_audio", "invalid_tool_call_id", "not_storable",
+    "conflicting_values",
+    "unsupported",
+    "persona_unknown",
+    "rig_unavailable",
+    "invalid_audio",
+    "invalid_tool_call_id",
+    "not_storable",
     "invalid_event",
-)  # fmt: skip
+)
 REFUSED = (400, 406, 415, 422)
 
 

@@ -47,10 +47,15 @@ def measure(device: str) -> dict[str, Any]:
     numbers = measure_streams(say, parts, guesses, sizes, MOST_STREAMS)
     properties = torch.cuda.get_device_properties(device)
     return {
-        "gpu_name": properties.name, "gpu_memory_mb": properties.total_memory // 2**20,
-        "memory_peak_mb": torch.cuda.max_memory_allocated(device) // 2**20, "torch": torch.__version__, "cuda": torch.version.cuda,
-        "machine_processor": platform.processor() or platform.machine(), "threads": 2, **numbers,
-    }  # fmt: skip
+        "gpu_name": properties.name,
+        "gpu_memory_mb": properties.total_memory // 2**20,
+        "memory_peak_mb": torch.cuda.max_memory_allocated(device) // 2**20,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "machine_processor": platform.processor() or platform.machine(),
+        "threads": 2,
+        **numbers,
+    }
 
 
 def tiny() -> dict[str, Any]:

@@ -44,8 +44,11 @@ def measure_kill_gaps(kills: int = len(SPOKEN_S), tiny: bool = False, say: Say =
         folder = Path(name)
         if tiny:
             (folder / "model").mkdir()
-            os.environ |= {"A2_MODEL": str(write_tiny_model(folder / "model")), "A2_HOME": str(folder / "home"),
-                           "A2_WEIGHTS_BACKBONE": str(write_mini_gguf(folder / "mini.gguf"))}  # fmt: skip
+            os.environ |= {
+                "A2_MODEL": str(write_tiny_model(folder / "model")),
+                "A2_HOME": str(folder / "home"),
+                "A2_WEIGHTS_BACKBONE": str(write_mini_gguf(folder / "mini.gguf")),
+            }
         say(f"weights: {'tiny' if tiny else 'those that ship'}")
         host = asyncio.run(_hosts(kills, say))
         with cluster(folder, 2, ENGINE, replicas_min=2, replicas_max=2, drain_s=1) as served:

@@ -89,9 +89,10 @@ async def overhead(url: str, key: str) -> Report:
     if len(differences) < RESPONSES * 0.9:
         raise RuntimeError(f"only {len(differences)} of {len(at_socket)} responses have a trace: is /debug on?")
     return {
-        **_percentiles("overhead_frl", differences), **_percentiles("socket_frl", list(at_socket.values())),
+        **_percentiles("overhead_frl", differences),
+        **_percentiles("socket_frl", list(at_socket.values())),
         "overhead_responses": len(differences),
-    }  # fmt: skip
+    }
 
 
 async def _first_packet_ms(client: Client, text: str) -> tuple[str, float]:

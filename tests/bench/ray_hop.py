@@ -91,8 +91,9 @@ def serving(kind: str, port: int, folder: Path) -> Iterator[None]:
 
 def ask(session: str, tokens: int, burst: bool) -> pb.RespondRequest:
     item = pb.Item(role=pb.Item.USER, text="Hello you")
-    return pb.RespondRequest(session_id=session, response_id=session, items=[item], audio=True, motion_hz=30, burst=burst,
-                             max_output_tokens=tokens, seed=4)  # fmt: skip
+    return pb.RespondRequest(
+        session_id=session, response_id=session, items=[item], audio=True, motion_hz=30, burst=burst, max_output_tokens=tokens, seed=4
+    )
 
 
 async def first_packet_ms(stub: AvatarStub) -> float:
@@ -142,10 +143,17 @@ def tiny_environment(folder: Path) -> None:
 
     (folder / "model").mkdir()
     os.environ |= {
-        "A2_MODEL": str(write_tiny_model(folder / "model")), "A2_WEIGHTS_BACKBONE": str(write_mini_gguf(folder / "mini.gguf")),
-        "A2_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1", "A2_INFERENCE_THREADS": "1", "A2_INFERENCE_SLOTS": str(STREAMS),
-        "A2_INFERENCE_LEAD_MS": "500", "A2_INFERENCE_CROWDED_LEAD_MS": "500", "A2_INFERENCE_REPLICAS_MAX": "1", "A2_INFERENCE_DRAIN_S": "1",
-    }  # fmt: skip
+        "A2_MODEL": str(write_tiny_model(folder / "model")),
+        "A2_WEIGHTS_BACKBONE": str(write_mini_gguf(folder / "mini.gguf")),
+        "A2_HOME": str(folder / "home"),
+        "OMP_NUM_THREADS": "1",
+        "A2_INFERENCE_THREADS": "1",
+        "A2_INFERENCE_SLOTS": str(STREAMS),
+        "A2_INFERENCE_LEAD_MS": "500",
+        "A2_INFERENCE_CROWDED_LEAD_MS": "500",
+        "A2_INFERENCE_REPLICAS_MAX": "1",
+        "A2_INFERENCE_DRAIN_S": "1",
+    }
 
 
 def main() -> None:

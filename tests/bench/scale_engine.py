@@ -148,9 +148,15 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
     p50, p95, longest = (round(float(value), 1) for value in np.percentile(first_ms, [50, 95, 100]))
     spoken_min = sum(person.audio_s for person in everybody) / 60
     return Run(
-        streams, len(late), max(late, default=0.0), p50, p95, longest, sum(p.turns for p in everybody),
+        streams,
+        len(late),
+        max(late, default=0.0),
+        p50,
+        p95,
+        longest,
+        sum(p.turns for p in everybody),
         round(sum(person.tokens for person in everybody) / spoken_min, 1) if spoken_min else 0.0,
-    )  # fmt: skip
+    )
 
 
 class Climb:
@@ -248,9 +254,14 @@ def measure_streams(
     single, batched = most_streams([Climb(parts, kind, guess, say, limit) for kind, guess in kinds])
     token_bytes = parts.backbone.new_cache(1, 64).token_bytes
     return {
-        **step_ms_by_batch(parts, sizes), "kv_bytes_per_token": token_bytes,
-        "tokens_per_spoken_minute": batched.tokens_per_minute, "kv_bytes_per_minute": round(token_bytes * batched.tokens_per_minute),
-        "streams_single": single.streams, "streams_batched": batched.streams,
+        **step_ms_by_batch(parts, sizes),
+        "kv_bytes_per_token": token_bytes,
+        "tokens_per_spoken_minute": batched.tokens_per_minute,
+        "kv_bytes_per_minute": round(token_bytes * batched.tokens_per_minute),
+        "streams_single": single.streams,
+        "streams_batched": batched.streams,
         "batching_gain": round(batched.streams / single.streams, 2),
-        "single_frl_p50_ms": single.frl_p50_ms, "batched_frl_p50_ms": batched.frl_p50_ms, "batched_frl_p95_ms": batched.frl_p95_ms,
-    }  # fmt: skip
+        "single_frl_p50_ms": single.frl_p50_ms,
+        "batched_frl_p50_ms": batched.frl_p50_ms,
+        "batched_frl_p95_ms": batched.frl_p95_ms,
+    }

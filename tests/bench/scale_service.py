@@ -44,9 +44,11 @@ async def _measure(service: Service, slots: int, say: Callable[[str], None]) -> 
     for name, people in levels(slots).items():
         heard = crowds[people] = crowds.get(people) or await _crowd(service, people)
         found = {
-            **percentiles("frl", heard.first_ms, f"_at_{name}"), f"underruns_at_{name}": heard.underruns,
-            f"refused_at_{name}": heard.refused, f"turns_at_{name}": len(heard.first_ms),
-        }  # fmt: skip
+            **percentiles("frl", heard.first_ms, f"_at_{name}"),
+            f"underruns_at_{name}": heard.underruns,
+            f"refused_at_{name}": heard.refused,
+            f"turns_at_{name}": len(heard.first_ms),
+        }
         say(f"{people} people: {found}")
         report |= found
     refused = await _refusals(service, slots)

@@ -25,8 +25,16 @@ class Service:
     `own_home` for the converted weights too. `settings`: environment variables of the services.
     """
 
-    def __init__(self, folder: Path, checkout: Path | None = ROOT, *, own_home: bool = False, timeout_s: float = 300.0,
-                 settings: dict[str, str] | None = None, profile: str = "default") -> None:  # fmt: skip
+    def __init__(
+        self,
+        folder: Path,
+        checkout: Path | None = ROOT,
+        *,
+        own_home: bool = False,
+        timeout_s: float = 300.0,
+        settings: dict[str, str] | None = None,
+        profile: str = "default",
+    ) -> None:
         self._timeout_s, self._folder = timeout_s, folder
         port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
@@ -34,9 +42,16 @@ class Service:
         local = [sys.executable, "-m", "a2serve.local", "--no-browser", "--port", str(port), "--profile", profile]
         made = ["make", "up", f"PORT={port}", f"PROFILE={profile}"]
         self._command, self._cwd = (made, checkout) if checkout else (local, ROOT)
-        self._env = {**os.environ, "A2_RUN_FOLDER": str(folder / "run"), "A2_TENANTS_FILE": str(folder / "tenants.toml"),
-                     "XDG_DATA_HOME": str(folder / "data"), "MAKEFLAGS": "", "MAKELEVEL": "",
-                     **({"A2_HOME": str(folder)} if own_home else {}), **(settings or {})}  # fmt: skip
+        self._env = {
+            **os.environ,
+            "A2_RUN_FOLDER": str(folder / "run"),
+            "A2_TENANTS_FILE": str(folder / "tenants.toml"),
+            "XDG_DATA_HOME": str(folder / "data"),
+            "MAKEFLAGS": "",
+            "MAKELEVEL": "",
+            **({"A2_HOME": str(folder)} if own_home else {}),
+            **(settings or {}),
+        }
 
     @property
     def key(self) -> str:
@@ -53,8 +68,9 @@ class Service:
         self._folder.mkdir(parents=True, exist_ok=True)
         began_s = time.monotonic()
         with (self._folder / "up.log").open("ab") as log:
-            self._up = subprocess.Popen(self._command, cwd=self._cwd, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                        start_new_session=True)  # fmt: skip
+            self._up = subprocess.Popen(
+                self._command, cwd=self._cwd, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         try:
             self._wait(began_s + self._timeout_s)
         except BaseException:

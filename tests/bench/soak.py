@@ -101,9 +101,12 @@ async def watch(service: Service, until_s: float, tally: Tally) -> None:
         if time.monotonic() > said_s + 60:
             said_s = time.monotonic()
             whole_mb = sum(samples[-1] for samples in tally.memory.values()) / 1e6
-            print(f"{(until_s - said_s) / 60:.0f} minutes left: {tally.sessions} sessions, {tally.turns} turns, "
-                  f"{tally.underruns} underruns, {whole_mb:.0f} MB, {len(tally.failures)} failures",
-                  file=sys.stderr, flush=True)  # fmt: skip
+            print(
+                f"{(until_s - said_s) / 60:.0f} minutes left: {tally.sessions} sessions, {tally.turns} turns, "
+                f"{tally.underruns} underruns, {whole_mb:.0f} MB, {len(tally.failures)} failures",
+                file=sys.stderr,
+                flush=True,
+            )
         await asyncio.sleep(SAMPLE_S)
 
 
@@ -134,9 +137,14 @@ def summary(tally: Tally) -> dict[str, float]:
     whole = [sum(sample) for sample in zip(*tally.memory.values(), strict=False)]
     each = {f"soak_growth_{part}_pct": growth_pct(samples) for part, samples in tally.memory.items()}
     return {
-        "soak_growth_pct": growth_pct(whole), "sessions_served": tally.sessions, "underruns": tally.underruns,
-        "turns_served": tally.turns, "failures": len(tally.failures), "memory_mb": round(whole[-1] / 1e6, 1), **each,
-    }  # fmt: skip
+        "soak_growth_pct": growth_pct(whole),
+        "sessions_served": tally.sessions,
+        "underruns": tally.underruns,
+        "turns_served": tally.turns,
+        "failures": len(tally.failures),
+        "memory_mb": round(whole[-1] / 1e6, 1),
+        **each,
+    }
 
 
 if __name__ == "__main__":

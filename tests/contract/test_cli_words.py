@@ -12,9 +12,18 @@ from a2llm.cli.figures_out import flat, verdict, write_figures
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    ["say"], ["chat"], ["render"], ["data"], ["data", "build"], ["data", "report"], ["data", "agreement"], ["train"],
-    ["evaluate"], ["bench"], ["weights"],
-]  # fmt: skip
+    ["say"],
+    ["chat"],
+    ["render"],
+    ["data"],
+    ["data", "build"],
+    ["data", "report"],
+    ["data", "agreement"],
+    ["train"],
+    ["evaluate"],
+    ["bench"],
+    ["weights"],
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -62,10 +62,7 @@ def test_events_of_a_stream_are_declared(document: dict[str, Any]) -> None:
     choices = event["data"]["contentSchema"]["oneOf"]
     assert len(choices) == len(event["event"]["enum"]) == len(SERVER_EVENTS)
     said = {"event_id": "e1"} | read_example("response.output_audio.delta")
-    fitting = [
-        choice for choice in choices
-        if Draft202012Validator(choice | {"components": document["components"]}).is_valid(said)
-    ]  # fmt: skip
+    fitting = [choice for choice in choices if Draft202012Validator(choice | {"components": document["components"]}).is_valid(said)]
     assert fitting == [{"$ref": "#/components/schemas/event.AudioDelta"}]
 
 

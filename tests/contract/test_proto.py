@@ -18,8 +18,14 @@ def test_the_generated_files_are_fresh(tmp_path: Path):
 
 def test_a_packet_keeps_its_bytes():
     motion = pb.Motion(rig="arkit61", hz=30, first_frame=3, frames=1, values_f16=b"\x00\x3c")
-    packet = pb.Packet(response_id="resp_1", pts_samples=2400, text="Hello", pcm16=b"\x01\x00", motion=motion,
-                       affect=pb.Affect(category="joy", intensity=0.5))  # fmt: skip
+    packet = pb.Packet(
+        response_id="resp_1",
+        pts_samples=2400,
+        text="Hello",
+        pcm16=b"\x01\x00",
+        motion=motion,
+        affect=pb.Affect(category="joy", intensity=0.5),
+    )
     golden = "0a06726573705f3110e0121a0548656c6c6f220201002a130a0761726b69743631101e180320012a02003c320a0a036a6f79150000003f"
     assert packet.SerializeToString(deterministic=True).hex() == golden
     assert pb.Packet.FromString(bytes.fromhex(golden)) == packet

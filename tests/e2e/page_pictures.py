@@ -86,8 +86,18 @@ def no_server(browser: Browser, product: Service) -> None:
 
 
 PICTURES: list[Picture] = [
-    neutral, speaking, speaking_dark, listening, your_turn, phone, small_phone, sideways, transcript, settings, no_server,
-]  # fmt: skip
+    neutral,
+    speaking,
+    speaking_dark,
+    listening,
+    your_turn,
+    phone,
+    small_phone,
+    sideways,
+    transcript,
+    settings,
+    no_server,
+]
 
 
 STORY = "Tell me a long story about a fisherman who finds a lighthouse on an island."

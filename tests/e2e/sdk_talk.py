@@ -24,9 +24,13 @@ class SdkTalk:
         url = f"{product.url.replace('http', 'ws', 1)}/v1/realtime"
         # Into files: a pipe that nobody reads yet would stop it when full.
         self._out, self._errors = (tempfile.TemporaryFile("w+", dir=folder) for _ in range(2))  # noqa: SIM115
-        self._node = subprocess.Popen(["node", "talk.mjs", url, *map(str, sounds)], cwd=packages,
-                                      env={**os.environ, **environment, "A2_KEY": product.key},
-                                      stdout=self._out, stderr=self._errors)  # fmt: skip
+        self._node = subprocess.Popen(
+            ["node", "talk.mjs", url, *map(str, sounds)],
+            cwd=packages,
+            env={**os.environ, **environment, "A2_KEY": product.key},
+            stdout=self._out,
+            stderr=self._errors,
+        )
 
     def output(self) -> str:
         """What it printed, a JSON object per line; fails if it failed."""

@@ -89,10 +89,17 @@ def check_one_line(done: subprocess.CompletedProcess[str], expected: str) -> Non
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("PORT", "x"), ("PROFILE", "prod"), ("LOG_LEVEL", "LOUD"), ("CORS_ORIGINS", "https://x"), ("REDIS_URL", "http://x"),
-        ("REDIS_URL", "redis://x:port/0"), ("USAGE_DATABASE", "nonsense"), ("HOST", "999.1.1.1"), ("KAFKA_MECHANISM", "PLAIN"),
+        ("PORT", "x"),
+        ("PROFILE", "prod"),
+        ("LOG_LEVEL", "LOUD"),
+        ("CORS_ORIGINS", "https://x"),
+        ("REDIS_URL", "http://x"),
+        ("REDIS_URL", "redis://x:port/0"),
+        ("USAGE_DATABASE", "nonsense"),
+        ("HOST", "999.1.1.1"),
+        ("KAFKA_MECHANISM", "PLAIN"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_setting_of_the_gateway_is_named_in_one_line(tmp_path: Path, name: str, value: str) -> None:
     done = started("gateway", environment(tmp_path, **({"PORT": "0"} | {name: value})))
     check_one_line(done, "kafka_mechanism" if name == "KAFKA_MECHANISM" else f"A2_GATEWAY_{name}")
@@ -114,10 +121,13 @@ def test_a_taken_port_and_an_unreadable_file_of_keys_are_named(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("service", "name", "value"),
     [
-        ("recorder", "DATABASE", "nonsense"), ("recorder", "LOG_LEVEL", "LOUD"),
-        ("recorder", "DATABASE", "postgresql+psycopg://127.0.0.1:1/x"), ("inference", "LOG_LEVEL", "LOUD"), ("inference", "SLOTS", "0"),
+        ("recorder", "DATABASE", "nonsense"),
+        ("recorder", "LOG_LEVEL", "LOUD"),
+        ("recorder", "DATABASE", "postgresql+psycopg://127.0.0.1:1/x"),
+        ("inference", "LOG_LEVEL", "LOUD"),
+        ("inference", "SLOTS", "0"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_setting_of_another_service_is_named_in_one_line(service: str, name: str, value: str) -> None:
     prefix = f"A2_{service.upper()}_"
     done = started(service, os.environ | {f"{prefix}METRICS_PORT": "-1", prefix + name: value})

@@ -126,10 +126,27 @@ def certificate(tmp_path: Path) -> Callable[[str], Path]:
         return tmp_path / name
 
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=receiver",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path("key.pem"), "-out", path("cert.pem")],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=receiver",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            path("key.pem"),
+            "-out",
+            path("cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
     assert ssl.create_default_context(cafile=path("cert.pem")).cert_store_stats()["x509"] == 1
     return path
 

@@ -169,8 +169,12 @@ def test_a_full_replica_refuses_and_a_cancel_makes_room(run):
 
 
 def test_text_alone_and_a_tool_call(run):
-    tool = {"type": "function", "name": "set_timer", "description": "Set a timer",
-            "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}, "required": ["minutes"]}}  # fmt: skip
+    tool = {
+        "type": "function",
+        "name": "set_timer",
+        "description": "Set a timer",
+        "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}, "required": ["minutes"]},
+    }
 
     async def scenario(stub: AvatarStub) -> None:
         text = await read(stub, ask("text", audio=False))
@@ -216,11 +220,19 @@ def test_what_is_said_is_heard(run, rate: int):
     run(scenario)
 
 
-@pytest.mark.parametrize(("change", "code"), [
-    ({"session_id": ""}, "INVALID_ARGUMENT"), ({"persona": "nobody"}, "INVALID_ARGUMENT"), ({"rig": "flame58"}, "FAILED_PRECONDITION"),
-    ({"motion_hz": 24}, "INVALID_ARGUMENT"), ({"tools_json": "{"}, "INVALID_ARGUMENT"), ({"temperature": 9}, "INVALID_ARGUMENT"),
-    ({"affect": pb.Affect(category="hunger")}, "INVALID_ARGUMENT"), ({"tool_choice": "required"}, "INVALID_ARGUMENT"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"session_id": ""}, "INVALID_ARGUMENT"),
+        ({"persona": "nobody"}, "INVALID_ARGUMENT"),
+        ({"rig": "flame58"}, "FAILED_PRECONDITION"),
+        ({"motion_hz": 24}, "INVALID_ARGUMENT"),
+        ({"tools_json": "{"}, "INVALID_ARGUMENT"),
+        ({"temperature": 9}, "INVALID_ARGUMENT"),
+        ({"affect": pb.Affect(category="hunger")}, "INVALID_ARGUMENT"),
+        ({"tool_choice": "required"}, "INVALID_ARGUMENT"),
+    ],
+)
 def test_bad_requests_are_told_why(run, change: dict, code: str):
     async def scenario(stub: AvatarStub) -> None:
         request = ask("bad")

@@ -48,8 +48,13 @@ class Servers:
         self.broker.enter_context(process(tansu_command(self.port), self.port, self.folder / "tansu.log"))
 
     def start_recorder(self) -> subprocess.Popen[bytes]:
-        own = {"KAFKA_SERVERS": f"127.0.0.1:{self.port}", "DATABASE": f"sqlite:///{self.database}", "GROUP": self.group,
-               "METRICS_PORT": str(self.metrics), "SESSION_TIMEOUT_MS": "1000"}  # fmt: skip
+        own = {
+            "KAFKA_SERVERS": f"127.0.0.1:{self.port}",
+            "DATABASE": f"sqlite:///{self.database}",
+            "GROUP": self.group,
+            "METRICS_PORT": str(self.metrics),
+            "SESSION_TIMEOUT_MS": "1000",
+        }
         env = {f"A2_RECORDER_{name}": value for name, value in own.items()}
         return self.recorder.enter_context(process(recorder_command(), self.metrics, self.folder / "recorder.log", env))
 

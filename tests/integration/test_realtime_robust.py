@@ -118,10 +118,22 @@ EVENT = st.one_of(
     st.builds(lambda kind, session: {"type": "session.update", "session": session, "event_id": kind}, VALUES, VALUES),
 )
 EXPECTED = {
-    "invalid_json", "invalid_event", "invalid_value", "unknown_parameter", "missing_required_parameter", "invalid_audio", "unsupported",
-    "item_not_found", "item_already_exists", "invalid_tool_call_id", "input_audio_buffer_commit_empty", "response_cancel_not_active",
-    "conversation_already_has_active_response", "rate_limited", "not_storable",
-}  # fmt: skip
+    "invalid_json",
+    "invalid_event",
+    "invalid_value",
+    "unknown_parameter",
+    "missing_required_parameter",
+    "invalid_audio",
+    "unsupported",
+    "item_not_found",
+    "item_already_exists",
+    "invalid_tool_call_id",
+    "input_audio_buffer_commit_empty",
+    "response_cancel_not_active",
+    "conversation_already_has_active_response",
+    "rate_limited",
+    "not_storable",
+}
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))

@@ -250,8 +250,13 @@ def test_tls_with_an_authority_and_a_certificate_of_our_own(tmp_path: Path) -> N
     """Redis as the system has it: the package's Valkey is built without TLS."""
     authority = Authority(tmp_path)
     server, client, port = authority.identity("redis"), authority.identity("client"), free_port()
-    options = {"tls_port": port, "tls_cert_file": server.certificate, "tls_key_file": server.key,
-               "tls_ca_cert_file": authority.certificate, "tls_auth_clients": "yes"}  # fmt: skip
+    options = {
+        "tls_port": port,
+        "tls_cert_file": server.certificate,
+        "tls_key_file": server.key,
+        "tls_ca_cert_file": authority.certificate,
+        "tls_auth_clients": "yes",
+    }
     command = server_command("redis", 0, tmp_path, **options)
     tls: dict[str, Any] = {"redis_url": f"rediss://127.0.0.1:{port}/0", "redis_ca_file": authority.certificate}
     own: dict[str, Any] = {"redis_cert_file": client.certificate, "redis_key_file": client.key}

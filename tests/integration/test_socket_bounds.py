@@ -44,8 +44,15 @@ async def opened(made: GatewayStand) -> AsyncIterator[tuple[asyncio.StreamReader
     near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     near.connect(("127.0.0.1", made.port))
     reader, writer = await asyncio.open_connection(sock=near, limit=4096)
-    lines = ("GET /v1/realtime HTTP/1.1", "Host: a", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
-             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Authorization: Bearer {made.keys['acme']}")  # fmt: skip
+    lines = (
+        "GET /v1/realtime HTTP/1.1",
+        "Host: a",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        f"Authorization: Bearer {made.keys['acme']}",
+    )
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
     assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
     try:

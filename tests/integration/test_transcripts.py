@@ -128,8 +128,19 @@ async def _drained(made: GatewayStand) -> bool:
 
 def test_words_that_come_after_the_erasure_do_not_stay(database: RecordDatabase, database_url: str) -> None:
     table, now = TranscriptTable(database_url), datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None).isoformat()
-    rows = [{"response_id": f"r{i}", "tenant": "acme", "session_id": f"s{i}", "end_user_id": "", "user_text": "hm", "avatar_text": "",
-             "at": now, "delete_after": now} for i in range(2)]  # fmt: skip
+    rows = [
+        {
+            "response_id": f"r{i}",
+            "tenant": "acme",
+            "session_id": f"s{i}",
+            "end_user_id": "",
+            "user_text": "hm",
+            "avatar_text": "",
+            "at": now,
+            "delete_after": now,
+        }
+        for i in range(2)
+    ]
     messages = [("", row["session_id"].encode(), json.dumps(row).encode()) for row in rows]
     table.deliver(messages)
     table.deliver(messages)  # at least once
@@ -182,8 +193,16 @@ def test_what_is_over_is_deleted(database: RecordDatabase) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     with database.engine.begin() as connection:
         for name, days in (("old", -1), ("new", 1)):
-            row = {"response_id": name, "tenant": "acme", "session_id": name, "end_user_id": "", "at": now, "user_text": "x",
-                   "avatar_text": "y", "delete_after": now + timedelta(days=days)}  # fmt: skip
+            row = {
+                "response_id": name,
+                "tenant": "acme",
+                "session_id": name,
+                "end_user_id": "",
+                "at": now,
+                "user_text": "x",
+                "avatar_text": "y",
+                "delete_after": now + timedelta(days=days),
+            }
             connection.execute(transcripts_table.insert().values(row))
             connection.execute(erased_table.insert().values(tenant="acme", session_id=name, delete_after=row["delete_after"]))
     assert (database.delete_lapsed(), database.delete_lapsed()) == (1, 0)

@@ -77,7 +77,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     figures = {
         "examples_installed": sum("test_an_example_installs" in name for name in passed),
         "upgrade_steps_passed": sum("test_upgrade.py" in name for name in passed),
-        "tests_passed": len(passed), **counts, **left_open(rows()), **session.config.stash[FIGURES],
+        "tests_passed": len(passed),
+        **counts,
+        **left_open(rows()),
+        **session.config.stash[FIGURES],
         "versions": versions(),
-    }  # fmt: skip
+    }
     file.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")

@@ -9,8 +9,10 @@ from kube.processes import until
 from kube.release import NAME, Release, example, merged, release, secrets_of
 
 DEFAULT: Object = {  # nothing but what has no default
-    "redis": {"address": "redis.data:6379"}, "kafka": {"servers": "kafka.data:9092"}, "database": {"secret": {"name": "a2llm-database"}},
-}  # fmt: skip
+    "redis": {"address": "redis.data:6379"},
+    "kafka": {"servers": "kafka.data:9092"},
+    "database": {"secret": {"name": "a2llm-database"}},
+}
 # Warnings that say nothing of the chart: an HPA whose metrics nobody serves here, a budget that has not seen its pods yet, a pod whose
 # volume was taken in the same second, an API server that has not written down an address yet, an operator that has not seen its own work.
 EXPECTED = ("FailedGet", "FailedComputeMetricsReplicas", "NoPods", "FailedScheduling", "ClusterIPNotAllocated", "already exists")

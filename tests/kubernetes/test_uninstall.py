@@ -9,9 +9,10 @@ from kube.ray_state import ray_state
 from kube.release import Release, cluster_wide, documented, example
 
 SMALL: Object = {
-    "gateway": {"autoscaling": {"mode": "none"}, "replicas": 1}, "recorder": {"replicas": 1, "autoscaling": {"mode": "none"}},
+    "gateway": {"autoscaling": {"mode": "none"}, "replicas": 1},
+    "recorder": {"replicas": 1, "autoscaling": {"mode": "none"}},
     "inference": {"versionDefaults": {"workerGroups": {"gpu": {"min": 1, "max": 1}, "spot": None}}},
-}  # fmt: skip
+}
 # Of every namespace, an operator's log, or counted by the ReplicaSet and Service that they belong to.
 NOT_OF_IT = ("events", "serviceaccount/default", "configmap/kube-root-ca.crt", "lease.", "endpoints/", "podmetrics")
 GOING_S = 60

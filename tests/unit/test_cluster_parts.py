@@ -57,8 +57,9 @@ def test_ports_differ() -> None:
 def test_clusters_of_one_machine_share_no_port(tmp_path: Path) -> None:
     """Of two gRPC servers that listen on the same one, both get calls."""
     environment = ray_environment(RaySettings(replica_port=12_000), tmp_path)
-    first, *between, last = (int(environment[f"RAY_SERVE_DIRECT_INGRESS_{bound}_PORT"])
-                             for bound in ("MIN_HTTP", "MAX_HTTP", "MIN_GRPC", "MAX_GRPC"))  # fmt: skip
+    first, *between, last = (
+        int(environment[f"RAY_SERVE_DIRECT_INGRESS_{bound}_PORT"]) for bound in ("MIN_HTTP", "MAX_HTTP", "MIN_GRPC", "MAX_GRPC")
+    )
     assert first == 12_000 and between[0] + 1 == between[1] and last - first + 1 == REPLICA_PORTS
     with socket.create_server(("127.0.0.1", free_block(REPLICA_PORTS) + 2)) as taken:
         assert not any(0 <= taken.getsockname()[1] - free_block(REPLICA_PORTS) < REPLICA_PORTS for _ in range(20))
@@ -89,5 +90,7 @@ def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch,
 def test_calls_of_a_session_go_to_one_replica(tmp_path: Path) -> None:
     environment = ray_environment(RaySettings(), tmp_path)
     assert environment["RAY_SERVE_HAPROXY_BALANCE_ALGORITHM"].splitlines()[:2] == [
-        "hdr(session-id)", "    hash-type consistent sdbm avalanche"]  # fmt: skip
+        "hdr(session-id)",
+        "    hash-type consistent sdbm avalanche",
+    ]
     assert environment["RAY_SERVE_ENABLE_HA_PROXY"] == "1"

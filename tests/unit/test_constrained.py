@@ -40,19 +40,25 @@ def _object(parts: dict[str, Any], optional: list[bool]) -> dict:
 def schemas() -> st.SearchStrategy[dict]:
     sizes = st.integers(0, 6)
     plain = st.one_of(
-        st.just({"type": "string"}), st.just({"type": "boolean"}), st.just({}),
+        st.just({"type": "string"}),
+        st.just({"type": "boolean"}),
+        st.just({}),
         _range("minLength", "maxLength", sizes).map(lambda r: {"type": "string", **r}),
         _range("minimum", "maximum", st.integers(-5000, 5000)).map(lambda r: {"type": "integer", **r}),
         _range("minimum", "maximum", st.floats(-99, 99).map(lambda f: round(f, 2))).map(lambda r: {"type": "number", **r}),
         st.lists(LITERALS, min_size=1, max_size=4).map(lambda values: {"enum": values}),
         LITERALS.map(lambda value: {"const": value}),
         st.sampled_from([{"type": ["string", "null"]}, {"type": "string", "format": "date"}, {"type": "string", "pattern": "^[a-c]+$"}]),
-    )  # fmt: skip
-    return st.recursive(plain, lambda inner: st.one_of(
-        st.tuples(inner, _range("minItems", "maxItems", st.integers(0, 3))).map(lambda p: {"type": "array", "items": p[0], **p[1]}),
-        st.builds(_object, st.dictionaries(NAMES, inner, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4)),
-        st.lists(inner, min_size=1, max_size=2).map(lambda members: {"anyOf": members}),
-    ), max_leaves=6)  # fmt: skip
+    )
+    return st.recursive(
+        plain,
+        lambda inner: st.one_of(
+            st.tuples(inner, _range("minItems", "maxItems", st.integers(0, 3))).map(lambda p: {"type": "array", "items": p[0], **p[1]}),
+            st.builds(_object, st.dictionaries(NAMES, inner, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4)),
+            st.lists(inner, min_size=1, max_size=2).map(lambda members: {"anyOf": members}),
+        ),
+        max_leaves=6,
+    )
 
 
 def write(tool: Tool, seed: int, taste: np.ndarray | None = None) -> dict:
@@ -86,8 +92,15 @@ def test_arguments_always_validate(properties: dict[str, Any], seed: int):
 
 @pytest.mark.parametrize("letter", ["a", " ", "9", "{", "[", ",", "."])
 def test_a_stubborn_model_comes_to_an_end(letter: str):
-    schema = {"type": "object", "required": ["text", "count", "more"], "properties": {
-        "text": {"type": "string", "maxLength": 100_000}, "count": {"type": "number"}, "more": {"type": "array", "items": {}}}}  # fmt: skip
+    schema = {
+        "type": "object",
+        "required": ["text", "count", "more"],
+        "properties": {
+            "text": {"type": "string", "maxLength": 100_000},
+            "count": {"type": "number"},
+            "more": {"type": "array", "items": {}},
+        },
+    }
     taste = np.zeros(tiny.VOCABULARY)
     taste[tiny.tokenizer().encode(letter)[0]] = 1
     made = write(Tool("go", parameters=schema), 0, taste)
@@ -102,43 +115,54 @@ NESTED = {
     "properties": {"at": REFERENCE, "to": {"allOf": [REFERENCE], "description": "where to"}, "many": {"type": "array", "items": REFERENCE}},
     "required": ["at", "to"],
 }
-KINDS = {"oneOf": [
-    {"type": "object", "properties": {"kind": {"const": "a"}, "n": {"type": "integer"}}, "required": ["kind"]},
-    {"type": "object", "properties": {"kind": {"const": "b"}}, "required": ["kind"]},
-]}  # fmt: skip
+KINDS = {
+    "oneOf": [
+        {"type": "object", "properties": {"kind": {"const": "a"}, "n": {"type": "integer"}}, "required": ["kind"]},
+        {"type": "object", "properties": {"kind": {"const": "b"}}, "required": ["kind"]},
+    ]
+}
 
 
-@pytest.mark.parametrize("schema", [
-    NESTED, {"properties": {"k": KINDS}, "required": ["k"]}, {}, {"type": "object", "required": ["free"]},
-    {"properties": {"u": {"type": "array", "uniqueItems": True, "items": {"type": "integer"}}}, "required": ["u"]},
-    {"properties": {"p": {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "boolean"}], "items": False}}},
-    {"properties": {"x": {"type": "integer", "multipleOf": 7, "exclusiveMinimum": 0}}, "required": ["x"]},
-    {"properties": {"y": {"type": "number", "minimum": 5e9}, "z": {"type": "string", "format": "made-up"}}, "required": ["y", "z"]},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "schema",
+    [
+        NESTED,
+        {"properties": {"k": KINDS}, "required": ["k"]},
+        {},
+        {"type": "object", "required": ["free"]},
+        {"properties": {"u": {"type": "array", "uniqueItems": True, "items": {"type": "integer"}}}, "required": ["u"]},
+        {"properties": {"p": {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "boolean"}], "items": False}}},
+        {"properties": {"x": {"type": "integer", "multipleOf": 7, "exclusiveMinimum": 0}}, "required": ["x"]},
+        {"properties": {"y": {"type": "number", "minimum": 5e9}, "z": {"type": "string", "format": "made-up"}}, "required": ["y", "z"]},
+    ],
+)
 def test_what_clients_send(schema: dict):
     for seed in range(5):
         Draft202012Validator(schema).validate(write(Tool("go", parameters=schema), seed))
 
 
-@pytest.mark.parametrize(("schema", "message"), [
-    ({"properties": {"a": {"not": {"type": "string"}}}}, "a: the keyword 'not' is not supported"),
-    ({"properties": {"a": {"type": "strin"}}}, "no type"),
-    ({"properties": {"a": 3}}, "a must be an object"),
-    ({"properties": {"a": {"$ref": "https://example.com/x.json"}}}, "within the schema"),
-    ({"properties": {"a": {"$ref": "#/$defs/none"}}}, "nothing stands"),
-    ({"$defs": {"t": {"properties": {"t": {"$ref": "#/$defs/t"}}}}, "properties": {"a": {"$ref": "#/$defs/t"}}}, "recursive"),
-    ({"properties": {"a": {"oneOf": [{"type": "number"}, {"type": "integer"}]}}}, "use anyOf"),
-    ({"properties": {"a": {"allOf": [{"type": "number"}, {"minimum": 1}]}}}, "several schemas"),
-    ({"properties": {"a": {"type": "number", "multipleOf": 0.1}}}, "whole number"),
-    ({"properties": {"a": {"type": "integer", "minimum": 5, "maximum": 3}}, "required": ["a"]}, "tool go"),
-    ({"properties": {"a": {"type": "string", "pattern": "("}}, "required": ["a"]}, "tool go"),
-    ({"required": ["a"], "additionalProperties": False}, "does not allow"),
-    ({"properties": {"a": {"type": "string", "minLength": 5000}}, "required": ["a"]}, "too much"),
-    ({"type": "string"}, "tool go"),
-    ({"properties": {"a": {"enum": ["\u0000"]}}}, "control characters"),
-    ({"properties": {"a\ud800": {}}}, "control characters"),
-    ({"properties": {"a": {"minimum": "low"}}}, "tool go"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"properties": {"a": {"not": {"type": "string"}}}}, "a: the keyword 'not' is not supported"),
+        ({"properties": {"a": {"type": "strin"}}}, "no type"),
+        ({"properties": {"a": 3}}, "a must be an object"),
+        ({"properties": {"a": {"$ref": "https://example.com/x.json"}}}, "within the schema"),
+        ({"properties": {"a": {"$ref": "#/$defs/none"}}}, "nothing stands"),
+        ({"$defs": {"t": {"properties": {"t": {"$ref": "#/$defs/t"}}}}, "properties": {"a": {"$ref": "#/$defs/t"}}}, "recursive"),
+        ({"properties": {"a": {"oneOf": [{"type": "number"}, {"type": "integer"}]}}}, "use anyOf"),
+        ({"properties": {"a": {"allOf": [{"type": "number"}, {"minimum": 1}]}}}, "several schemas"),
+        ({"properties": {"a": {"type": "number", "multipleOf": 0.1}}}, "whole number"),
+        ({"properties": {"a": {"type": "integer", "minimum": 5, "maximum": 3}}, "required": ["a"]}, "tool go"),
+        ({"properties": {"a": {"type": "string", "pattern": "("}}, "required": ["a"]}, "tool go"),
+        ({"required": ["a"], "additionalProperties": False}, "does not allow"),
+        ({"properties": {"a": {"type": "string", "minLength": 5000}}, "required": ["a"]}, "too much"),
+        ({"type": "string"}, "tool go"),
+        ({"properties": {"a": {"enum": ["\u0000"]}}}, "control characters"),
+        ({"properties": {"a\ud800": {}}}, "control characters"),
+        ({"properties": {"a": {"minimum": "low"}}}, "tool go"),
+    ],
+)
 def test_what_cannot_be_kept_is_refused_clearly(schema: dict, message: str):
     with pytest.raises(ValueError, match=message):
         grammar().open(Tool("go", parameters=schema))
@@ -150,13 +174,16 @@ def doubled(levels: int) -> dict:
     return {"properties": {"x": {"$ref": "#/$defs/0"}}, "$defs": {str(n): each for n, each in enumerate([*level, {"type": "boolean"}])}}
 
 
-@pytest.mark.parametrize(("schema", "message"), [
-    ({"properties": {"a": {"enum": [f"value {n}" for n in range(50_000)]}}}, "more than 1000 parts"),
-    ({"properties": {"a": {"anyOf": [{"const": n} for n in range(1000)]}}}, "more than 1000 parts"),
-    ({"properties": {f"p{n}": {"type": "boolean"} for n in range(1000)}}, "more than 1000 parts"),
-    ({"properties": {"a": {"oneOf": [{"const": n} for n in range(101)]}}}, "oneOf may have 100 schemas"),
-    (doubled(40), "more than 1000 parts"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"properties": {"a": {"enum": [f"value {n}" for n in range(50_000)]}}}, "more than 1000 parts"),
+        ({"properties": {"a": {"anyOf": [{"const": n} for n in range(1000)]}}}, "more than 1000 parts"),
+        ({"properties": {f"p{n}": {"type": "boolean"} for n in range(1000)}}, "more than 1000 parts"),
+        ({"properties": {"a": {"oneOf": [{"const": n} for n in range(101)]}}}, "oneOf may have 100 schemas"),
+        (doubled(40), "more than 1000 parts"),
+    ],
+)
 def test_what_is_too_large_is_refused_before_it_is_compiled(schema: dict, message: str, monkeypatch: pytest.MonkeyPatch):
     vocabulary = grammar()
     monkeypatch.setattr(constrained, "LLMatcher", SimpleNamespace(grammar_from_json_schema=pytest.fail))
@@ -169,9 +196,16 @@ def test_a_large_enum_is_kept_to():
     Draft202012Validator(schema).validate(write(Tool("go", parameters=schema), 1))
 
 
-WEATHER = {"type": "function", "name": "get_weather", "description": "Weather\n of a place.", "parameters": {
-    "type": "object", "required": ["city"], "properties": {
-        "city": {"type": "string"}, "unit": {"enum": ["C", "F"]}, "days": {"type": "array", "items": {"type": "integer"}}}}}  # fmt: skip
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "Weather\n of a place.",
+    "parameters": {
+        "type": "object",
+        "required": ["city"],
+        "properties": {"city": {"type": "string"}, "unit": {"enum": ["C", "F"]}, "days": {"type": "array", "items": {"type": "integer"}}},
+    },
+}
 
 
 def test_tools_are_read_and_shown_compactly():
@@ -181,10 +215,18 @@ def test_tools_are_read_and_shown_compactly():
     assert parse_tools("") == ()
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("{", "not JSON"), ("{}", "must be a list"), ("[3]", "object"), ('[{"name": ""}]', "letters"), ('[{"type": "mcp"}]', "function"),
-    ('[{"name": "a"}, {"name": "a"}]', "same name"), ('[{"name": "a", "parameters": [1]}]', "JSON Schema"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ("{}", "must be a list"),
+        ("[3]", "object"),
+        ('[{"name": ""}]', "letters"),
+        ('[{"type": "mcp"}]', "function"),
+        ('[{"name": "a"}, {"name": "a"}]', "same name"),
+        ('[{"name": "a", "parameters": [1]}]', "JSON Schema"),
+    ],
+)
 def test_bad_tools(text: str, message: str):
     with pytest.raises(ValueError, match=message):
         parse_tools(text)

@@ -88,8 +88,14 @@ def test_a_plain_word_comes_with_its_last_token_and_without_delay():
 def test_a_number_waits_for_its_unit():
     pieces = ["It", " costs", " $", "4", " million", " now"]
     assert stream(Letters(pieces), list(range(6))) == [
-        [], [("It", 0)], [], [], [], [("costs", 1), ("four", 4), ("million", 4), ("dollars", 4)], [("now", 5)],
-    ]  # fmt: skip
+        [],
+        [("It", 0)],
+        [],
+        [],
+        [],
+        [("costs", 1), ("four", 4), ("million", 4), ("dollars", 4)],
+        [("now", 5)],
+    ]
 
 
 def test_plain_words_are_let_go_whole_and_as_written():
@@ -114,8 +120,14 @@ def conversation() -> Conversation:
     return Conversation(find_persona("ada"), ChatTemplate(tiny.tokenizer()), 0)
 
 
-ITEMS = [UserTurn("Hello", Affect("joy", 0.7)), AssistantTurn("Hi there."), ToolCall("look", '{"up": true}'), ToolResult("nothing"),
-         SystemText("Be brief."), UserTurn("Bye")]  # fmt: skip
+ITEMS = [
+    UserTurn("Hello", Affect("joy", 0.7)),
+    AssistantTurn("Hi there."),
+    ToolCall("look", '{"up": true}'),
+    ToolResult("nothing"),
+    SystemText("Be brief."),
+    UserTurn("Bye"),
+]
 
 
 def test_a_prompt_is_the_template_laid_out():

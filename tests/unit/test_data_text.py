@@ -33,9 +33,18 @@ def test_spoken_sentences_fit(text: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "Too short.", "No mark at the end here", "There are 3 of them, I think.", "I like it. " * 8, "word " * 50 + "end.",
-     "A list: one, two and three.", "This is pneumonoultramicroscopic, my dear.", "Two lines\nof text are here."],
-)  # fmt: skip
+    [
+        "",
+        "Too short.",
+        "No mark at the end here",
+        "There are 3 of them, I think.",
+        "I like it. " * 8,
+        "word " * 50 + "end.",
+        "A list: one, two and three.",
+        "This is pneumonoultramicroscopic, my dear.",
+        "Two lines\nof text are here.",
+    ],
+)
 def test_what_cannot_be_spoken_or_loops_does_not_fit(text: str):
     assert not fits_speech(text)
 

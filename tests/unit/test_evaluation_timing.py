@@ -57,8 +57,9 @@ def test_audible_edges():
 
 
 def turn(frl_ms: float) -> Turn:
-    return Turn(frl_ms, 50, 20, 1.0, 1.5, 4.0, 30, (0.1, 0.12), (0, 1200), {"backbone": 0.5, "talker": 0.3, "g2p": 0.1},
-                {"backbone": 0.06}, 6, 2)  # fmt: skip
+    return Turn(
+        frl_ms, 50, 20, 1.0, 1.5, 4.0, 30, (0.1, 0.12), (0, 1200), {"backbone": 0.5, "talker": 0.3, "g2p": 0.1}, {"backbone": 0.06}, 6, 2
+    )
 
 
 def test_parts_add_up():

@@ -37,8 +37,17 @@ def test_config_is_a_complete_llama_config(folder: Path) -> None:
 def test_tokenizer_merges_splits_digits_and_knows_control_tokens(folder: Path) -> None:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert tokenizer.encode("<|im_start|>hello world 12").tokens == [
-        "<|im_start|>", "hello", "Ġw", "o", "r", "l", "d", "Ġ", "1", "2",
-    ]  # fmt: skip
+        "<|im_start|>",
+        "hello",
+        "Ġw",
+        "o",
+        "r",
+        "l",
+        "d",
+        "Ġ",
+        "1",
+        "2",
+    ]
     text = "naïve — 你好 🙂\n"
     assert tokenizer.decode(tokenizer.encode(text).ids) == text
     assert (folder / "chat_template.jinja").read_text() == "{{ messages }}"

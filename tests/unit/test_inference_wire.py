@@ -96,12 +96,18 @@ def test_what_was_said_comes_with_its_tokens():
     assert ask.items == (AssistantTurn("Hi.", (4, 5)), AssistantTurn("Ho."))
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"instructions": "Be kind. " * 800_000}, r"the instructions may have 32,768 characters, not 7,200,000: .* context has 2,048 tokens"),
-    ({"tools_json": "[" + " " * 65_535 + "]"}, "the tools may have 65,536 characters"),
-    ({"items": [pb.Item(role=pb.Item.USER, text="a" * 200_001)]}, "200000 characters"),
-    ({"items": [pb.Item(role=pb.Item.USER, text="a")] * 1001}, "1000 items"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"instructions": "Be kind. " * 800_000},
+            r"the instructions may have 32,768 characters, not 7,200,000: .* context has 2,048 tokens",
+        ),
+        ({"tools_json": "[" + " " * 65_535 + "]"}, "the tools may have 65,536 characters"),
+        ({"items": [pb.Item(role=pb.Item.USER, text="a" * 200_001)]}, "200000 characters"),
+        ({"items": [pb.Item(role=pb.Item.USER, text="a")] * 1001}, "1000 items"),
+    ],
+)
 def test_what_cannot_fit_is_refused_by_its_length(fields: dict, message: str):
     with pytest.raises(ValueError, match=message):
         wire.read_ask(request("arkit61", 40, **fields), FACTS)

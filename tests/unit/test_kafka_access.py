@@ -25,13 +25,25 @@ def test_tls_and_a_password(monkeypatch: pytest.MonkeyPatch):
     settings = RecorderSettings()
     assert "secret" not in repr(settings)
     assert settings.kafka_options == {
-        "bootstrap_servers": ["b:9096"], "security_protocol": "SASL_SSL", "bootstrap_timeout_ms": 10_000, "ssl_cafile": "/ca.pem",
-        "sasl_mechanism": "SCRAM-SHA-512", "sasl_plain_username": "a2", "sasl_plain_password": "secret"}  # fmt: skip
+        "bootstrap_servers": ["b:9096"],
+        "security_protocol": "SASL_SSL",
+        "bootstrap_timeout_ms": 10_000,
+        "ssl_cafile": "/ca.pem",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "a2",
+        "sasl_plain_password": "secret",
+    }
     assert settings.kafka_options.keys() <= KafkaConsumer.DEFAULT_CONFIG.keys()
 
 
-HALVES = [{"kafka_mechanism": "PLAIN"}, {"kafka_username": "a2"}, {"kafka_ca_file": "/ca.pem"}, {"kafka_mechanism": "MD5"},
-          {"kafka_tls": "true", "kafka_cert_file": "/c.pem"}, {"kafka_password": "x", "kafka_password_file": "/p"}]  # fmt: skip
+HALVES = [
+    {"kafka_mechanism": "PLAIN"},
+    {"kafka_username": "a2"},
+    {"kafka_ca_file": "/ca.pem"},
+    {"kafka_mechanism": "MD5"},
+    {"kafka_tls": "true", "kafka_cert_file": "/c.pem"},
+    {"kafka_password": "x", "kafka_password_file": "/p"},
+]
 
 
 @pytest.mark.parametrize("given", HALVES)

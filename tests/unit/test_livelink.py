@@ -30,8 +30,11 @@ def test_csv_has_the_layout_of_the_app(tmp_path: Path) -> None:
     assert {len(row) for row in rows} == {63} and {row[1] for row in rows[1:]} == {"61"}
     assert np.allclose(np.array([row[2:] for row in rows[1:]], float), motion, atol=1e-6)
     assert [rows[1 + i][0] for i in (0, 39, 40, 84)] == [
-        "00:00:00:00.000", "00:00:00:39.000", "00:00:01:00.000", "00:00:02:04.000",
-    ]  # fmt: skip
+        "00:00:00:00.000",
+        "00:00:00:39.000",
+        "00:00:01:00.000",
+        "00:00:02:04.000",
+    ]
 
 
 @pytest.mark.parametrize("fps", [29.97, 59.94, 12.5, 60])
@@ -61,11 +64,17 @@ def test_motion_json_of_other_rigs_and_of_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[1]", '{"rig": "x", "names": ["a"], "fps": 40, "frames": [[1, 2]]}',
-             '{"rig": "x", "names": ["a", "b"], "fps": 40, "frames": [[1, 2], [3]]}',
-             '{"rig": "x", "names": ["a"], "fps": 0, "frames": [[1]]}',
-             '{"rig": "x", "names": ["a"], "fps": 40, "frames": [[NaN]]}'],
-)  # fmt: skip
+    "text",
+    [
+        "",
+        "{}",
+        "[1]",
+        '{"rig": "x", "names": ["a"], "fps": 40, "frames": [[1, 2]]}',
+        '{"rig": "x", "names": ["a", "b"], "fps": 40, "frames": [[1, 2], [3]]}',
+        '{"rig": "x", "names": ["a"], "fps": 0, "frames": [[1]]}',
+        '{"rig": "x", "names": ["a"], "fps": 40, "frames": [[NaN]]}',
+    ],
+)
 def test_broken_motion_files_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.json").write_text(text)
     with pytest.raises(ValueError, match=r"motion|fps"):

@@ -42,10 +42,14 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize(
     ("number", "name", "said"),
-    [(errno.ENOSPC, "/x/run/lock", "the disk of /x/run is full: make room"), (errno.EDQUOT, None, "the disk is full: make room"),
-     (errno.EACCES, "/x/run", "/x/run cannot be written (Permission denied)"), (errno.EROFS, "/x", "/x cannot be written (Read-only"),
-     (errno.ENOTDIR, "/x/run", "/x/run is in the way (Not a directory)")],
-)  # fmt: skip
+    [
+        (errno.ENOSPC, "/x/run/lock", "the disk of /x/run is full: make room"),
+        (errno.EDQUOT, None, "the disk is full: make room"),
+        (errno.EACCES, "/x/run", "/x/run cannot be written (Permission denied)"),
+        (errno.EROFS, "/x", "/x cannot be written (Read-only"),
+        (errno.ENOTDIR, "/x/run", "/x/run is in the way (Not a directory)"),
+    ],
+)
 def test_errors_of_the_system_name_place_and_settings(number: int, name: str | None, said: str) -> None:
     line = explain(OSError(number, os.strerror(number), *([name] if name else [])))
     assert line.startswith(said) and SETTINGS in line and "\n" not in line

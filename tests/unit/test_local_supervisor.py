@@ -253,13 +253,16 @@ def test_a_taken_port_gives_the_next_one() -> None:
     assert len(set(free_ports(6))) == 6
 
 
-@pytest.mark.parametrize(("log", "said"), [
-    ("", ""),
-    ("one\ntwo\n\n", "two"),
-    ('{"message": "not serving", "level": "error"}\n', "not serving"),
-    ('{"message": "failed", "error": "Traceback\\n  File\\nValueError: wrong shape"}\n', "ValueError: wrong shape"),
-    ("x" * 500, "x" * 399 + "…"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("", ""),
+        ("one\ntwo\n\n", "two"),
+        ('{"message": "not serving", "level": "error"}\n', "not serving"),
+        ('{"message": "failed", "error": "Traceback\\n  File\\nValueError: wrong shape"}\n', "ValueError: wrong shape"),
+        ("x" * 500, "x" * 399 + "…"),
+    ],
+)
 def test_the_last_words_of_a_log(log: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_text(log)

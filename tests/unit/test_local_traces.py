@@ -44,8 +44,16 @@ def exported() -> bytes:
 
 def page_export(**changes: Any) -> dict[str, Any]:
     """What a browser sends: ids in hex, 64-bit numbers as strings."""
-    one = {"traceId": TRACE_ID, "spanId": SPAN_ID, "name": names.SPAN_WEB_PLAYBACK, "kind": 1, "startTimeUnixNano": "1000000",
-           "endTimeUnixNano": "5000000", "attributes": [{"key": "a2.underruns", "value": {"intValue": "2"}}], **changes}  # fmt: skip
+    one = {
+        "traceId": TRACE_ID,
+        "spanId": SPAN_ID,
+        "name": names.SPAN_WEB_PLAYBACK,
+        "kind": 1,
+        "startTimeUnixNano": "1000000",
+        "endTimeUnixNano": "5000000",
+        "attributes": [{"key": "a2.underruns", "value": {"intValue": "2"}}],
+        **changes,
+    }
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "a2-web"}}]}
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "page"}, "spans": [one]}]}]}
 
@@ -55,7 +63,11 @@ def test_protobuf_export() -> None:
     assert (read.name, read.service, read.error, read.parent_id) == ("work", "a2-gateway", "no capacity", "")
     assert (read.start_ns, read.end_ns, len(read.trace_id), len(read.span_id)) == (1_000_000, 3_000_000, 32, 16)
     assert {key: read.attributes[key] for key in ("a2.response_id", "a2.cut_ms", "share", "final")} == {
-        "a2.response_id": "r1", "a2.cut_ms": 7, "share": 0.5, "final": True}  # fmt: skip
+        "a2.response_id": "r1",
+        "a2.cut_ms": 7,
+        "share": 0.5,
+        "final": True,
+    }
     assert '"a"' in str(read.attributes["list"])
 
 
@@ -70,22 +82,25 @@ def test_gzip() -> None:
     assert read_export(gzip.compress(body, mtime=0), PROTOBUF, "gzip") == read_export(body, PROTOBUF)
 
 
-@pytest.mark.parametrize(("body", "media_type", "encoding"), [
-    (b"\xff\xff", PROTOBUF, ""),
-    (b"{", JSON, ""),
-    (b"[]", JSON, ""),
-    (b'{"resourceSpans": [1]}', JSON, ""),
-    (json.dumps(page_export(traceId="zz")).encode(), JSON, ""),
-    (json.dumps(page_export(spanId="ab")).encode(), JSON, ""),
-    (json.dumps(page_export(spanId=7)).encode(), JSON, ""),
-    (json.dumps(page_export(startTimeUnixNano="soon")).encode(), JSON, ""),
-    (b"[" * 100_000, JSON, ""),
-    (b"hello", "text/plain", ""),
-    (b"", "", ""),
-    (b"not gzip", PROTOBUF, "gzip"),
-    (gzip.compress(b"x" * 1000, mtime=0)[:-9], PROTOBUF, "gzip"),
-    (gzip.compress(bytes(BODY_LIMIT_BYTES + 1), mtime=0), PROTOBUF, "gzip"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "media_type", "encoding"),
+    [
+        (b"\xff\xff", PROTOBUF, ""),
+        (b"{", JSON, ""),
+        (b"[]", JSON, ""),
+        (b'{"resourceSpans": [1]}', JSON, ""),
+        (json.dumps(page_export(traceId="zz")).encode(), JSON, ""),
+        (json.dumps(page_export(spanId="ab")).encode(), JSON, ""),
+        (json.dumps(page_export(spanId=7)).encode(), JSON, ""),
+        (json.dumps(page_export(startTimeUnixNano="soon")).encode(), JSON, ""),
+        (b"[" * 100_000, JSON, ""),
+        (b"hello", "text/plain", ""),
+        (b"", "", ""),
+        (b"not gzip", PROTOBUF, "gzip"),
+        (gzip.compress(b"x" * 1000, mtime=0)[:-9], PROTOBUF, "gzip"),
+        (gzip.compress(bytes(BODY_LIMIT_BYTES + 1), mtime=0), PROTOBUF, "gzip"),
+    ],
+)
 def test_what_is_not_an_export_is_refused(body: bytes, media_type: str, encoding: str) -> None:
     with pytest.raises(BadExport):
         read_export(body, media_type, encoding)
@@ -100,21 +115,28 @@ def test_the_oldest_spans_leave_first() -> None:
 
 def test_a_turn_is_one_waterfall_across_web_gateway_and_inference() -> None:
     ids = {"response_id": "r1", "session_id": "s1", "tenant": "dev"}
-    (turn,) = turns([
-        span(names.SPAN_INFERENCE_LISTEN, 900, 950, "l", "elsewhere", "a2-inference", utterance_id="u1"),
-        span(names.SPAN_ENDPOINTING, 1000, 1200, "e", "t"),
-        span(names.SPAN_INFERENCE_PREFILL, 1220, 1300, "p", "i", "a2-inference"),
-        span(names.SPAN_INFERENCE_RESPOND, 1210, 1900, "i", "f", "a2-inference", finish_reason="completed"),
-        span(names.SPAN_FIRST_PACKET, 1200, 1400, "f", "t"),
-        span(names.SPAN_TURN, 1000, 4000, "t", "session", utterance_id="u1", status="completed", **ids),
-        span(names.SPAN_WEB_PLAYBACK, 1450, 3950, "w", "", "a2-web", response_id="r1"),
-    ])  # fmt: skip
+    (turn,) = turns(
+        [
+            span(names.SPAN_INFERENCE_LISTEN, 900, 950, "l", "elsewhere", "a2-inference", utterance_id="u1"),
+            span(names.SPAN_ENDPOINTING, 1000, 1200, "e", "t"),
+            span(names.SPAN_INFERENCE_PREFILL, 1220, 1300, "p", "i", "a2-inference"),
+            span(names.SPAN_INFERENCE_RESPOND, 1210, 1900, "i", "f", "a2-inference", finish_reason="completed"),
+            span(names.SPAN_FIRST_PACKET, 1200, 1400, "f", "t"),
+            span(names.SPAN_TURN, 1000, 4000, "t", "session", utterance_id="u1", status="completed", **ids),
+            span(names.SPAN_WEB_PLAYBACK, 1450, 3950, "w", "", "a2-web", response_id="r1"),
+        ]
+    )
     assert (turn["response_id"], turn["session_id"], turn["tenant"], turn["status"]) == ("r1", "s1", "dev", "completed")
     assert (turn["began_ms"], turn["duration_ms"]) == (900, 3100)
     assert [(bar["name"].rpartition(".")[2], bar["depth"], bar["start_ms"]) for bar in turn["bars"]] == [
-        ("listen", 0, 0), ("turn", 0, 100), ("endpointing", 1, 100), ("first_packet", 1, 300), ("respond", 2, 310), ("prefill", 3, 320),
+        ("listen", 0, 0),
+        ("turn", 0, 100),
+        ("endpointing", 1, 100),
+        ("first_packet", 1, 300),
+        ("respond", 2, 310),
+        ("prefill", 3, 320),
         ("playback", 0, 550),
-    ]  # fmt: skip
+    ]
 
 
 def test_the_turns_of_a_session_stay_apart_and_the_newest_comes_first() -> None:

@@ -8,12 +8,18 @@ from a2llm.language.number_words import cardinal, decade, decimal, digits, fract
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (0, "zero"), (13, "thirteen"), (40, "forty"), (99, "ninety nine"), (100, "one hundred"),
-        (1_001, "one thousand one"), (-7, "minus seven"), (2_000_000, "two million"),
+        (0, "zero"),
+        (13, "thirteen"),
+        (40, "forty"),
+        (99, "ninety nine"),
+        (100, "one hundred"),
+        (1_001, "one thousand one"),
+        (-7, "minus seven"),
+        (2_000_000, "two million"),
         (1_234_567, "one million two hundred thirty four thousand five hundred sixty seven"),
         (10**15, "one" + " zero" * 15),
     ],
-)  # fmt: skip
+)
 def test_cardinal(number: int, words: str) -> None:
     assert cardinal(number) == words
 
@@ -29,10 +35,15 @@ def test_ordinal(number: int, words: str) -> None:
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (1999, "nineteen ninety nine"), (1906, "nineteen oh six"), (1900, "nineteen hundred"), (2000, "two thousand"),
-        (2005, "two thousand five"), (2010, "twenty ten"), (2024, "twenty twenty four"),
+        (1999, "nineteen ninety nine"),
+        (1906, "nineteen oh six"),
+        (1900, "nineteen hundred"),
+        (2000, "two thousand"),
+        (2005, "two thousand five"),
+        (2010, "twenty ten"),
+        (2024, "twenty twenty four"),
     ],
-)  # fmt: skip
+)
 def test_year(number: int, words: str) -> None:
     assert year(number) == words
 

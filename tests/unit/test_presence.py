@@ -85,10 +85,15 @@ def test_it_takes_over_from_the_pose_that_was_shown():
     assert np.allclose(motion[12:], presence("idle", 1000, 40, 1)[12:], atol=1e-6)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("asleep", 0, 1, 0), "unknown state"), (("idle", -1, 1, 0), "negative"),
-    (("idle", 0, -1, 0), "negative"), (("idle", 0, 1, 0, 0), "rate"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("asleep", 0, 1, 0), "unknown state"),
+        (("idle", -1, 1, 0), "negative"),
+        (("idle", 0, -1, 0), "negative"),
+        (("idle", 0, 1, 0, 0), "rate"),
+    ],
+)
 def test_bad_questions(arguments: tuple, message: str):
     with pytest.raises(ValueError, match=message):
         presence(*arguments)

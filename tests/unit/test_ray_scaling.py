@@ -16,30 +16,36 @@ def context(*replicas: tuple[float, ...], target: int = 1) -> SimpleNamespace:
     return SimpleNamespace(aggregated_metrics={name: dict(enumerate(values)) for name, values in columns}, target_num_replicas=target)
 
 
-@pytest.mark.parametrize(("replicas", "wanted"), [
-    ([(4, 0, 0, 0)], 1),
-    ([(4, 2.8, 0, 100)], 1),  # 70% of 4
-    ([(4, 3, 0, 100)], 2),
-    ([(4, 4, 0, 100), (4, 4, 0, 100)], 3),
-    ([(4, 0.5, 0, 100), (4, 0.5, 0, 100), (4, 0, 0, 0)], 1),
-    ([(4, 1, 0, 900)], 2),  # few speak, but the first packet comes late
-    ([(4, 2, 0.1, 100), (4, 1, 0, 100)], 3),  # somebody was refused
-    ([(4, 4, 0, 900)] * 3 + [(4, 2, 0, 100)] * 37, 31),  # three of forty are late, as always some are
-    ([(4, 4, 0, 900)] * 4 + [(4, 1, 0, 100)] * 36, 44),  # a tenth is late: a tenth more
-    ([(4, 4, 0.1, 100)] + [(4, 1, 0, 100)] * 39, 44),  # somebody had no place at all
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("replicas", "wanted"),
+    [
+        ([(4, 0, 0, 0)], 1),
+        ([(4, 2.8, 0, 100)], 1),  # 70% of 4
+        ([(4, 3, 0, 100)], 2),
+        ([(4, 4, 0, 100), (4, 4, 0, 100)], 3),
+        ([(4, 0.5, 0, 100), (4, 0.5, 0, 100), (4, 0, 0, 0)], 1),
+        ([(4, 1, 0, 900)], 2),  # few speak, but the first packet comes late
+        ([(4, 2, 0.1, 100), (4, 1, 0, 100)], 3),  # somebody was refused
+        ([(4, 4, 0, 900)] * 3 + [(4, 2, 0, 100)] * 37, 31),  # three of forty are late, as always some are
+        ([(4, 4, 0, 900)] * 4 + [(4, 1, 0, 100)] * 36, 44),  # a tenth is late: a tenth more
+        ([(4, 4, 0.1, 100)] + [(4, 1, 0, 100)] * 39, 44),  # somebody had no place at all
+    ],
+)
 def test_enough_that_the_slots_in_use_are_their_share(replicas: list[tuple[float, ...]], wanted: int) -> None:
     assert POLICY(context(*replicas)) == (wanted, {})
 
 
-@pytest.mark.parametrize(("replicas", "wanted"), [
-    ([(4, 1, 0, 0, 1, 0.7, 50)], 1),
-    ([(4, 1, 0, 0, 1, 0.8, 50)], 2),  # few speak, but the ear is in use for more than its share of the time
-    ([(4, 1, 0, 0, 2, 5.0, 50), (4, 1, 0, 0, 2, 0.2, 50)], 4),  # three wait for the two ears of one
-    ([(4, 1, 0, 0, 1, 0.2, 250)], 2),  # what is said waits
-    ([(4, 1, 0, 900, 1, 0.2, 250)] + [(4, 1, 0, 0, 1, 0.2, 0)] * 19, 8),  # at one of twenty, in both ways: still one
-    ([(4, 1, 0, 900, 1, 0.2, 0), (4, 1, 0, 0, 1, 0.2, 250)] + [(4, 1, 0, 0, 1, 0.2, 0)] * 18, 22),  # at two of them
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("replicas", "wanted"),
+    [
+        ([(4, 1, 0, 0, 1, 0.7, 50)], 1),
+        ([(4, 1, 0, 0, 1, 0.8, 50)], 2),  # few speak, but the ear is in use for more than its share of the time
+        ([(4, 1, 0, 0, 2, 5.0, 50), (4, 1, 0, 0, 2, 0.2, 50)], 4),  # three wait for the two ears of one
+        ([(4, 1, 0, 0, 1, 0.2, 250)], 2),  # what is said waits
+        ([(4, 1, 0, 900, 1, 0.2, 250)] + [(4, 1, 0, 0, 1, 0.2, 0)] * 19, 8),  # at one of twenty, in both ways: still one
+        ([(4, 1, 0, 900, 1, 0.2, 0), (4, 1, 0, 0, 1, 0.2, 250)] + [(4, 1, 0, 0, 1, 0.2, 0)] * 18, 22),  # at two of them
+    ],
+)
 def test_slow_ears_are_a_reason_for_more(replicas: list[tuple[float, ...]], wanted: int) -> None:
     assert POLICY(context(*replicas)) == (wanted, {})
 

@@ -69,14 +69,32 @@ def test_responses_are_counted_by_how_they_ended():
 
 
 def facts(first_packet_ms: float | None, inference: Timings) -> TurnFacts:
-    return TurnFacts("t", "s", "r", "completed", "", "", Usage(), inference, endpointing_ms=500.0, transcription_ms=100.0,
-                     first_packet_ms=first_packet_ms)  # fmt: skip
+    return TurnFacts(
+        "t",
+        "s",
+        "r",
+        "completed",
+        "",
+        "",
+        Usage(),
+        inference,
+        endpointing_ms=500.0,
+        transcription_ms=100.0,
+        first_packet_ms=first_packet_ms,
+    )
 
 
 def test_the_phases_of_a_first_sound_sum_up_to_its_time():
     phases = facts(400.0, Timings(queue_ms=10.0, prefill_ms=80.0, first_token_ms=100.0, first_audio_ms=250.0)).phases_ms()
-    assert phases == {"endpointing": 500.0, "transcription": 100.0, "admission": 10.0, "prefill": 70.0, "first_token": 20.0,
-                      "first_audio": 150.0, "delivery": 50.0}  # fmt: skip
+    assert phases == {
+        "endpointing": 500.0,
+        "transcription": 100.0,
+        "admission": 10.0,
+        "prefill": 70.0,
+        "first_token": 20.0,
+        "first_audio": 150.0,
+        "delivery": 50.0,
+    }
     assert sum(phases.values()) - phases["endpointing"] == 400.0
 
 

@@ -14,10 +14,18 @@ def utterance(sample: int, phones: int = 5) -> Utterance:
     durations[-1] += durations.sum() % 2
     units = int(durations.sum())
     return Utterance(
-        sample, f"Text {sample} ‘with’ marks.", "joy", 0.25, "train", rng.integers(0, 99, phones).astype(np.uint8),
-        np.arange(phones, dtype=np.uint16) // 2, durations, rng.normal(size=(units // 2, 7)).astype(np.float16),
-        rng.normal(size=(units, 61)).astype(np.float16), rng.normal(size=2 * units).astype(np.float16),
-    )  # fmt: skip
+        sample,
+        f"Text {sample} ‘with’ marks.",
+        "joy",
+        0.25,
+        "train",
+        rng.integers(0, 99, phones).astype(np.uint8),
+        np.arange(phones, dtype=np.uint16) // 2,
+        durations,
+        rng.normal(size=(units // 2, 7)).astype(np.float16),
+        rng.normal(size=(units, 61)).astype(np.float16),
+        rng.normal(size=2 * units).astype(np.float16),
+    )
 
 
 def same(one: Utterance, two: Utterance) -> bool:

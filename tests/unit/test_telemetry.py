@@ -103,7 +103,13 @@ def test_a_log_line_carries_what_is_bound_around_it() -> None:
     with log_fields(tenant="dev"), log_fields(session_id="s1"):
         inside = line(request_id="r1")
     assert {key: inside[key] for key in ("service", "level", "message", "tenant", "session_id", "request_id")} == {
-        "service": "a2-test", "level": "info", "message": "hello", "tenant": "dev", "session_id": "s1", "request_id": "r1"}  # fmt: skip
+        "service": "a2-test",
+        "level": "info",
+        "message": "hello",
+        "tenant": "dev",
+        "session_id": "s1",
+        "request_id": "r1",
+    }
     assert "tenant" not in line()
 
 

@@ -18,8 +18,13 @@ from a2serve.inference.triton_model import read_settings
 
 def arguments(kind: str = "CPU", count: int = 1, folder: Path = Path("/nowhere"), **parameters: str) -> dict[str, str]:
     config = {"instance_group": [{"count": count}], "parameters": {key: {"string_value": value} for key, value in parameters.items()}}
-    return {"model_config": json.dumps(config), "model_instance_kind": kind, "model_instance_device_id": "0",
-            "model_repository": str(folder), "model_version": "2"}  # fmt: skip
+    return {
+        "model_config": json.dumps(config),
+        "model_instance_kind": kind,
+        "model_instance_device_id": "0",
+        "model_repository": str(folder),
+        "model_version": "2",
+    }
 
 
 def test_settings_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,10 +112,14 @@ def test_triton_shows_what_the_registry_holds_and_is_told_only_of_changes() -> N
     mirror.show()
     version = ("version", "1")
     assert utils.shown == {
-        ("slots", (("state", "free"), version)): 0, ("refused_total", (version,)): 4,
-        ("step_sum", (version,)): 1.5, ("step_count", (version,)): 1, ("step_bucket", (("le", "1.0"), version)): 0,
-        ("step_bucket", (("le", "2.0"), version)): 1, ("step_bucket", (("le", "+Inf"), version)): 1,
-    }  # fmt: skip
+        ("slots", (("state", "free"), version)): 0,
+        ("refused_total", (version,)): 4,
+        ("step_sum", (version,)): 1.5,
+        ("step_count", (version,)): 1,
+        ("step_bucket", (("le", "1.0"), version)): 0,
+        ("step_bucket", (("le", "2.0"), version)): 1,
+        ("step_bucket", (("le", "+Inf"), version)): 1,
+    }
 
 
 @pytest.fixture

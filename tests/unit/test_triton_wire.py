@@ -18,13 +18,34 @@ from a2serve.inference.motion import to_pcm16
 
 ADA = replace(personas()["ada"], baseline=Affect(AFFECTS[1], 0.25))  # the wire has 32 bits
 FACTS = Facts("revision", FrameClock(), 2048, personas())
-ITEMS = (SystemText("Be brief."), UserTurn("Dim the light", Affect(AFFECTS[1], 0.5)), AssistantTurn("At once.", (5, 7)),
-         ToolCall("dim", '{"on": true}', "call_1"), ToolResult("done", "call_1"))  # fmt: skip
-OPTIONS = ReplyOptions(seed=2**40, max_tokens=7, temperature=0.5, audio=False, affect=Affect(AFFECTS[2], 0.25),
-                       tools=(Tool("dim", "the light", {"type": "object", "properties": {"on": {"type": "boolean"}}}),),
-                       tool_choice="dim", resume=Resume((3, 4, 5), 2, 1200))  # fmt: skip
-EVERYTHING = Ask("session", "response", replace(ADA, instructions="Be kind.", baseline=Affect(AFFECTS[1], 0.125)), ITEMS, OPTIONS, True,
-                 "acme", 2.5, True)  # fmt: skip
+ITEMS = (
+    SystemText("Be brief."),
+    UserTurn("Dim the light", Affect(AFFECTS[1], 0.5)),
+    AssistantTurn("At once.", (5, 7)),
+    ToolCall("dim", '{"on": true}', "call_1"),
+    ToolResult("done", "call_1"),
+)
+OPTIONS = ReplyOptions(
+    seed=2**40,
+    max_tokens=7,
+    temperature=0.5,
+    audio=False,
+    affect=Affect(AFFECTS[2], 0.25),
+    tools=(Tool("dim", "the light", {"type": "object", "properties": {"on": {"type": "boolean"}}}),),
+    tool_choice="dim",
+    resume=Resume((3, 4, 5), 2, 1200),
+)
+EVERYTHING = Ask(
+    "session",
+    "response",
+    replace(ADA, instructions="Be kind.", baseline=Affect(AFFECTS[1], 0.125)),
+    ITEMS,
+    OPTIONS,
+    True,
+    "acme",
+    2.5,
+    True,
+)
 LITTLE = Ask("session", "response", ADA, (UserTurn("Hello"),))
 
 
@@ -56,9 +77,11 @@ def pieces() -> list[Piece]:
     pcm = [rng.uniform(-1, 1, 1200).astype(np.float32) for _ in range(2)]
     motion = [rng.uniform(0, 1, (2, 61)).astype(np.float32) for _ in range(2)]
     end = Finish("max_output_tokens", "Hello there", Usage(9, 5, 3, 100), Timings(0.5, 10.0, 20.0, 40.0, 60.0))
-    return [Piece(0, "Hello", pcm[0], motion[0], Affect(AFFECTS[1], 0.5), tokens=(1, 2), usage=Usage(9, 5, 2, 50)),
-            Piece(1200, "there", pcm[1], motion[1], usage=Usage(9, 5, 3, 100)),
-            Piece(2400, call=Call("call_1", "dim", "{}"), finish=end, usage=end.usage)]  # fmt: skip
+    return [
+        Piece(0, "Hello", pcm[0], motion[0], Affect(AFFECTS[1], 0.5), tokens=(1, 2), usage=Usage(9, 5, 2, 50)),
+        Piece(1200, "there", pcm[1], motion[1], usage=Usage(9, 5, 3, 100)),
+        Piece(2400, call=Call("call_1", "dim", "{}"), finish=end, usage=end.usage),
+    ]
 
 
 def test_pieces_come_back_with_the_precision_of_the_clients_wire():

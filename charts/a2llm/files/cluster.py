@@ -50,9 +50,11 @@ def changes(cluster: Any, wanted: dict[str, Any]) -> list[dict[str, Any]]:
     for index, group in enumerate(cluster["spec"].get("workerGroupSpecs", [])):
         bounds, place = wanted.get(group["groupName"]), f"/spec/workerGroupSpecs/{index}"
         if bounds and (group.get("minReplicas"), group.get("maxReplicas")) != (bounds["min"], bounds["max"]):
-            patch += [{"op": "test", "path": f"{place}/groupName", "value": group["groupName"]},
-                      {"op": "add", "path": f"{place}/minReplicas", "value": bounds["min"]},
-                      {"op": "add", "path": f"{place}/maxReplicas", "value": bounds["max"]}]  # fmt: skip
+            patch += [
+                {"op": "test", "path": f"{place}/groupName", "value": group["groupName"]},
+                {"op": "add", "path": f"{place}/minReplicas", "value": bounds["min"]},
+                {"op": "add", "path": f"{place}/maxReplicas", "value": bounds["max"]},
+            ]
     return patch
 
 

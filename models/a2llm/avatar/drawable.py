@@ -17,8 +17,15 @@ Ints = NDArray[np.int32]
 # What a surface is made of decides how it is lit; the number is the column KIND of Surface.table.
 GENERIC, SKIN, EYE, WET, CLOTH, HAIR, LASH = range(7)
 KIND_OF_MATERIAL = {
-    "Skin": SKIN, "Eye": EYE, "Teeth": WET, "Tongue": WET, "Cloth": CLOTH, "Hair": HAIR, "HairInner": GENERIC, "Lash": LASH,
-}  # fmt: skip
+    "Skin": SKIN,
+    "Eye": EYE,
+    "Teeth": WET,
+    "Tongue": WET,
+    "Cloth": CLOTH,
+    "Hair": HAIR,
+    "HairInner": GENERIC,
+    "Lash": LASH,
+}
 KIND, RED, GREEN, BLUE, ROUGHNESS, CUTOFF, TEXEL_START, TEXEL_WIDTH, TEXEL_HEIGHT, CLAMP_V = range(10)
 # Texels per pixel: slightly above 1 keeps brows and iris crisp under bilinear filtering, strands of hair would flicker.
 SHARPEN, SHARPEN_HAIR = 1.25, 0.8

@@ -24,8 +24,12 @@ LEFT, RIGHT = 0.062, 0.962  # of the width: the time axis
 FACES, FACE_PX, FACE_CROP = 8, 320, (0.04, 0.68, 0.18, 0.82)  # crop: top, bottom, left, right
 INK, MUTED, GRID, PAPER, PANEL = "#1f2a37", "#6b7685", "#d9dee6", "#fbfcfd", "#f1f4f8"
 AFFECT_COLORS = {
-    "neutral": "#64748b", "joy": "#d99a1c", "sadness": "#3f6fb5", "anger": "#c2453a", "surprise": "#7c54c4",
-}  # fmt: skip
+    "neutral": "#64748b",
+    "joy": "#d99a1c",
+    "sadness": "#3f6fb5",
+    "anger": "#c2453a",
+    "surprise": "#7c54c4",
+}
 # Each curve is the mean of the first names minus the mean of the second.
 CURVES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "jaw": ("#c2453a", ("jawOpen",), ()),
@@ -37,9 +41,17 @@ SILENT_PHONES = set(' ˈˌ.,!?;:—…"()“”')
 
 
 def answer_figure(
-    out_path: str | Path, pcm: np.ndarray, sample_rate_hz: int, phones: Spans, words: Spans, motion: np.ndarray,
-    fps: float, affect: str = "neutral", title: str = "", avatar: str | Path = "woman",
-) -> None:  # fmt: skip
+    out_path: str | Path,
+    pcm: np.ndarray,
+    sample_rate_hz: int,
+    phones: Spans,
+    words: Spans,
+    motion: np.ndarray,
+    fps: float,
+    affect: str = "neutral",
+    title: str = "",
+    avatar: str | Path = "woman",
+) -> None:
     """Write answer.png, 1600 x 1000 pixels.
 
     pcm float32 [S]; phones {"phone", "start_ms", "end_ms"}; words {"word", "start_ms", "end_ms"}; motion [F, 61];
@@ -133,9 +145,14 @@ def _draw_phones(axes: Axes, phones: Spans, seconds: float) -> None:
     for number, phone in enumerate(audible):
         start, length = phone["start_ms"] / 1000, (phone["end_ms"] - phone["start_ms"]) / 1000
         box = FancyBboxPatch(
-            (start, 0.16), length, 0.68, boxstyle="square,pad=0", linewidth=0.8, edgecolor=PANEL,
+            (start, 0.16),
+            length,
+            0.68,
+            boxstyle="square,pad=0",
+            linewidth=0.8,
+            edgecolor=PANEL,
             facecolor="#dbe4f0" if number % 2 else "#c9d6e8",
-        )  # fmt: skip
+        )
         axes.add_patch(box)
         if length * pixels_per_s > size * 0.75:
             style = {"ha": "center", "va": "center_baseline", "fontsize": size, "color": INK, "parse_math": False}

@@ -17,7 +17,7 @@ from a2llm.avatar.drawable import (
     TEXEL_WIDTH,
     Floats,
     Ints,
-)  # fmt: skip
+)
 
 kernel = njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
 # Passing arrays to a compiled function counts references; what runs once per pixel is pasted into its caller instead.
@@ -103,9 +103,15 @@ def alpha_classes(triangles: Ints, vertices: Floats, table: np.ndarray, texels: 
 
 @kernel
 def rasterize(
-    triangles: Ints, alpha_class: Ints, vertices: Floats, table: np.ndarray, texels: Floats, samples: int,
-    depth: Floats, seen: Ints,
-) -> None:  # fmt: skip
+    triangles: Ints,
+    alpha_class: Ints,
+    vertices: Floats,
+    table: np.ndarray,
+    texels: Floats,
+    samples: int,
+    depth: Floats,
+    seen: Ints,
+) -> None:
     """Z-buffer over all but the blended triangles: depth [h,w] (nearness, greater wins), seen [h,w] (triangle or -1).
 
     `samples` is the supersampling factor: hair tips use one alpha threshold per sample of a pixel (alpha to coverage).
@@ -140,9 +146,12 @@ def rasterize(
             z = z0 + b1 * z10 + b2 * z20
             for x in range(left, right):
                 if (
-                    b1 >= 0 and b2 >= 0 and b1 + b2 <= 1 and z > depth[y, x]
+                    b1 >= 0
+                    and b2 >= 0
+                    and b1 + b2 <= 1
+                    and z > depth[y, x]
                     and (opaque or _alpha(triangles[t], vertices, table, texels, b1, b2) > _threshold(x, y, samples))
-                ):  # fmt: skip
+                ):
                     depth[y, x] = z
                     seen[y, x] = t
                 b1 += step1

@@ -77,9 +77,21 @@ class HeadRenderer:
         self._draw(coefs)
         out = np.empty((self.height, self.width, 3), np.uint8)
         shading.resolve(
-            self._geometry.triangles, self._vertices, self._table, self._texels, self._depth, self._seen, self._clear,
-            self._shadow, self._light, self._eye, self._background, self._encode, self.supersample, out,
-        )  # fmt: skip
+            self._geometry.triangles,
+            self._vertices,
+            self._table,
+            self._texels,
+            self._depth,
+            self._seen,
+            self._clear,
+            self._shadow,
+            self._light,
+            self._eye,
+            self._background,
+            self._encode,
+            self.supersample,
+            out,
+        )
         return out
 
     def _draw(self, coefs: Floats) -> None:

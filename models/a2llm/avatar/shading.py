@@ -27,7 +27,7 @@ from a2llm.avatar.drawable import (
     WET,
     Floats,
     Ints,
-)  # fmt: skip
+)
 from a2llm.avatar.raster import COLOR, NORMAL, POSITION, SURFACE_ROW, TANGENT, TWO_SIDED, UV, inlined, kernel
 
 Real = float | np.floating[Any]  # numba picks the width
@@ -278,9 +278,17 @@ def _corner_weights(vertices: Floats, i: int, j: int, k: int, x: Real, y: Real) 
 
 @inlined
 def _shade(
-    triangles: Ints, vertices: Floats, table: np.ndarray, texels: Floats, shadow: Floats, light: Floats, eye: Floats,
-    t: int, x: Real, y: Real,
-) -> Vec:  # fmt: skip
+    triangles: Ints,
+    vertices: Floats,
+    table: np.ndarray,
+    texels: Floats,
+    shadow: Floats,
+    light: Floats,
+    eye: Floats,
+    t: int,
+    x: Real,
+    y: Real,
+) -> Vec:
     """Linear colour of triangle t at sample position (x, y)."""
     i, j, k, row = triangles[t, 0], triangles[t, 1], triangles[t, 2], triangles[t, SURFACE_ROW]
     w = _corner_weights(vertices, i, j, k, x, y)
@@ -319,9 +327,17 @@ def _shade(
 
 @inlined
 def _gather(
-    triangles: Ints, depth: Floats, seen: Ints, clear: Floats, px: int, py: int, samples: int,
-    tri: Ints, near: Floats, place: Floats,
-) -> tuple[int, Real]:  # fmt: skip
+    triangles: Ints,
+    depth: Floats,
+    seen: Ints,
+    clear: Floats,
+    px: int,
+    py: int,
+    samples: int,
+    tri: Ints,
+    near: Floats,
+    place: Floats,
+) -> tuple[int, Real]:
     """Group the samples of a pixel that lie on the same part.
 
     Fills per group: tri [n] a triangle, near [n] its nearness, place [n,3] sums of x, y and the number of samples.
@@ -349,9 +365,21 @@ def _gather(
 
 @kernel
 def resolve(
-    triangles: Ints, vertices: Floats, table: np.ndarray, texels: Floats, depth: Floats, seen: Ints, clear: Floats,
-    shadow: Floats, light: Floats, eye: Floats, background: Floats, encode: np.ndarray, samples: int, out: np.ndarray,
-) -> None:  # fmt: skip
+    triangles: Ints,
+    vertices: Floats,
+    table: np.ndarray,
+    texels: Floats,
+    depth: Floats,
+    seen: Ints,
+    clear: Floats,
+    shadow: Floats,
+    light: Floats,
+    eye: Floats,
+    background: Floats,
+    encode: np.ndarray,
+    samples: int,
+    out: np.ndarray,
+) -> None:
     """Shade and average: out uint8 [H,W,3] over background float32 [H,W,3] (display-linear).
 
     depth, seen, clear [h,w] count samples; shadow [n,n] is the nearness to the key light; light [4,4] holds the rows

@@ -27,10 +27,16 @@ Progress = Callable[[int, int], None]
 
 
 def render_video(
-    motion: np.ndarray, fps: float, audio: np.ndarray | str | Path, out_path: str | Path, size: int = 512,
-    avatar: str | Path = "woman", video_fps: int = 25, on_progress: Progress | None = None,
+    motion: np.ndarray,
+    fps: float,
+    audio: np.ndarray | str | Path,
+    out_path: str | Path,
+    size: int = 512,
+    avatar: str | Path = "woman",
+    video_fps: int = 25,
+    on_progress: Progress | None = None,
     sample_rate_hz: int = SAMPLE_RATE_HZ,
-) -> None:  # fmt: skip
+) -> None:
     """Write the clip to `out_path` (mp4), whole or not at all.
 
     motion float32 [F, 61]; audio: pcm float32 [S] at sample_rate_hz, or a sound file. The clip is as long as the longer

@@ -49,8 +49,15 @@ def appearing_together(folder: Path) -> Iterator[Path]:
 def describe(answer: Answer, rig: str) -> dict[str, object]:
     """What answer.json says."""
     heard = answer.question.heard
-    voice = {"affect": heard.voice.affect.category, "intensity": round(heard.voice.affect.intensity, 3),
-             "confidence": round(heard.voice.confidence, 3)} if heard else None  # fmt: skip
+    voice = (
+        {
+            "affect": heard.voice.affect.category,
+            "intensity": round(heard.voice.affect.intensity, 3),
+            "confidence": round(heard.voice.confidence, 3),
+        }
+        if heard
+        else None
+    )
     return {
         "question": answer.question.text,
         "transcript": heard.transcript.text if heard else None,
@@ -83,5 +90,15 @@ def _laid_out(document: dict[str, object]) -> str:
 def _draw(answer: Answer, path: Path) -> None:
     from a2llm.avatar.figure import answer_figure
 
-    answer_figure(path, answer.pcm, answer.sample_rate_hz, answer.phones, answer.words, answer.motion, answer.motion_fps,
-                  str(answer.affect), answer.question.text, answer.persona.avatar)  # fmt: skip
+    answer_figure(
+        path,
+        answer.pcm,
+        answer.sample_rate_hz,
+        answer.phones,
+        answer.words,
+        answer.motion,
+        answer.motion_fps,
+        str(answer.affect),
+        answer.question.text,
+        answer.persona.avatar,
+    )

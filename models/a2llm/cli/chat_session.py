@@ -60,8 +60,13 @@ class Chat:
         self._last: Answer | None = None
         self._usual = STRANGER  # how the user sounds when nothing is the matter
         self._interrupted = False  # nothing was typed since the last Ctrl-C
-        self._commands = {"/help": self._help, "/persona": self._change_persona, "/audio": self._ask_aloud, "/save": self._save,
-                          "/reset": self._reset}  # fmt: skip
+        self._commands = {
+            "/help": self._help,
+            "/persona": self._change_persona,
+            "/audio": self._ask_aloud,
+            "/save": self._save,
+            "/reset": self._reset,
+        }
 
     def run(self) -> None:
         """Until the input ends, /quit, or Ctrl-C twice in a row (KeyboardInterrupt)."""

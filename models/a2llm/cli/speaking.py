@@ -84,11 +84,20 @@ class Speech:
         spoken = reply.spoken[: reply.emitted_words]
         last_unit = sum(len(step.motion) for step in self._out)
         return Answer(
-            self._question, " ".join(spoken), _spans("word", reply.talker.word_timings(spoken), clock.motion_hz, last_unit),
-            _spans("phone", reply.talker.phone_timings(), clock.motion_hz, last_unit), reply.affect or Affect(),
-            self._forced is None, reply.conversation.persona, self._seed, np.concatenate([step.pcm for step in self._out]),
-            np.concatenate([step.motion for step in self._out]), clock.sample_rate_hz, clock.motion_hz, self.timings(),
-        )  # fmt: skip
+            self._question,
+            " ".join(spoken),
+            _spans("word", reply.talker.word_timings(spoken), clock.motion_hz, last_unit),
+            _spans("phone", reply.talker.phone_timings(), clock.motion_hz, last_unit),
+            reply.affect or Affect(),
+            self._forced is None,
+            reply.conversation.persona,
+            self._seed,
+            np.concatenate([step.pcm for step in self._out]),
+            np.concatenate([step.motion for step in self._out]),
+            clock.sample_rate_hz,
+            clock.motion_hz,
+            self.timings(),
+        )
 
     @property
     def duration_ms(self) -> float:
@@ -118,5 +127,8 @@ class Speech:
 def _spans(kind: str, timings: list[Timing], motion_hz: int, last_unit: int) -> list[dict[str, object]]:
     """Times in milliseconds of what has begun before `last_unit`; a unit is one motion frame."""
     unit_ms = 1000 / motion_hz
-    return [{kind: t.symbol, "start_ms": round(t.start * unit_ms), "end_ms": round(min(t.end, last_unit) * unit_ms)}
-            for t in timings if t.start < last_unit or t.start == t.end == last_unit]  # fmt: skip
+    return [
+        {kind: t.symbol, "start_ms": round(t.start * unit_ms), "end_ms": round(min(t.end, last_unit) * unit_ms)}
+        for t in timings
+        if t.start < last_unit or t.start == t.end == last_unit
+    ]

@@ -14,8 +14,9 @@ USER_AFFECT = "user_affect"
 
 def show() -> None:
     """A table of what is there; nothing is read but names and sizes."""
-    rows = [(w.name, w.role.split(":")[0], f"{w.package} {w.version}", _mb(w.size_bytes), w.licence, _state(w.name))
-            for w in WEIGHTS.values()]  # fmt: skip
+    rows = [
+        (w.name, w.role.split(":")[0], f"{w.package} {w.version}", _mb(w.size_bytes), w.licence, _state(w.name)) for w in WEIGHTS.values()
+    ]
     for name, file in trained():
         there = file.is_file()
         state = "there" if there else "[red]missing[/]"

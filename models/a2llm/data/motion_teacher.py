@@ -106,8 +106,9 @@ def _add_brows(motion: np.ndarray, accents: np.ndarray, semitones: np.ndarray, r
     motion[:, ARKIT61.indices("eyeSquintLeft", "eyeSquintRight")] += squeeze[:, None]
 
 
-def _add_head(motion: np.ndarray, nods: np.ndarray, semitones: np.ndarray, level: np.ndarray, style: AffectStyle,
-              rng: np.random.Generator) -> None:  # fmt: skip
+def _add_head(
+    motion: np.ndarray, nods: np.ndarray, semitones: np.ndarray, level: np.ndarray, style: AffectStyle, rng: np.random.Generator
+) -> None:
     """Head rotations: drift, phrase turns, nods [F] (down), pitch rises (up), affect's posture, breathing."""
     frames = len(motion)
     calm = edge_ramp(frames, 16, 20)
@@ -147,8 +148,9 @@ def _check(phones: str, durations_units: np.ndarray, tracks: tuple[np.ndarray, .
     return frames
 
 
-def teach_motion(phones: str, durations_units: np.ndarray, f0_hz: np.ndarray, energy_db: np.ndarray, affect: Affect,
-                 seed: int) -> np.ndarray:  # fmt: skip
+def teach_motion(
+    phones: str, durations_units: np.ndarray, f0_hz: np.ndarray, energy_db: np.ndarray, affect: Affect, seed: int
+) -> np.ndarray:
     """Face motion for one utterance, float32 [F, 61] at 40 Hz with F = sum(durations_units).
 
     phones: misaki characters; durations_units [P]: 25 ms units, one per character, 0 allowed; f0_hz [2F] (below 50 where

@@ -133,8 +133,15 @@ def _waveform(vocoder: Vocoder, hidden: np.ndarray, f0_hz: np.ndarray, seed: int
     return vocoder.decode(vocoder.start(seed), hidden.astype(np.float32), f0_hz, last=True)
 
 
-def bench_response(prompts: int = 50, on_progress: OnProgress | None = None, *, model: A2LLM | None = None,
-                   folder: Path | None = None, threads: int = THREADS, seed: int = 0) -> dict[str, float | str]:  # fmt: skip
+def bench_response(
+    prompts: int = 50,
+    on_progress: OnProgress | None = None,
+    *,
+    model: A2LLM | None = None,
+    folder: Path | None = None,
+    threads: int = THREADS,
+    seed: int = 0,
+) -> dict[str, float | str]:
     """Measure `prompts` typed and spoken turns and the cascade's; a flat report ready for JSON.
 
     on_progress gets (turns done, turns in all). Raises ValueError below one prompt, WeightsError or CheckpointError

@@ -124,8 +124,9 @@ def motion_codec_figures(codec: MotionCodec, pairs: Sequence[Pair], head: HeadGe
     return rounded(figures)
 
 
-def face_report(natural: Sequence[Pair], forced: Sequence[Pair], judge: AffectClassifier, codec: MotionCodec,
-                seed: int) -> dict[str, float]:  # fmt: skip
+def face_report(
+    natural: Sequence[Pair], forced: Sequence[Pair], judge: AffectClassifier, codec: MotionCodec, seed: int
+) -> dict[str, float]:
     """Everything above: natural answers for distances and liveliness, forced ones for the affect, both for blinks."""
     head = HeadGeometry.load()
     both = [*natural, *forced]

@@ -24,8 +24,16 @@ NAMES = ("voice", "sync", "face")
 Report = dict[str, float | str]
 
 
-def run_evaluation(name: str, clips: int = 50, on_progress: OnProgress | None = None, *, model: A2LLM | None = None,
-                   folder: Path | None = None, seed: int = 0, details: Path | None = None) -> Report:  # fmt: skip
+def run_evaluation(
+    name: str,
+    clips: int = 50,
+    on_progress: OnProgress | None = None,
+    *,
+    model: A2LLM | None = None,
+    folder: Path | None = None,
+    seed: int = 0,
+    details: Path | None = None,
+) -> Report:
     """Evaluate "voice", "face", "sync" or "all" on `clips` held-out questions; a flat report ready for JSON.
 
     model: the one to judge (default: the weights in `folder`, or those that ship). details: also write what was asked,
@@ -55,8 +63,9 @@ def _forced(clips: int) -> int:
     return max(1, clips // 2)
 
 
-def _reports(chosen: Sequence[str], model: A2LLM, answers: list[Answer], folder: Path, seed: int, steps: Steps,
-             details: Path | None) -> Report:  # fmt: skip
+def _reports(
+    chosen: Sequence[str], model: A2LLM, answers: list[Answer], folder: Path, seed: int, steps: Steps, details: Path | None
+) -> Report:
     parts, report = model.engine.parts, Report()
     judge = load_affect_classifier(folder / FILE) if "face" in chosen else None
     if "voice" in chosen:

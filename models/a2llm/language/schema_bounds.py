@@ -20,8 +20,25 @@ MOST_APART = 100  # schemas of a oneOf: each is compared with each
 NUMBER_STEP = 1e-6  # six decimals: without it a grammar lets a number go on for ever
 FORMATS = ("date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
 
-_NOTES = {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "nullable", "strict", "discriminator",
-          "contentEncoding", "contentMediaType", "$schema", "$id", "$comment", "$defs", "definitions"}  # fmt: skip
+_NOTES = {
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "nullable",
+    "strict",
+    "discriminator",
+    "contentEncoding",
+    "contentMediaType",
+    "$schema",
+    "$id",
+    "$comment",
+    "$defs",
+    "definitions",
+}
 _OWN: dict[str, set[str]] = {  # which keywords speak about which type
     "string": {"minLength", "maxLength", "pattern", "format"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},

@@ -13,50 +13,155 @@ from a2llm.language.number_words import digits
 from a2llm.language.spoken_numbers import UNITS, speak_figure, speak_unit
 
 _TITLES = {
-    "mr": "Mister", "mrs": "Missus", "ms": "Miz", "prof": "Professor", "gen": "General", "capt": "Captain",
-    "sgt": "Sergeant", "rev": "Reverend", "gov": "Governor", "sen": "Senator", "lt": "Lieutenant",
-}  # fmt: skip
+    "mr": "Mister",
+    "mrs": "Missus",
+    "ms": "Miz",
+    "prof": "Professor",
+    "gen": "General",
+    "capt": "Captain",
+    "sgt": "Sergeant",
+    "rev": "Reverend",
+    "gov": "Governor",
+    "sen": "Senator",
+    "lt": "Lieutenant",
+}
 _NEVER_LAST = {
-    "e.g": "for example,", "i.e": "that is,", "vs": "versus", "approx": "approximately", "fig": "figure",
-    "vol": "volume", "dept": "department", "est": "established", "cf": "compare",
-}  # fmt: skip
+    "e.g": "for example,",
+    "i.e": "that is,",
+    "vs": "versus",
+    "approx": "approximately",
+    "fig": "figure",
+    "vol": "volume",
+    "dept": "department",
+    "est": "established",
+    "cf": "compare",
+}
 _MAY_BE_LAST = {
-    "etc": "et cetera", "a.m": "AM", "p.m": "PM", "jr": "Junior", "sr": "Senior", "inc": "Incorporated",
-    "ltd": "Limited", "corp": "Corporation", "co": "Company", "ave": "Avenue", "blvd": "Boulevard", "rd": "Road",
-    "ph.d": "PhD", "al": "al", "govt": "government", "misc": "miscellaneous",
-}  # fmt: skip
+    "etc": "et cetera",
+    "a.m": "AM",
+    "p.m": "PM",
+    "jr": "Junior",
+    "sr": "Senior",
+    "inc": "Incorporated",
+    "ltd": "Limited",
+    "corp": "Corporation",
+    "co": "Company",
+    "ave": "Avenue",
+    "blvd": "Boulevard",
+    "rd": "Road",
+    "ph.d": "PhD",
+    "al": "al",
+    "govt": "government",
+    "misc": "miscellaneous",
+}
 _MONTHS = {
-    "Jan": "January", "Feb": "February", "Apr": "April", "Aug": "August", "Sept": "September", "Sep": "September",
-    "Oct": "October", "Nov": "November", "Dec": "December",
-}  # fmt: skip
+    "Jan": "January",
+    "Feb": "February",
+    "Apr": "April",
+    "Aug": "August",
+    "Sept": "September",
+    "Sep": "September",
+    "Oct": "October",
+    "Nov": "November",
+    "Dec": "December",
+}
 _DOTLESS = {
-    "etc": "et cetera", "vs": "versus", "mr": "Mister", "mrs": "Missus", "w/": "with", "w/o": "without",
-    "b/c": "because", "e.g": "for example,", "i.e": "that is,", "c++": "C plus plus", "c#": "C sharp", "f#": "F sharp",
-    "&c": "et cetera", "and/or": "and or",
-}  # fmt: skip
+    "etc": "et cetera",
+    "vs": "versus",
+    "mr": "Mister",
+    "mrs": "Missus",
+    "w/": "with",
+    "w/o": "without",
+    "b/c": "because",
+    "e.g": "for example,",
+    "i.e": "that is,",
+    "c++": "C plus plus",
+    "c#": "C sharp",
+    "f#": "F sharp",
+    "&c": "et cetera",
+    "and/or": "and or",
+}
 _ROMAN = {
-    "II": "two", "III": "three", "IV": "four", "VI": "six", "VII": "seven", "VIII": "eight", "IX": "nine",
-    "XI": "eleven", "XII": "twelve", "XIV": "fourteen", "XV": "fifteen", "XVI": "sixteen",
-}  # fmt: skip
+    "II": "two",
+    "III": "three",
+    "IV": "four",
+    "VI": "six",
+    "VII": "seven",
+    "VIII": "eight",
+    "IX": "nine",
+    "XI": "eleven",
+    "XII": "twelve",
+    "XIV": "fourteen",
+    "XV": "fifteen",
+    "XVI": "sixteen",
+}
 _SYMBOLS = {
-    "&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "×": "times", "÷": "divided by", "°": "degrees",
-    "<": "less than", ">": "more than", "≤": "at most", "≥": "at least", "≠": "is not", "≈": "about", "→": "to", "->": "to", "=>": "to",
-    "^": "to the", "$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "√": "root of",
-    "∞": "infinity", "±": "plus or minus", "№": "number", "§": "section", "‰": "per mille", "−": "minus",
-}  # fmt: skip
+    "&": "and",
+    "+": "plus",
+    "=": "equals",
+    "@": "at",
+    "%": "percent",
+    "×": "times",
+    "÷": "divided by",
+    "°": "degrees",
+    "<": "less than",
+    ">": "more than",
+    "≤": "at most",
+    "≥": "at least",
+    "≠": "is not",
+    "≈": "about",
+    "→": "to",
+    "->": "to",
+    "=>": "to",
+    "^": "to the",
+    "$": "dollars",
+    "€": "euros",
+    "£": "pounds",
+    "¥": "yen",
+    "√": "root of",
+    "∞": "infinity",
+    "±": "plus or minus",
+    "№": "number",
+    "§": "section",
+    "‰": "per mille",
+    "−": "minus",
+}
 _PLAIN = {
-    "’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‑": "-", "‐": "-", "™": None,
-    "®": None, "©": None, "²": " squared", "³": " cubed", "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3",
-    "⅔": " 2/3", "…": "...", "\u00ad": None, "π": " pi ", "µ": " micro ", "μ": " micro ",
-}  # fmt: skip
+    "’": "'",
+    "‘": "'",
+    "ʼ": "'",
+    "“": '"',
+    "”": '"',
+    "„": '"',
+    "«": '"',
+    "»": '"',
+    "‑": "-",
+    "‐": "-",
+    "™": None,
+    "®": None,
+    "©": None,
+    "²": " squared",
+    "³": " cubed",
+    "½": " 1/2",
+    "¼": " 1/4",
+    "¾": " 3/4",
+    "⅓": " 1/3",
+    "⅔": " 2/3",
+    "…": "...",
+    "\u00ad": None,
+    "π": " pi ",
+    "µ": " micro ",
+    "μ": " micro ",
+}
 _TYPOGRAPHY = str.maketrans(_PLAIN)
 _FOREIGN_LATIN = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ð": "th", "þ": "th", "œ": "oe", "ı": "i"}
 )
 _ADDRESS = re.compile(
     r"(?:https?://)?(?:www\.)?(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|io|ai|co|uk|de|dev|app|info|eu|us|tv))"
-    r"(?::\d+)?(?:[/?#]\S*)?", re.I,
-)  # fmt: skip
+    r"(?::\d+)?(?:[/?#]\S*)?",
+    re.I,
+)
 _FILE_OR_HOST = re.compile(r"https?://(?P<host>[^/\s?#:]+)\S*|(?P<file>[A-Za-z][\w-]*(?:\.[a-z]\w{0,4})+)")
 _EMAIL = re.compile(r"(?P<name>[\w.+-]+)@(?P<host>[\w-]+(?:\.[\w-]+)+)")
 _OPENING, _CLOSING = "\"'([{*_`|¿¡", "\"')]}*_`|.,;:!?"

@@ -65,8 +65,10 @@ def _what_it_needs(name: str) -> str:
         return f"PyTorch {torch.__version__} is built without CUDA: install a CUDA build of it, or take the image whose tag ends in -cuda"
     least = LEAST_DRIVER.get(int(torch.version.cuda.partition(".")[0]))
     wanted = f"driver {least} or newer" if least else "driver of its own time"
-    return (f"PyTorch {torch.__version__} is built for CUDA {torch.version.cuda} and needs an NVIDIA {wanted}; "
-            f"this machine has {driver_version() or 'none that can be seen here'}")  # fmt: skip
+    return (
+        f"PyTorch {torch.__version__} is built for CUDA {torch.version.cuda} and needs an NVIDIA {wanted}; "
+        f"this machine has {driver_version() or 'none that can be seen here'}"
+    )
 
 
 def upload(x: Tensor, device: torch.device | str) -> Tensor:

@@ -88,8 +88,9 @@ def rotate(x: Node, heads: int, width: int, angles: Angles) -> Node:
     return ops.reshape(turned, constant(np.array([0, heads * width])), True)
 
 
-def paged_attention(turned: Node, value: Node, heads: tuple[int, int], width: int, memory: Sequence[Node], longest: ov.Node,
-                    window: int = 0) -> ov.Output:  # fmt: skip
+def paged_attention(
+    turned: Node, value: Node, heads: tuple[int, int], width: int, memory: Sequence[Node], longest: ov.Node, window: int = 0
+) -> ov.Output:
     """Causal attention of N packed tokens over their rows' pages, which take the new keys and values first: [N, H * d].
 
     turned: rotated queries and keys [N, (H + G) * d] of H and G heads; memory: pages of keys, of values, and the inputs named

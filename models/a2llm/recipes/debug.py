@@ -28,13 +28,17 @@ from a2llm.training.user_affect import Examples, HeadConfig, save_head, train_he
 
 PLAN = DataPlan(drills=0, limit=24, codec_utterances=10, codec_iters=2, codec=AudioCodecConfig(size=32))
 MOTION = MotionCodecTraining(
-    MotionCodecConfig(width=32, latent=16, size=16), batch=8, window_frames=32,
+    MotionCodecConfig(width=32, latent=16, size=16),
+    batch=8,
+    window_frames=32,
     loop=LoopConfig(steps=10, peak_lr=2e-3, warmup_steps=2, log_every=2),
-)  # fmt: skip
+)
 TALKER = TalkerTraining(
     TalkerConfig(width=32, layers=1, heads=2, window=64, phone_width=8, count_width=4, motion_width=16, duration_width=16),
-    rows=4, frames=64, loop=LoopConfig(steps=6, warmup_steps=2, log_every=1),
-)  # fmt: skip
+    rows=4,
+    frames=64,
+    loop=LoopConfig(steps=6, warmup_steps=2, log_every=1),
+)
 BACKBONE = BackboneTraining(
     rank=2, first_layer=1, epochs=1, batch=4, max_tokens=56, loop=LoopConfig(warmup_steps=2, log_every=2, time_limit_s=2.0)
 )

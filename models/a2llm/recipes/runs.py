@@ -33,8 +33,9 @@ JUDGED_CLIPS = 40
 
 def backbone(job: Job, config: BackboneTraining | None = None, folder: Path | None = None) -> dict[str, float]:
     chosen = config or configs.backbone()
-    return train_backbone(folder or weights.convert("backbone"), job.out, replace(chosen, loop=job.timed(chosen.loop)), job.device,
-                          job.on_progress)  # fmt: skip
+    return train_backbone(
+        folder or weights.convert("backbone"), job.out, replace(chosen, loop=job.timed(chosen.loop)), job.device, job.on_progress
+    )
 
 
 def audio_codec(job: Job, plan: DataPlan | None = None) -> dict[str, float]:

@@ -27,8 +27,11 @@ class ClassifierTraining:
     held_out_clips: int = 60
     batch: int = 64
     smoothing: float = 0.05
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(
-        steps=300, peak_lr=2e-3, warmup_steps=1, final_share=1.0, weight_decay=0.01, betas=(0.9, 0.999), clip=1e9))  # fmt: skip
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            steps=300, peak_lr=2e-3, warmup_steps=1, final_share=1.0, weight_decay=0.01, betas=(0.9, 0.999), clip=1e9
+        )
+    )
 
 
 Example = tuple[np.ndarray, int]  # motion [F, 61], index into AFFECTS
@@ -53,8 +56,9 @@ def train_affect_classifier(data: Path, out: Path, config: ClassifierTraining, o
     return figures
 
 
-def fit_affect_classifier(motions: Sequence[np.ndarray], labels: Sequence[int], out: Path, config: ClassifierTraining,
-                          on_progress: Progress | None = None) -> tuple[AffectClassifier, dict[str, object]]:  # fmt: skip
+def fit_affect_classifier(
+    motions: Sequence[np.ndarray], labels: Sequence[int], out: Path, config: ClassifierTraining, on_progress: Progress | None = None
+) -> tuple[AffectClassifier, dict[str, object]]:
     """Train on clips [F, 61] with labels (indices into AFFECTS); returns the judge and the facts of its run, which lives in `out`.
 
     Raises ValueError when clips and labels differ in number or an affect is missing.

@@ -85,8 +85,9 @@ class MotionScale:
         return cls(packed.std(0).clamp(min=SCALE_FLOOR), packed.diff(dim=0).std(0).clamp(min=PACE_FLOOR))
 
 
-def motion_loss(truth: Tensor, made: Tensor, scale: MotionScale, surface: FaceSurface,
-                weights: MotionCodecTraining) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
+def motion_loss(
+    truth: Tensor, made: Tensor, scale: MotionScale, surface: FaceSurface, weights: MotionCodecTraining
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Reconstruction loss of motion [B, F, 61] and its parts. Near a closure the lip gap counts five times."""
     error = made - truth
     speed = error.diff(dim=1)
@@ -118,8 +119,9 @@ def windows(packed: Tensor, batch: int, frames: int, generator: torch.Generator)
         yield packed[start.to(packed.device)[:, None] + reach]
 
 
-def train_motion_codec(motions: Sequence[np.ndarray], out: Path, config: MotionCodecTraining, device: str = "cpu",
-                       on_progress: Progress | None = None) -> tuple[MotionCodec, dict[str, object]]:  # fmt: skip
+def train_motion_codec(
+    motions: Sequence[np.ndarray], out: Path, config: MotionCodecTraining, device: str = "cpu", on_progress: Progress | None = None
+) -> tuple[MotionCodec, dict[str, object]]:
     """Train a codec on utterances of arkit61 motion; returns it, on the CPU, and the facts of its run, which lives in `out`.
 
     motions: [F, 61] each. The same seed and device give the same weights up to the device's own determinism. Raises ValueError

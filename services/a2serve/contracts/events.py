@@ -85,6 +85,16 @@ def _problem(error: ErrorDetails, event_id: str | None) -> Problem:
 
 
 _TAGS = {
-    "audio/pcm", "audio/pcmu", "audio/pcma", "server_vad", "semantic_vad", "message", "function_call", "function_call_output",
-    "item_reference", "constrained-int", "NamedFunction", "str",
-}  # fmt: skip
+    "audio/pcm",
+    "audio/pcmu",
+    "audio/pcma",
+    "server_vad",
+    "semantic_vad",
+    "message",
+    "function_call",
+    "function_call_output",
+    "item_reference",
+    "constrained-int",
+    "NamedFunction",
+    "str",
+}

@@ -59,9 +59,17 @@ def write_packet(packet: MediaPacket) -> bytes:
     """The packet as one frame."""
     name = packet.response_id.encode()
     head = HEADER.pack(
-        MAGIC, VERSION, packet.kind, packet.sequence & 0xFFFFFFFF, packet.pts_samples, packet.frames, packet.coefficients,
-        packet.output_index, packet.content_index, len(name),
-    )  # fmt: skip
+        MAGIC,
+        VERSION,
+        packet.kind,
+        packet.sequence & 0xFFFFFFFF,
+        packet.pts_samples,
+        packet.frames,
+        packet.coefficients,
+        packet.output_index,
+        packet.content_index,
+        len(name),
+    )
     return head + name + bytes(-len(name) % ID_ALIGNMENT) + packet.payload
 
 

@@ -49,9 +49,14 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
     """
     parts = _make_parts(settings, make_inference)
     app = FastAPI(
-        title="A2-LLM Serve", version="1", description=openapi.DESCRIPTION, openapi_tags=openapi.TAGS, lifespan=_lifespan,
-        docs_url=None, redoc_url=None,
-    )  # fmt: skip
+        title="A2-LLM Serve",
+        version="1",
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.parts = parts
     app.state.realtime = realtime_service(parts)
     problem_responses.install(app)
@@ -88,9 +93,12 @@ def _trusted(ca_file: Path | None) -> ssl.SSLContext:
 
 def _bounds(settings: GatewaySettings) -> RequestBounds:
     return RequestBounds(
-        body_bytes=settings.body_limit_bytes, head_bytes=settings.head_limit_bytes, url_bytes=settings.url_limit_bytes,
-        pause_s=settings.body_pause_s, whole_s=settings.body_timeout_s,
-    )  # fmt: skip
+        body_bytes=settings.body_limit_bytes,
+        head_bytes=settings.head_limit_bytes,
+        url_bytes=settings.url_limit_bytes,
+        pause_s=settings.body_pause_s,
+        whole_s=settings.body_timeout_s,
+    )
 
 
 def _grpc(settings: GatewaySettings, registry: CollectorRegistry) -> InferenceClient:

@@ -31,9 +31,12 @@ class RequestMetrics:
         labels = (names.LABEL_METHOD, names.LABEL_ROUTE, names.LABEL_STATUS)
         self.requests = Counter(names.METRIC_GATEWAY_REQUESTS, "HTTP requests answered", labels, registry=registry)
         self.seconds = Histogram(
-            names.METRIC_GATEWAY_REQUEST_SECONDS, "until the whole answer was sent", (names.LABEL_ROUTE,),
-            buckets=names.BUCKETS_LATENCY_SECONDS, registry=registry,
-        )  # fmt: skip
+            names.METRIC_GATEWAY_REQUEST_SECONDS,
+            "until the whole answer was sent",
+            (names.LABEL_ROUTE,),
+            buckets=names.BUCKETS_LATENCY_SECONDS,
+            registry=registry,
+        )
 
 
 class Edge:

@@ -51,20 +51,34 @@ def server_config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:
     """How uvicorn serves the gateway."""
     protocol = partial(BoundedHttp, settings, app.state.parts.connections)
     return uvicorn.Config(
-        app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
-        http=cast(type[asyncio.Protocol], protocol), h11_max_incomplete_event_size=settings.head_limit_bytes,
-        loop="asyncio", ws=BoundedSocket,  # uvloop, where another package brought it, reads as much at once as it likes
-        ws_max_size=LARGEST_FRAME_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=5,
-    )  # fmt: skip
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http=cast(type[asyncio.Protocol], protocol),
+        h11_max_incomplete_event_size=settings.head_limit_bytes,
+        loop="asyncio",
+        ws=BoundedSocket,  # uvloop, where another package brought it, reads as much at once as it likes
+        ws_max_size=LARGEST_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=5,
+    )
 
 
 class BoundedHttp(H11Protocol):
     """One connection, until it becomes a WebSocket. At most one deadline runs: for a head, for the rest of a body, or for a reader."""
 
     def __init__(
-        self, settings: GatewaySettings, bounds: Connections, config: uvicorn.Config, server_state: ServerState,
-        app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        settings: GatewaySettings,
+        bounds: Connections,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._settings, self._bounds = settings, bounds
         self._head: asyncio.TimerHandle | None = None
@@ -159,10 +173,13 @@ def _answer(problem: Problem) -> tuple[h11.Response, h11.Data, h11.EndOfMessage]
     request_id, status = request_context.new_id(), problem.meaning.status
     body = json.dumps(problem.as_json(request_id)).encode()
     headers = [
-        (b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close"),
-        (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"),
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+        (b"x-request-id", request_id.encode()),
+        (b"x-content-type-options", b"nosniff"),
         *([(b"retry-after", b"2")] if status == 503 else []),
-    ]  # fmt: skip
+    ]
     return h11.Response(status_code=status, headers=headers, reason=problem.meaning.title.encode()), h11.Data(data=body), h11.EndOfMessage()
 
 

@@ -22,8 +22,9 @@ _FIELDS = GatewaySettings.model_fields.items()
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT. Prints one JSON line on stdout when it listens: {"ready": true, "port": …}."""
-    parser = argparse.ArgumentParser("python -m a2serve.gateway", description=__doc__, epilog=_settings_help(),
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        "python -m a2serve.gateway", description=__doc__, epilog=_settings_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.parse_args()
     try:
         settings = GatewaySettings()

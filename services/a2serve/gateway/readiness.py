@@ -57,9 +57,11 @@ class LoopLag:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
-            names.METRIC_GATEWAY_LOOP_LAG_SECONDS, "how late the event loop wakes a sleeper", buckets=names.BUCKETS_LAG_SECONDS,
+            names.METRIC_GATEWAY_LOOP_LAG_SECONDS,
+            "how late the event loop wakes a sleeper",
+            buckets=names.BUCKETS_LAG_SECONDS,
             registry=registry,
-        )  # fmt: skip
+        )
         self.last_s = 0.0
 
     async def run(self) -> None:

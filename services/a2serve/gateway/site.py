@@ -89,6 +89,9 @@ def _entry(session: Session) -> LiveSession | None:
         return None
     open_ms = core.parts.now_ms() - core.opened_ms
     return LiveSession(
-        session_id=session.identity.session_id, tenant=session.identity.tenant, state=core.turn_state.phase,
-        since_ms=time.time() * 1000 - open_ms, turns=core.turns,
-    )  # fmt: skip
+        session_id=session.identity.session_id,
+        tenant=session.identity.tenant,
+        state=core.turn_state.phase,
+        since_ms=time.time() * 1000 - open_ms,
+        turns=core.turns,
+    )

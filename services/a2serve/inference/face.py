@@ -34,5 +34,6 @@ def _present(request: pb.IdleRequest) -> Floats:
         raise ValueError(f"unknown state {request.state}")
     affect = Affect(request.affect.category or "neutral", request.affect.intensity)
     start = from_f16(request.start_f16, ARKIT61.size) if request.start_f16 else None
-    return presence(_STATES[request.state], request.from_frame, request.frames, request.seed, request.motion_hz,
-                    list(request.nod_frames), affect, start)  # fmt: skip
+    return presence(
+        _STATES[request.state], request.from_frame, request.frames, request.seed, request.motion_hz, list(request.nod_frames), affect, start
+    )

@@ -23,8 +23,13 @@ from a2serve.telemetry.setup import start_tracing
 
 SERVICE = "a2.inference.v1.Avatar"
 # Gateways ask every 10 s whether a silent connection is still there; a server takes that amiss unless it is told not to.
-_OPTIONS = [("grpc.max_receive_message_length", 16 << 20), ("grpc.so_reuseport", 0), ("grpc.keepalive_time_ms", 20_000),
-            ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000)]  # fmt: skip
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+]
 # A thread in Python code gives way to another after this long. The default, 5 ms, is as long as an engine step.
 SWITCH_INTERVAL_S = 0.001
 Serving = health_pb2.HealthCheckResponse.ServingStatus

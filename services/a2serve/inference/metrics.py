@@ -24,14 +24,18 @@ class Metrics:
         self.queue = Gauge(names.METRIC_INFERENCE_QUEUE, "commands the engine has not taken yet", registry=self.registry)
         self.kv_tokens = Gauge(names.METRIC_INFERENCE_KV_TOKENS, "tokens kept in the KV cache", registry=self.registry)
         self.kv_bytes = Gauge(names.METRIC_INFERENCE_KV_BYTES, "memory that they take", registry=self.registry)
-        self.step = Histogram(names.METRIC_INFERENCE_STEP_SECONDS, "time of one engine step",
-                              buckets=names.BUCKETS_STEP_SECONDS, registry=self.registry)  # fmt: skip
-        self.batch = Histogram(names.METRIC_INFERENCE_BATCH, "responses in one engine step",
-                               buckets=names.BUCKETS_BATCH, registry=self.registry)  # fmt: skip
-        self.first_audio = Histogram(names.METRIC_INFERENCE_FIRST_AUDIO_SECONDS, "request to first sound",
-                                     buckets=latency, registry=self.registry)  # fmt: skip
-        self.listen = Histogram(names.METRIC_INFERENCE_LISTEN_SECONDS, "time of one Listen", [names.LABEL_FINAL],
-                                buckets=latency, registry=self.registry)  # fmt: skip
+        self.step = Histogram(
+            names.METRIC_INFERENCE_STEP_SECONDS, "time of one engine step", buckets=names.BUCKETS_STEP_SECONDS, registry=self.registry
+        )
+        self.batch = Histogram(
+            names.METRIC_INFERENCE_BATCH, "responses in one engine step", buckets=names.BUCKETS_BATCH, registry=self.registry
+        )
+        self.first_audio = Histogram(
+            names.METRIC_INFERENCE_FIRST_AUDIO_SECONDS, "request to first sound", buckets=latency, registry=self.registry
+        )
+        self.listen = Histogram(
+            names.METRIC_INFERENCE_LISTEN_SECONDS, "time of one Listen", [names.LABEL_FINAL], buckets=latency, registry=self.registry
+        )
         self.ears_waiting = Gauge(names.METRIC_INFERENCE_EARS_WAITING, "Listen calls that wait for a worker", registry=self.registry)
         self.ear_workers = Gauge(names.METRIC_INFERENCE_EAR_WORKERS, "transcriptions at the same time", registry=self.registry)
         self.ear_busy = Counter(names.METRIC_INFERENCE_EAR_BUSY_SECONDS, "time that workers were hearing", registry=self.registry)

@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT. Prints one JSON line on stdout when ready: {"ready": true, "port": …, "metrics_port": …}."""
-    parser = argparse.ArgumentParser("python -m a2serve.inference", description=__doc__, epilog=_settings_help(),
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        "python -m a2serve.inference", description=__doc__, epilog=_settings_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.parse_args()
     try:
         settings = InferenceSettings()

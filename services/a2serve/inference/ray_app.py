@@ -29,16 +29,23 @@ def build(settings: InferenceSettings, ray_settings: RaySettings) -> Application
         max_ongoing_requests=CALLS_PER_SLOT * settings.slots,
         ray_actor_options={"num_cpus": ray_settings.replica_cpus, "num_gpus": ray_settings.replica_gpus},
         autoscaling_config=_autoscaling(ray_settings),
-        health_check_period_s=2, health_check_timeout_s=10,
-        graceful_shutdown_timeout_s=settings.drain_s + 10, graceful_shutdown_wait_loop_s=0.5,
-    )  # fmt: skip
+        health_check_period_s=2,
+        health_check_timeout_s=10,
+        graceful_shutdown_timeout_s=settings.drain_s + 10,
+        graceful_shutdown_wait_loop_s=0.5,
+    )
     return deployment.bind(settings, ray_settings)
 
 
 def _autoscaling(settings: RaySettings) -> AutoscalingConfig:
-    policy = AutoscalingPolicy(policy_function=SlotsPolicy,
-                               policy_kwargs={"share": settings.slots_share, "frl_limit_ms": settings.frl_limit_ms})  # fmt: skip
+    policy = AutoscalingPolicy(
+        policy_function=SlotsPolicy, policy_kwargs={"share": settings.slots_share, "frl_limit_ms": settings.frl_limit_ms}
+    )
     return AutoscalingConfig(
-        min_replicas=settings.replicas_min, max_replicas=settings.replicas_max, policy=policy,
-        look_back_period_s=settings.scale_look_back_s, upscale_delay_s=settings.scale_up_s, downscale_delay_s=settings.scale_down_s,
-    )  # fmt: skip
+        min_replicas=settings.replicas_min,
+        max_replicas=settings.replicas_max,
+        policy=policy,
+        look_back_period_s=settings.scale_look_back_s,
+        upscale_delay_s=settings.scale_up_s,
+        downscale_delay_s=settings.scale_down_s,
+    )

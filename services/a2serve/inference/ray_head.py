@@ -20,17 +20,23 @@ _OBJECT_STORE_BYTES = 80 << 20  # nothing is put there; less is not allowed
 def start_ray(ray_settings: RaySettings) -> None:
     """Its daemons. Sets a handler for SIGTERM that ends the process and leaves them behind: set another one afterwards."""
     ray.init(
-        address="local", num_cpus=ray_settings.ray_cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES,
-        log_to_driver=False, _metrics_export_port=ray_settings.ray_metrics_port, _temp_dir=ray_settings.ray_folder or None,
-    )  # fmt: skip
+        address="local",
+        num_cpus=ray_settings.ray_cpus,
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        _metrics_export_port=ray_settings.ray_metrics_port,
+        _temp_dir=ray_settings.ray_folder or None,
+    )
 
 
 def start_serving(settings: InferenceSettings, ray_settings: RaySettings) -> None:
     """Returns when the first replicas can respond. Raises RuntimeError."""
     serve.start(
-        proxy_location="HeadOnly", http_options=HTTPOptions(host=settings.host, port=ray_settings.http_port),
+        proxy_location="HeadOnly",
+        http_options=HTTPOptions(host=settings.host, port=ray_settings.http_port),
         grpc_options=gRPCOptions(port=settings.port, grpc_servicer_functions=[ADD_SERVICER]),
-    )  # fmt: skip
+    )
     serve.run(build(settings, ray_settings), name=ray_settings.application)
 
 

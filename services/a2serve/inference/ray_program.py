@@ -21,8 +21,12 @@ from a2serve.telemetry.logs import start_logging
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT. Prints one JSON line on stdout when ready: {"ready": true, "port": …}."""
-    parser = argparse.ArgumentParser("python -m a2serve.inference.ray_program", description=__doc__, epilog=_settings_help(),
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        "python -m a2serve.inference.ray_program",
+        description=__doc__,
+        epilog=_settings_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.parse_args()
     try:
         settings, ray_settings = InferenceSettings(), RaySettings()

@@ -83,8 +83,15 @@ class Load:
     def told(self, slots: int, speaking: int, ears: int, hearing: int) -> dict[str, float]:
         now_s = time.monotonic()
         refused = sum(at_s > now_s - REFUSED_MEMORY_S for at_s in self._refused)
-        return {SLOTS: float(slots), SPEAKING: float(speaking), REFUSED: float(refused), FRL_MS: max(_latest(self._frl, now_s)),
-                EARS: float(ears), HEARING: float(hearing), EAR_WAIT_MS: fmean(_latest(self._ear_waits, now_s))}  # fmt: skip
+        return {
+            SLOTS: float(slots),
+            SPEAKING: float(speaking),
+            REFUSED: float(refused),
+            FRL_MS: max(_latest(self._frl, now_s)),
+            EARS: float(ears),
+            HEARING: float(hearing),
+            EAR_WAIT_MS: fmean(_latest(self._ear_waits, now_s)),
+        }
 
 
 def _latest(waits: Iterable[tuple[float, float]], now_s: float) -> list[float]:

@@ -21,8 +21,12 @@ class RaySettings(BaseSettings):
     scale_up_s: float = Field(default=5.0, ge=0, description="more are wanted so long before they are started")
     scale_down_s: float = Field(default=120.0, ge=0, description="fewer are wanted so long before one is drained")
     replica_metrics_port: int = Field(default=9470, ge=-1, description="Prometheus port of a node's first replica, then upwards; -1: none")
-    replica_port: int = Field(default=32_000, ge=1024, le=64_000, description="first of 701 ports on which replicas take calls, not shared "
-                                                                              "with another cluster of this machine")  # fmt: skip
+    replica_port: int = Field(
+        default=32_000,
+        ge=1024,
+        le=64_000,
+        description="first of 701 ports on which replicas take calls, not shared with another cluster of this machine",
+    )
     http_port: int = Field(default=8000, ge=1, le=65535, description="HTTP port of the ingress: /-/healthz")
     haproxy_metrics_port: int = Field(default=9101, ge=1, le=65535, description="Prometheus port of HAProxy")
     haproxy_stats_port: int = Field(default=8404, ge=1, le=65535, description="statistics page of HAProxy")

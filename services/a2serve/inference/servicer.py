@@ -27,9 +27,11 @@ from a2serve.telemetry import names
 Context = grpc.aio.ServicerContext[Any, Any]
 EXPECTED = (Refused, EngineDown, UtteranceUnknown, RigUnavailable, ValueError)
 _CODES = {
-    Refused: grpc.StatusCode.RESOURCE_EXHAUSTED, EngineDown: grpc.StatusCode.UNAVAILABLE,
-    UtteranceUnknown: grpc.StatusCode.FAILED_PRECONDITION, RigUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
-}  # fmt: skip
+    Refused: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    EngineDown: grpc.StatusCode.UNAVAILABLE,
+    UtteranceUnknown: grpc.StatusCode.FAILED_PRECONDITION,
+    RigUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
+}
 
 
 class Status(NamedTuple):

@@ -30,15 +30,25 @@ class ResponsePhases:
 
     def finished(self, finish: Finish) -> None:
         usage, timings = finish.usage, finish.timings
-        self._parent.set_attributes({
-            names.ATTR_FINISH_REASON: finish.reason, names.ATTR_COMPUTE_MS: timings.compute_ms,
-            names.ATTR_INPUT_TOKENS: usage.input_tokens, names.ATTR_CACHED_TOKENS: usage.cached_tokens,
-            names.ATTR_OUTPUT_TEXT_TOKENS: usage.output_text_tokens, names.ATTR_OUTPUT_AUDIO_MS: usage.output_audio_ms,
-        })  # fmt: skip
+        self._parent.set_attributes(
+            {
+                names.ATTR_FINISH_REASON: finish.reason,
+                names.ATTR_COMPUTE_MS: timings.compute_ms,
+                names.ATTR_INPUT_TOKENS: usage.input_tokens,
+                names.ATTR_CACHED_TOKENS: usage.cached_tokens,
+                names.ATTR_OUTPUT_TEXT_TOKENS: usage.output_text_tokens,
+                names.ATTR_OUTPUT_AUDIO_MS: usage.output_audio_ms,
+            }
+        )
         now_ms = (time.time_ns() - self._arrived_ns) / 1e6
         ends_ms = [timings.queue_ms, timings.prefill_ms, timings.first_token_ms, timings.first_audio_ms, now_ms]
-        phases = (names.SPAN_INFERENCE_ADMISSION, names.SPAN_INFERENCE_PREFILL, names.SPAN_INFERENCE_FIRST_TOKEN,
-                  names.SPAN_INFERENCE_FIRST_AUDIO, names.SPAN_INFERENCE_SPEAKING)  # fmt: skip
+        phases = (
+            names.SPAN_INFERENCE_ADMISSION,
+            names.SPAN_INFERENCE_PREFILL,
+            names.SPAN_INFERENCE_FIRST_TOKEN,
+            names.SPAN_INFERENCE_FIRST_AUDIO,
+            names.SPAN_INFERENCE_SPEAKING,
+        )
         self._write(phases, ends_ms)
 
     def _write(self, phases: Sequence[str], ends_ms: Sequence[float]) -> None:

@@ -70,8 +70,13 @@ class Speech:
 
     def _timings(self) -> Timings:
         marks = self.reply.marks
-        return Timings(self._since_ms(marks.admitted_s), self._since_ms(marks.prefill_done_s), self._since_ms(marks.first_token_s),
-                       self._since_ms(marks.first_audio_s), self.compute_s * 1000)  # fmt: skip
+        return Timings(
+            self._since_ms(marks.admitted_s),
+            self._since_ms(marks.prefill_done_s),
+            self._since_ms(marks.first_token_s),
+            self._since_ms(marks.first_audio_s),
+            self.compute_s * 1000,
+        )
 
     def _since_ms(self, at_s: float | None) -> float:
         """0 for what has not come."""

@@ -40,8 +40,13 @@ _LOOK_AGAIN_S = 0.1
 _CLOSE_S = 1.0  # for streams that nobody listens to any more
 _MOST_SESSIONS = 10_000  # whose version is remembered
 # A server that comes back is found within half a second; gRPC's own patience grows to two minutes.
-_OPTIONS = [("grpc.max_receive_message_length", 16 << 20), ("grpc.enable_http_proxy", 0), ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]  # fmt: skip
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+]
 
 
 class _VersionGone(EngineDown):

@@ -37,8 +37,9 @@ def start(triton_pid: int, stub_pid: int, region: str) -> "subprocess.Popen[byte
     both = os.pidfd_open(triton_pid), os.pidfd_open(stub_pid)
     try:
         # A session of its own: it has to outlive a kill of the whole group by a moment.
-        return subprocess.Popen([sys.executable, "-I", "-S", __file__, *map(str, both), region], stdin=subprocess.PIPE, pass_fds=both,
-                                start_new_session=True)  # fmt: skip
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__, *map(str, both), region], stdin=subprocess.PIPE, pass_fds=both, start_new_session=True
+        )
     finally:
         for process in both:
             os.close(process)

@@ -74,8 +74,10 @@ def _gpu(wanted: str, number: str) -> str:
     if wanted in ("", "auto"):
         return f"cuda:{number}"
     if not wanted.startswith("cuda"):
-        raise ValueError(f"A2_INFERENCE_DEVICE (or the parameter `device`) is {wanted!r}, but config.pbtxt says KIND_GPU: "
-                         "unset it, or serve with KIND_CPU")  # fmt: skip
+        raise ValueError(
+            f"A2_INFERENCE_DEVICE (or the parameter `device`) is {wanted!r}, but config.pbtxt says KIND_GPU: "
+            "unset it, or serve with KIND_CPU"
+        )
     return wanted
 
 

@@ -25,8 +25,12 @@ from a2serve.inference.exchange import Ask, Call, EngineDown, Finish, Floats, Pi
 from a2serve.inference.wire import write_affect
 
 INPUT, OUTPUT = "request", "packet"  # of the model, as its config.pbtxt has them
-_REASONS: dict[int, Reason] = {pb.Done.COMPLETED: "completed", pb.Done.MAX_OUTPUT_TOKENS: "max_output_tokens",
-                               pb.Done.CANCELLED: "cancelled", pb.Done.CONTENT: "content"}  # fmt: skip
+_REASONS: dict[int, Reason] = {
+    pb.Done.COMPLETED: "completed",
+    pb.Done.MAX_OUTPUT_TOKENS: "max_output_tokens",
+    pb.Done.CANCELLED: "cancelled",
+    pb.Done.CONTENT: "content",
+}
 
 
 def infer_request(request: engine.EngineRequest, name: str, model: str, version: str, trace: dict[str, str]) -> dict[str, Any]:
@@ -59,14 +63,26 @@ def write_ask(ask: Ask) -> pb.RespondRequest:
     """`wire.read_ask` gives the same Ask again, but for the time of its arrival."""
     persona, options = ask.persona, ask.options
     return pb.RespondRequest(
-        session_id=ask.session_id, response_id=ask.response_id, persona=persona.name, instructions=persona.instructions,
-        affect_baseline=write_affect(persona.baseline), items=[_item(item) for item in ask.items], audio=options.audio,
-        motion_hz=FrameClock().motion_hz, tools_json=_tools_json(options.tools), tool_choice=options.tool_choice,
-        max_output_tokens=options.max_tokens or 0, seed=options.seed, temperature=options.temperature, burst=ask.burst,
-        tenant=ask.tenant, tenant_weight=ask.tenant_weight, comes_back=ask.comes_back,
+        session_id=ask.session_id,
+        response_id=ask.response_id,
+        persona=persona.name,
+        instructions=persona.instructions,
+        affect_baseline=write_affect(persona.baseline),
+        items=[_item(item) for item in ask.items],
+        audio=options.audio,
+        motion_hz=FrameClock().motion_hz,
+        tools_json=_tools_json(options.tools),
+        tool_choice=options.tool_choice,
+        max_output_tokens=options.max_tokens or 0,
+        seed=options.seed,
+        temperature=options.temperature,
+        burst=ask.burst,
+        tenant=ask.tenant,
+        tenant_weight=ask.tenant_weight,
+        comes_back=ask.comes_back,
         affect=None if options.affect is None else write_affect(options.affect),
         resume=pb.Resume(**asdict(options.resume)) if options.resume else None,
-    )  # fmt: skip
+    )
 
 
 def _tools_json(tools: tuple[Tool, ...]) -> str:
@@ -93,10 +109,16 @@ def read_packet(packet: pb.Packet) -> Piece:
     affect = Affect(packet.affect.category, packet.affect.intensity) if packet.HasField("affect") else None
     call = packet.function_call
     return Piece(
-        packet.pts_samples, packet.text, _pcm(packet.pcm16), _motion(packet.motion) if packet.HasField("motion") else None, affect,
+        packet.pts_samples,
+        packet.text,
+        _pcm(packet.pcm16),
+        _motion(packet.motion) if packet.HasField("motion") else None,
+        affect,
         Call(call.call_id, call.name, call.arguments) if packet.HasField("function_call") else None,
-        _finish(packet.done) if packet.HasField("done") else None, tuple(packet.tokens), _usage(packet.usage),
-    )  # fmt: skip
+        _finish(packet.done) if packet.HasField("done") else None,
+        tuple(packet.tokens),
+        _usage(packet.usage),
+    )
 
 
 def _pcm(pcm16: bytes) -> Floats | None:
@@ -112,9 +134,11 @@ def _motion(motion: pb.Motion) -> Floats:
 def _finish(done: pb.Done) -> Finish:
     timings = done.timings
     return Finish(
-        _REASONS[done.reason], done.text, _usage(done.usage),
+        _REASONS[done.reason],
+        done.text,
+        _usage(done.usage),
         Timings(timings.queue_ms, timings.prefill_ms, timings.first_token_ms, timings.first_audio_ms, timings.compute_ms),
-    )  # fmt: skip
+    )
 
 
 def _usage(usage: pb.Usage) -> Usage:

@@ -16,8 +16,12 @@ from a2serve.inference.limits import check_sizes
 from a2serve.inference.model import Facts
 from a2serve.inference.motion import Floats, MotionStream, check_target, known_before, rigs, to_f16, to_pcm16
 
-_REASONS = {"completed": pb.Done.COMPLETED, "max_output_tokens": pb.Done.MAX_OUTPUT_TOKENS, "cancelled": pb.Done.CANCELLED,
-            "content": pb.Done.CONTENT}  # fmt: skip
+_REASONS = {
+    "completed": pb.Done.COMPLETED,
+    "max_output_tokens": pb.Done.MAX_OUTPUT_TOKENS,
+    "cancelled": pb.Done.CANCELLED,
+    "content": pb.Done.CONTENT,
+}
 DEFAULT_RIG = "arkit61"
 
 
@@ -29,17 +33,30 @@ def read_ask(request: pb.RespondRequest, facts: Facts) -> Ask:
     if request.motion_hz:
         check_target(request.rig or DEFAULT_RIG, request.motion_hz, facts.flame)
     options = _options(request, _resume(request, facts) if request.HasField("resume") else None)
-    return Ask(request.session_id, request.response_id, _persona(request, facts), _items(request), options, request.burst,
-               request.tenant, request.tenant_weight or 1.0, request.comes_back)  # fmt: skip
+    return Ask(
+        request.session_id,
+        request.response_id,
+        _persona(request, facts),
+        _items(request),
+        options,
+        request.burst,
+        request.tenant,
+        request.tenant_weight or 1.0,
+        request.comes_back,
+    )
 
 
 def _options(request: pb.RespondRequest, resume: Resume | None) -> ReplyOptions:
     return ReplyOptions(
-        seed=request.seed, max_tokens=request.max_output_tokens or None, audio=request.audio,
+        seed=request.seed,
+        max_tokens=request.max_output_tokens or None,
+        audio=request.audio,
         temperature=request.temperature if request.HasField("temperature") else None,
         affect=_affect(request.affect) if request.HasField("affect") else None,
-        tools=parse_tools(request.tools_json), tool_choice=request.tool_choice or AUTO, resume=resume,
-    )  # fmt: skip
+        tools=parse_tools(request.tools_json),
+        tool_choice=request.tool_choice or AUTO,
+        resume=resume,
+    )
 
 
 def _resume(request: pb.RespondRequest, facts: Facts) -> Resume:
@@ -104,8 +121,14 @@ class PacketStream:
 
     def packet(self, piece: Piece) -> pb.Packet:
         known = max(0, self._delivered - piece.pts_samples)
-        packet = pb.Packet(response_id=self._id, pts_samples=piece.pts_samples + known, text=piece.text, tokens=piece.tokens,
-                           usage=_usage(piece.usage), revision=self._revision)  # fmt: skip
+        packet = pb.Packet(
+            response_id=self._id,
+            pts_samples=piece.pts_samples + known,
+            text=piece.text,
+            tokens=piece.tokens,
+            usage=_usage(piece.usage),
+            revision=self._revision,
+        )
         self._revision = ""
         if piece.pcm is not None:
             packet.pcm16 = to_pcm16(piece.pcm[known:])
@@ -125,17 +148,26 @@ class PacketStream:
 def _done(finish: Finish) -> pb.Done:
     timings = finish.timings
     return pb.Done(
-        reason=_REASONS[finish.reason], text=finish.text, usage=_usage(finish.usage),
-        timings=pb.Timings(queue_ms=timings.queue_ms, prefill_ms=timings.prefill_ms, first_token_ms=timings.first_token_ms,
-                           first_audio_ms=timings.first_audio_ms, compute_ms=timings.compute_ms),
-    )  # fmt: skip
+        reason=_REASONS[finish.reason],
+        text=finish.text,
+        usage=_usage(finish.usage),
+        timings=pb.Timings(
+            queue_ms=timings.queue_ms,
+            prefill_ms=timings.prefill_ms,
+            first_token_ms=timings.first_token_ms,
+            first_audio_ms=timings.first_audio_ms,
+            compute_ms=timings.compute_ms,
+        ),
+    )
 
 
 def _usage(usage: Usage) -> pb.Usage:
     return pb.Usage(
-        input_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens, output_text_tokens=usage.output_text_tokens,
+        input_tokens=usage.input_tokens,
+        cached_tokens=usage.cached_tokens,
+        output_text_tokens=usage.output_text_tokens,
         output_audio_ms=usage.output_audio_ms,
-    )  # fmt: skip
+    )
 
 
 def write_motion(rig: str, hz: int, first: int, frames: Floats) -> pb.Motion:
@@ -161,18 +193,33 @@ def read_sound(request: pb.ListenRequest) -> Sound:
 
 def write_hearing(utterance_id: str, heard: Hearing) -> pb.ListenReply:
     return pb.ListenReply(
-        utterance_id=utterance_id, received_samples=heard.received_samples, transcript=heard.transcript,
-        stable_chars=heard.stable_chars, turn_end_probability=heard.turn_end, affect=write_affect(heard.affect), valence=heard.valence,
-        arousal=heard.arousal, affect_confidence=heard.affect_confidence, speech_confidence=heard.speech_confidence,
+        utterance_id=utterance_id,
+        received_samples=heard.received_samples,
+        transcript=heard.transcript,
+        stable_chars=heard.stable_chars,
+        turn_end_probability=heard.turn_end,
+        affect=write_affect(heard.affect),
+        valence=heard.valence,
+        arousal=heard.arousal,
+        affect_confidence=heard.affect_confidence,
+        speech_confidence=heard.speech_confidence,
         compute_ms=heard.compute_ms,
-    )  # fmt: skip
+    )
 
 
 def write_info(facts: Facts, slots: int, free: int) -> pb.ModelInfo:
     return pb.ModelInfo(
-        revision=facts.revision, sample_rate_hz=facts.clock.sample_rate_hz, audio_frame_hz=facts.clock.audio_frame_hz,
-        motion_hz=facts.clock.motion_hz, rigs=[pb.Rig(name=name, coefficient_names=get_rig(name).names) for name in rigs(facts.flame)],
-        personas=[pb.Persona(name=p.name, instructions=p.instructions, affect_baseline=write_affect(p.baseline), avatar=p.avatar,
-                             voice=p.voice) for p in facts.personas.values()],
-        slots=slots, slots_free=free, affects=facts.affects, context_tokens=facts.context_tokens,
-    )  # fmt: skip
+        revision=facts.revision,
+        sample_rate_hz=facts.clock.sample_rate_hz,
+        audio_frame_hz=facts.clock.audio_frame_hz,
+        motion_hz=facts.clock.motion_hz,
+        rigs=[pb.Rig(name=name, coefficient_names=get_rig(name).names) for name in rigs(facts.flame)],
+        personas=[
+            pb.Persona(name=p.name, instructions=p.instructions, affect_baseline=write_affect(p.baseline), avatar=p.avatar, voice=p.voice)
+            for p in facts.personas.values()
+        ],
+        slots=slots,
+        slots_free=free,
+        affects=facts.affects,
+        context_tokens=facts.context_tokens,
+    )

@@ -60,27 +60,48 @@ def cluster_parts(ports: Ports, more: ClusterPorts, home: Home, triton: TritonIn
 
 def tritons(install: TritonInstall, ports: Sequence[TritonPorts], traces: int) -> list[Part]:
     """One server per replica; one thread each."""
-    settings = {"A2_INFERENCE_SLOTS": str(SLOTS), "A2_INFERENCE_THREADS": "1", "OMP_NUM_THREADS": "1",
-                "A2_INFERENCE_OTLP_ENDPOINT": f"http://{HOST}:{traces}"}  # fmt: skip
+    settings = {
+        "A2_INFERENCE_SLOTS": str(SLOTS),
+        "A2_INFERENCE_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "A2_INFERENCE_OTLP_ENDPOINT": f"http://{HOST}:{traces}",
+    }
     return [triton_part(f"triton-{index}", install, each, settings) for index, each in enumerate(ports)]
 
 
 def ray(ports: Ports, more: ClusterPorts, home: Home) -> Part:
     """Ready when HAProxy has a replica to send calls to."""
     env = {
-        "A2_INFERENCE_HOST": HOST, "A2_INFERENCE_PORT": str(ports.inference), "A2_INFERENCE_APPLICATION": APPLICATION,
+        "A2_INFERENCE_HOST": HOST,
+        "A2_INFERENCE_PORT": str(ports.inference),
+        "A2_INFERENCE_APPLICATION": APPLICATION,
         "A2_INFERENCE_TRITON_URLS": ",".join(f"{HOST}:{triton.grpc}" for triton in more.tritons),
-        "A2_INFERENCE_REPLICAS_MIN": str(len(more.tritons)), "A2_INFERENCE_REPLICAS_MAX": str(len(more.tritons)),
-        "A2_INFERENCE_SLOTS": str(SLOTS), "A2_INFERENCE_HTTP_PORT": str(more.http),
-        "A2_INFERENCE_HAPROXY_METRICS_PORT": str(more.haproxy_metrics), "A2_INFERENCE_HAPROXY_STATS_PORT": str(more.haproxy_stats),
-        "A2_INFERENCE_RAY_METRICS_PORT": str(more.ray_metrics), "A2_INFERENCE_REPLICA_METRICS_PORT": str(more.replica_metrics),
+        "A2_INFERENCE_REPLICAS_MIN": str(len(more.tritons)),
+        "A2_INFERENCE_REPLICAS_MAX": str(len(more.tritons)),
+        "A2_INFERENCE_SLOTS": str(SLOTS),
+        "A2_INFERENCE_HTTP_PORT": str(more.http),
+        "A2_INFERENCE_HAPROXY_METRICS_PORT": str(more.haproxy_metrics),
+        "A2_INFERENCE_HAPROXY_STATS_PORT": str(more.haproxy_stats),
+        "A2_INFERENCE_RAY_METRICS_PORT": str(more.ray_metrics),
+        "A2_INFERENCE_REPLICA_METRICS_PORT": str(more.replica_metrics),
         "A2_INFERENCE_REPLICA_PORT": str(more.replica_calls),
-        "A2_INFERENCE_RAY_FOLDER": str(home.run / "ray"), "A2_INFERENCE_LEASE_FOLDER": str(home.run / "places"),
-        "A2_INFERENCE_OTLP_ENDPOINT": f"http://{HOST}:{ports.traces}", "A2_INFERENCE_DRAIN_S": str(DRAIN_S),
-    }  # fmt: skip
+        "A2_INFERENCE_RAY_FOLDER": str(home.run / "ray"),
+        "A2_INFERENCE_LEASE_FOLDER": str(home.run / "places"),
+        "A2_INFERENCE_OTLP_ENDPOINT": f"http://{HOST}:{ports.traces}",
+        "A2_INFERENCE_DRAIN_S": str(DRAIN_S),
+    }
     command = (sys.executable, "-m", "a2serve.inference.ray_program")
-    return Part("ray", "replicas behind HAProxy (gRPC)", command, http_ok(more.http, "/-/healthz"), f"{HOST}:{ports.inference}", env,
-                ready_s=MODEL_S, stop_s=RAY_STOP_S, ends_its_own=True)  # fmt: skip
+    return Part(
+        "ray",
+        "replicas behind HAProxy (gRPC)",
+        command,
+        http_ok(more.http, "/-/healthz"),
+        f"{HOST}:{ports.inference}",
+        env,
+        ready_s=MODEL_S,
+        stop_s=RAY_STOP_S,
+        ends_its_own=True,
+    )
 
 
 def _numbers(ports: ClusterPorts) -> dict[str, int]:

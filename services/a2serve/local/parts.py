@@ -52,9 +52,13 @@ def around(model: Sequence[Part], ports: Ports, home: Home, model_metrics: Mappi
     """
     numbers = {"gateway": ports.gateway, **model_metrics, "recorder": ports.recorder_metrics}
     return [
-        valkey(ports.valkey, home), broker(ports.broker), traces(ports.traces, numbers),
-        recorder(ports, home), *model, gateway(ports, home, application),
-    ]  # fmt: skip
+        valkey(ports.valkey, home),
+        broker(ports.broker),
+        traces(ports.traces, numbers),
+        recorder(ports, home),
+        *model,
+        gateway(ports, home, application),
+    ]
 
 
 def valkey(port: int, home: Home) -> Part:
@@ -84,39 +88,65 @@ def traces(port: int, numbers: Mapping[str, int] | None = None) -> Part:
 def inference(ports: Ports) -> Part:
     """Ready when its metrics are: they are shown after the model is warm."""
     env = {
-        "A2_INFERENCE_HOST": HOST, "A2_INFERENCE_PORT": str(ports.inference),
-        "A2_INFERENCE_METRICS_PORT": str(ports.inference_metrics), "A2_INFERENCE_OTLP_ENDPOINT": _url(ports.traces),
+        "A2_INFERENCE_HOST": HOST,
+        "A2_INFERENCE_PORT": str(ports.inference),
+        "A2_INFERENCE_METRICS_PORT": str(ports.inference_metrics),
+        "A2_INFERENCE_OTLP_ENDPOINT": _url(ports.traces),
         "A2_INFERENCE_DRAIN_S": str(DRAIN_S),
-    }  # fmt: skip
+    }
     probe = http_ok(ports.inference_metrics, "/metrics")
-    return Part("inference", "the model (gRPC)", (sys.executable, "-m", "a2serve.inference"), probe, _address(ports.inference), env,
-                ready_s=MODEL_S)  # fmt: skip
+    return Part(
+        "inference", "the model (gRPC)", (sys.executable, "-m", "a2serve.inference"), probe, _address(ports.inference), env, ready_s=MODEL_S
+    )
 
 
 def recorder(ports: Ports, home: Home) -> Part:
     """Writes what happened to SQLite."""
     env = {
-        "A2_RECORDER_KAFKA_SERVERS": _address(ports.broker), "A2_RECORDER_DATABASE": database_url(home),
-        "A2_RECORDER_HOST": HOST, "A2_RECORDER_METRICS_PORT": str(ports.recorder_metrics),
-    }  # fmt: skip
-    return Part("recorder", "usage and turns (SQL)", (sys.executable, "-m", "a2serve.recorder"),
-                http_ok(ports.recorder_metrics, "/metrics"), _address(ports.recorder_metrics), env, needs=("broker",))  # fmt: skip
+        "A2_RECORDER_KAFKA_SERVERS": _address(ports.broker),
+        "A2_RECORDER_DATABASE": database_url(home),
+        "A2_RECORDER_HOST": HOST,
+        "A2_RECORDER_METRICS_PORT": str(ports.recorder_metrics),
+    }
+    return Part(
+        "recorder",
+        "usage and turns (SQL)",
+        (sys.executable, "-m", "a2serve.recorder"),
+        http_ok(ports.recorder_metrics, "/metrics"),
+        _address(ports.recorder_metrics),
+        env,
+        needs=("broker",),
+    )
 
 
 def gateway(ports: Ports, home: Home, application: str = "") -> Part:
     """Serves the page too. Its /readyz says yes when it reaches what it needs, inference included."""
     env = {
-        "A2_GATEWAY_HOST": HOST, "A2_GATEWAY_PORT": str(ports.gateway), "A2_GATEWAY_PROFILE": "local",
-        "A2_GATEWAY_INFERENCE": _address(ports.inference), "A2_GATEWAY_REDIS_URL": f"redis://{_address(ports.valkey)}/0",
-        "A2_GATEWAY_KAFKA_SERVERS": _address(ports.broker), "A2_GATEWAY_USAGE_DATABASE": database_url(home),
+        "A2_GATEWAY_HOST": HOST,
+        "A2_GATEWAY_PORT": str(ports.gateway),
+        "A2_GATEWAY_PROFILE": "local",
+        "A2_GATEWAY_INFERENCE": _address(ports.inference),
+        "A2_GATEWAY_REDIS_URL": f"redis://{_address(ports.valkey)}/0",
+        "A2_GATEWAY_KAFKA_SERVERS": _address(ports.broker),
+        "A2_GATEWAY_USAGE_DATABASE": database_url(home),
         "A2_GATEWAY_TRANSCRIPT_DATABASE": database_url(home),
-        "A2_GATEWAY_WEB_FOLDER": str(PAGE_FOLDER), "A2_GATEWAY_AVATARS_FOLDER": str(AVATARS_FOLDER),
-        "A2_GATEWAY_OTLP_ENDPOINT": _url(ports.traces), "A2_TENANTS_FILE": str(home.tenants_file),
-        "A2_GATEWAY_DRAIN_S": str(DRAIN_S), "A2_GATEWAY_INFERENCE_APPLICATION": application,
-    }  # fmt: skip
-    return Part("gateway", "the page, REST and the socket", (sys.executable, "-m", "a2serve.gateway"),
-                http_ok(ports.gateway, "/readyz"), _address(ports.gateway), env, needs=("valkey", "broker", "traces"),
-                ready_s=MODEL_S)  # fmt: skip
+        "A2_GATEWAY_WEB_FOLDER": str(PAGE_FOLDER),
+        "A2_GATEWAY_AVATARS_FOLDER": str(AVATARS_FOLDER),
+        "A2_GATEWAY_OTLP_ENDPOINT": _url(ports.traces),
+        "A2_TENANTS_FILE": str(home.tenants_file),
+        "A2_GATEWAY_DRAIN_S": str(DRAIN_S),
+        "A2_GATEWAY_INFERENCE_APPLICATION": application,
+    }
+    return Part(
+        "gateway",
+        "the page, REST and the socket",
+        (sys.executable, "-m", "a2serve.gateway"),
+        http_ok(ports.gateway, "/readyz"),
+        _address(ports.gateway),
+        env,
+        needs=("valkey", "broker", "traces"),
+        ready_s=MODEL_S,
+    )
 
 
 def database_url(home: Home) -> str:

@@ -59,10 +59,18 @@ class Process:
         """Returns at once; `ready()` waits."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", tie.__file__, str(os.getpid()), *self.part.command,
-                env={**os.environ, **self.part.env}, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                sys.executable,
+                "-I",
+                "-S",
+                tie.__file__,
+                str(os.getpid()),
+                *self.part.command,
+                env={**os.environ, **self.part.env},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the parts in order
-            )  # fmt: skip
+            )
 
     async def ready(self, now_s: Callable[[], float] = time.monotonic) -> None:
         """Returns when the probe succeeds. Raises PartFailed if the part ends, or is not ready in time."""

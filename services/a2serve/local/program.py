@@ -46,10 +46,15 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m a2serve.local", description="A2-LLM Serve on this machine, on loopback only.")
     parser.add_argument("action", nargs="?", choices=["up", "down"], default="up", help="down: stop what runs, from any terminal")
-    parser.add_argument("--port", type=port_number, default=8080, metavar="PORT",
-                        help="of the page and the API; the next free one if taken (default 8080)")  # fmt: skip
-    parser.add_argument("--profile", choices=["default", "cluster"], default="default",
-                        help="what runs the model: one process (default), or replicas behind Ray Serve, each with a Triton")  # fmt: skip
+    parser.add_argument(
+        "--port", type=port_number, default=8080, metavar="PORT", help="of the page and the API; the next free one if taken (default 8080)"
+    )
+    parser.add_argument(
+        "--profile",
+        choices=["default", "cluster"],
+        default="default",
+        help="what runs the model: one process (default), or replicas behind Ray Serve, each with a Triton",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open the page")
     return parser.parse_args()
 
@@ -115,11 +120,17 @@ def _set_aside_log(home: Home, part: Part) -> None:
 
 def _welcome(parts: list[Part], home: Home, url: str, key: str, took_s: float) -> str:
     lines = [
-        "", table(parts, home), "",
-        f"ready after {took_s:.1f} s", "",
-        f"  talk to it     {url}", f"  what it does   {url}debug", f"  API key        {key}   (tenant dev; kept in {home.key_file})",
-        "", "Ctrl-C stops everything; so does `make down` from another terminal",
-    ]  # fmt: skip
+        "",
+        table(parts, home),
+        "",
+        f"ready after {took_s:.1f} s",
+        "",
+        f"  talk to it     {url}",
+        f"  what it does   {url}debug",
+        f"  API key        {key}   (tenant dev; kept in {home.key_file})",
+        "",
+        "Ctrl-C stops everything; so does `make down` from another terminal",
+    ]
     if problem := missing_page():
         lines.insert(4, f"  {problem}")
     return "\n".join(lines)

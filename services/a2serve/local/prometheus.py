@@ -20,8 +20,14 @@ def prometheus_part(port: int, home: Home, targets: Mapping[str, int]) -> Part |
     folder = private_folder(home.run / "prometheus")
     config = folder / "prometheus.yml"
     config.write_text(configuration(targets))
-    command = (binary, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", "--storage.tsdb.retention.time=6h",
-               f"--web.listen-address={HOST}:{port}", "--log.level=warn")  # fmt: skip
+    command = (
+        binary,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        "--storage.tsdb.retention.time=6h",
+        f"--web.listen-address={HOST}:{port}",
+        "--log.level=warn",
+    )
     return Part("prometheus", "metrics of all of them", command, http_ok(port, "/-/ready"), f"{HOST}:{port}")
 
 

@@ -29,20 +29,39 @@ class TritonPorts:
 def triton_part(name: str, install: TritonInstall, ports: TritonPorts, settings: Mapping[str, str], repository: Path = REPOSITORY) -> Part:
     """A server with the model in it. settings: A2_INFERENCE_* of its engine (slots, threads, …). Ready when the weights are."""
     env = {**environment(), **settings}
-    return Part(name, "the engine, behind Triton", command(install, ports, repository), http_ok(ports.http, f"/v2/models/{MODEL}/ready"),
-                f"{HOST}:{ports.grpc}", env, ready_s=LOADING_S, ends_its_own=True)  # fmt: skip
+    return Part(
+        name,
+        "the engine, behind Triton",
+        command(install, ports, repository),
+        http_ok(ports.http, f"/v2/models/{MODEL}/ready"),
+        f"{HOST}:{ports.grpc}",
+        env,
+        ready_s=LOADING_S,
+        ends_its_own=True,
+    )
 
 
 def command(install: TritonInstall, ports: TritonPorts, repository: Path = REPOSITORY, on_gpu: bool = False) -> tuple[str, ...]:
     """Options that are not Triton's defaults, and why, are in docs/triton.md."""
     return (
-        str(install.server), f"--backend-directory={install.backends}", f"--model-repository={repository}",
-        *(["--model-config-name=gpu"] if on_gpu else []), "--disable-auto-complete-config",
-        "--model-control-mode=explicit", f"--load-model={MODEL}", "--exit-timeout-secs=5",
-        f"--grpc-address={HOST}", f"--grpc-port={ports.grpc}", f"--http-address={HOST}", f"--http-port={ports.http}",
-        f"--metrics-address={HOST}", f"--metrics-port={ports.metrics}", f"--allow-gpu-metrics={str(on_gpu).lower()}",
-        f"--backend-config=python,stub-timeout-seconds={LOADING_S}", f"--backend-config=python,shm-region-prefix-name=a2_{ports.grpc}_",
-    )  # fmt: skip
+        str(install.server),
+        f"--backend-directory={install.backends}",
+        f"--model-repository={repository}",
+        *(["--model-config-name=gpu"] if on_gpu else []),
+        "--disable-auto-complete-config",
+        "--model-control-mode=explicit",
+        f"--load-model={MODEL}",
+        "--exit-timeout-secs=5",
+        f"--grpc-address={HOST}",
+        f"--grpc-port={ports.grpc}",
+        f"--http-address={HOST}",
+        f"--http-port={ports.http}",
+        f"--metrics-address={HOST}",
+        f"--metrics-port={ports.metrics}",
+        f"--allow-gpu-metrics={str(on_gpu).lower()}",
+        f"--backend-config=python,stub-timeout-seconds={LOADING_S}",
+        f"--backend-config=python,shm-region-prefix-name=a2_{ports.grpc}_",
+    )
 
 
 def environment() -> dict[str, str]:

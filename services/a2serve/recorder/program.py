@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Migrate, then record until SIGTERM or SIGINT. Prints one JSON line on stdout: {"ready": true, "metrics_port": …}."""
-    parser = argparse.ArgumentParser("python -m a2serve.recorder", description=__doc__, epilog=_settings_help(),
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        "python -m a2serve.recorder", description=__doc__, epilog=_settings_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.parse_args()
     settings = settings_or_exit()
     start_logging(names.SERVICE_RECORDER, settings.log_level)

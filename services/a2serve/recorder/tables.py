@@ -33,7 +33,9 @@ def _spoken() -> list[Column[Any]]:
 
 
 sessions = Table(
-    "sessions", metadata, *_common(),
+    "sessions",
+    metadata,
+    *_common(),
     Column("session_id", String(64), nullable=False, index=True),
     Column("event", String(16), nullable=False),
     Column("key_id", String(64), nullable=False),
@@ -42,10 +44,13 @@ sessions = Table(
     Column("duration_ms", BigInteger, nullable=False),
     Column("turns", Integer, nullable=False),
     Index("sessions_by_tenant", "tenant", "at"),
-)  # fmt: skip
+)
 
 turns = Table(
-    "turns", metadata, *_common(), *_spoken(),
+    "turns",
+    metadata,
+    *_common(),
+    *_spoken(),
     Column("status", String(16), nullable=False),
     Column("user_text", Text, nullable=False, default=""),  # what was said was kept here once; both are empty now
     Column("avatar_text", Text, nullable=False, default=""),
@@ -59,10 +64,13 @@ turns = Table(
     Column("cut_ms", BigInteger, nullable=True),
     Column("audio_ms", BigInteger, nullable=False),
     Index("turns_by_tenant", "tenant", "at"),
-)  # fmt: skip
+)
 
 usage = Table(
-    "usage", metadata, *_common(), *_spoken(),
+    "usage",
+    metadata,
+    *_common(),
+    *_spoken(),
     Column("model", String(128), nullable=False),
     Column("input_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
@@ -72,22 +80,25 @@ usage = Table(
     Column("output_motion_frames", BigInteger, nullable=False, server_default="0"),
     Column("session_ms", BigInteger, nullable=False, server_default="0"),
     Index("usage_by_tenant", "tenant", "at"),
-)  # fmt: skip
+)
 
 audit = Table(
-    "audit", metadata, *_common(),
+    "audit",
+    metadata,
+    *_common(),
     Column("actor", String(64), nullable=False),
     Column("action", String(64), nullable=False),
     Column("target", String(128), nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("detail", JSON, nullable=False),
     Index("audit_by_tenant", "tenant", "at"),
-)  # fmt: skip
+)
 
 # What was said, for tenants that ask for it: written and erased by the gateway (state/transcripts.py), since it does not pass
 # the broker. The recorder deletes what is older than `delete_after`.
 transcripts = Table(
-    "transcripts", metadata,
+    "transcripts",
+    metadata,
     Column("response_id", String(64), primary_key=True),
     Column("tenant", String(64), nullable=False),
     Column("session_id", String(64), nullable=False),
@@ -97,34 +108,37 @@ transcripts = Table(
     Column("avatar_text", Text, nullable=False),
     Column("delete_after", DateTime, nullable=False, index=True),
     Index("transcripts_by_session", "tenant", "session_id"),
-)  # fmt: skip
+)
 
 # Sessions whose words were erased: what still comes in of them is erased too.
 erased = Table(
-    "erased", metadata,
+    "erased",
+    metadata,
     Column("tenant", String(64), primary_key=True),
     Column("session_id", String(64), primary_key=True),
     Column("delete_after", DateTime, nullable=False),
-)  # fmt: skip
+)
 
 # Up to where a partition was read; written in the same transaction as what was read.
 offsets = Table(
-    "offsets", metadata,
+    "offsets",
+    metadata,
     Column("topic", String(128), primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("next_offset", BigInteger, nullable=False),
-)  # fmt: skip
+)
 
 # Messages that are no record we can read: kept, so that none is lost and none stops the others.
 unreadable = Table(
-    "unreadable", metadata,
+    "unreadable",
+    metadata,
     Column("topic", String(128), primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("offset", BigInteger, primary_key=True),
     Column("at", DateTime, nullable=False),
     Column("error", Text, nullable=False),
     Column("value", LargeBinary, nullable=False),
-)  # fmt: skip
+)
 
 TABLE_OF = {TOPIC_SESSIONS: sessions, TOPIC_TURNS: turns, TOPIC_USAGE: usage, TOPIC_AUDIT: audit}
 

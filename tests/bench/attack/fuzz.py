@@ -12,8 +12,16 @@ from bench.attack.talk import Client, rest, socket
 
 REQUESTS, EVENTS, AT_ONCE = 5000, 1500, 8
 JSON = {"content-type": "application/json"}
-QUERIES = ("/v1/usage?start={}", "/v1/usage?end={}", "/v1/usage?group_by={}", "/v1/sessions/{}", "/v1/sessions/{}/items?after={}",
-           "/v1/personas/{}", "/v1/personas?after={}", "/v1/sessions?limit={}")  # fmt: skip
+QUERIES = (
+    "/v1/usage?start={}",
+    "/v1/usage?end={}",
+    "/v1/usage?group_by={}",
+    "/v1/sessions/{}",
+    "/v1/sessions/{}/items?after={}",
+    "/v1/personas/{}",
+    "/v1/personas?after={}",
+    "/v1/sessions?limit={}",
+)
 WORDS = (
     "0",
     "-1",

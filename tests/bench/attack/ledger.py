@@ -30,8 +30,10 @@ async def cut_answers(stand: Stand) -> dict[str, float]:
 
 def _billed(stand: Stand, response: str, modality: str) -> bool:
     rows = stand.rows("usage", "response_id = ?", response)
-    return len(rows) == 1 and all(int(str(rows[0][name])) > 0 for name in (
-        "input_tokens", "output_text_tokens", *(["output_audio_ms"] if modality == "audio" else [])))  # fmt: skip
+    return len(rows) == 1 and all(
+        int(str(rows[0][name])) > 0
+        for name in ("input_tokens", "output_text_tokens", *(["output_audio_ms"] if modality == "audio" else []))
+    )
 
 
 async def _cancel(stand: Stand, gateway: Part, modality: str) -> str:

@@ -127,19 +127,32 @@ def _parts(folder: Path) -> dict[str, Part]:
     database = f"sqlite:///{folder / 'recorder.sqlite'}"
     kept = [*valkey_command(valkey, data), "--appendonly", "yes"]
     inference = {"A2_INFERENCE_PORT": str(model), "A2_INFERENCE_METRICS_PORT": str(model_metrics), "A2_INFERENCE_SLOTS": str(SLOTS)}
-    records = {"A2_RECORDER_KAFKA_SERVERS": f"{HOST}:{broker}", "A2_RECORDER_DATABASE": database,
-               "A2_RECORDER_HOST": HOST, "A2_RECORDER_METRICS_PORT": str(recorder)}  # fmt: skip
-    gateway = {"A2_GATEWAY_HOST": HOST, "A2_GATEWAY_INFERENCE": f"{HOST}:{model}", "A2_GATEWAY_REDIS_URL": f"redis://{HOST}:{valkey}/0",
-               "A2_GATEWAY_KAFKA_SERVERS": f"{HOST}:{broker}", "A2_GATEWAY_USAGE_DATABASE": database, "A2_GATEWAY_DRAIN_S": "1",
-               "A2_TENANTS_FILE": str(folder / "tenants.toml")}  # fmt: skip
+    records = {
+        "A2_RECORDER_KAFKA_SERVERS": f"{HOST}:{broker}",
+        "A2_RECORDER_DATABASE": database,
+        "A2_RECORDER_HOST": HOST,
+        "A2_RECORDER_METRICS_PORT": str(recorder),
+    }
+    gateway = {
+        "A2_GATEWAY_HOST": HOST,
+        "A2_GATEWAY_INFERENCE": f"{HOST}:{model}",
+        "A2_GATEWAY_REDIS_URL": f"redis://{HOST}:{valkey}/0",
+        "A2_GATEWAY_KAFKA_SERVERS": f"{HOST}:{broker}",
+        "A2_GATEWAY_USAGE_DATABASE": database,
+        "A2_GATEWAY_DRAIN_S": "1",
+        "A2_TENANTS_FILE": str(folder / "tenants.toml"),
+    }
     serve = (sys.executable, "-m", "a2serve.gateway")
     parts = [
-        Part("valkey", kept, valkey), Part("broker", tansu_command(broker), broker),
+        Part("valkey", kept, valkey),
+        Part("broker", tansu_command(broker), broker),
         Part("model", (sys.executable, "-m", "a2serve.inference"), model_metrics, "/metrics", inference),
         Part("recorder", (sys.executable, "-m", "a2serve.recorder"), recorder, "/metrics", records),
-        *(Part(name, serve, port, "/readyz", gateway | {"A2_GATEWAY_PORT": str(port), **_own(folder, name)})
-          for name, port in (("gateway-a", one), ("gateway-b", two))),
-    ]  # fmt: skip
+        *(
+            Part(name, serve, port, "/readyz", gateway | {"A2_GATEWAY_PORT": str(port), **_own(folder, name)})
+            for name, port in (("gateway-a", one), ("gateway-b", two))
+        ),
+    ]
     return {part.name: part for part in parts}
 
 

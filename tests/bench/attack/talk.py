@@ -21,8 +21,16 @@ async def socket(gateway: Part, key: str, query: str = "") -> AsyncIterator[Clie
     address = f"{gateway.url.replace('http', 'ws', 1)}/v1/realtime{query}"
     protocols = ["realtime", f"a2-client-secret.{key}"] if key.startswith("ek_") else None
     headers = {} if protocols else {"Authorization": f"Bearer {key}"}
-    async with connect(address, additional_headers=headers, subprotocols=protocols, max_size=None, proxy=None, open_timeout=60,  # type: ignore[arg-type]
-                       ping_timeout=None, close_timeout=2) as opened:  # fmt: skip
+    async with connect(
+        address,
+        additional_headers=headers,
+        subprotocols=protocols,
+        max_size=None,
+        proxy=None,
+        open_timeout=60,  # type: ignore[arg-type]
+        ping_timeout=None,
+        close_timeout=2,
+    ) as opened:
         client = Client(opened)
         reading = asyncio.create_task(_read(client))
         try:

@@ -11,8 +11,11 @@ import pytest
 from chart_render import CHART, ROOT, Object, Pod, Rendered, environment, pods, profiles, render, rendered
 
 DATA: Object = {"redis": {"address": "r:6379"}, "kafka": {"servers": "k:9092"}, "database": {"secret": {"name": "d"}}}
-OWN_ENV: Object = {"extraEnv": [{"name": "OWN", "value": "yes"}], "extraVolumes": [{"name": "own", "emptyDir": {"sizeLimit": "1Mi"}}],
-                   "extraVolumeMounts": [{"name": "own", "mountPath": "/own"}]}  # fmt: skip
+OWN_ENV: Object = {
+    "extraEnv": [{"name": "OWN", "value": "yes"}],
+    "extraVolumes": [{"name": "own", "emptyDir": {"sizeLimit": "1Mi"}}],
+    "extraVolumeMounts": [{"name": "own", "mountPath": "/own"}],
+}
 TRIAL_ONLY = {"redis", "kafka"}  # they come from others, for a trial
 OF_HELM = {"test", "bounds", "farewell"}  # a request each
 
@@ -22,8 +25,12 @@ def chosen(**more: Any) -> Rendered:
 
 
 def everywhere(mode: str) -> Rendered:
-    return chosen(gateway=OWN_ENV, recorder=OWN_ENV, inference={"mode": mode, "versionDefaults": OWN_ENV},
-                  telemetry={"collector": {"tracesEndpoint": "tempo:4317", **OWN_ENV}})  # fmt: skip
+    return chosen(
+        gateway=OWN_ENV,
+        recorder=OWN_ENV,
+        inference={"mode": mode, "versionDefaults": OWN_ENV},
+        telemetry={"collector": {"tracesEndpoint": "tempo:4317", **OWN_ENV}},
+    )
 
 
 @pytest.mark.parametrize("mode", ["ray", "standalone"])

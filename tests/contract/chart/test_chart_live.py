@@ -65,10 +65,12 @@ def ray(*groups: tuple[str, int]) -> Object:
     """Of the service in the cluster, and of the RayCluster that it has made, whose numbers are the autoscaler's."""
     specs = [{"groupName": name, "replicas": count} for name, count in groups]
     return {
-        "RayService_inference-blue": {"spec": {"rayClusterConfig": {"workerGroupSpecs": [each | {"replicas": 1} for each in specs]}},
-                                      "status": {"activeServiceStatus": {"rayClusterName": "inference-blue-x7"}}},
+        "RayService_inference-blue": {
+            "spec": {"rayClusterConfig": {"workerGroupSpecs": [each | {"replicas": 1} for each in specs]}},
+            "status": {"activeServiceStatus": {"rayClusterName": "inference-blue-x7"}},
+        },
         "RayCluster_inference-blue-x7": {"spec": {"workerGroupSpecs": specs}},
-    }  # fmt: skip
+    }
 
 
 def groups(objects: list[Object]) -> list[tuple[str, int]]:

@@ -77,15 +77,21 @@ SWITCHED: dict[str, tuple[Object, Object, list[str]]] = {
     "recorder/volume.yaml": ({}, {"database": {"sqlite": {"enabled": True}}}, ["PersistentVolumeClaim"]),
     "data/redis.yaml": ({}, {"redis": {"inChart": {"enabled": True}}}, ["StatefulSet", "Service"]),
     "data/kafka.yaml": ({}, {"kafka": {"inChart": {"enabled": True}}}, ["ConfigMap", "StatefulSet", "Service"]),
-    "observability/collector.yaml": ({"telemetry": {"otlpEndpoint": "http://own:4318", **COLLECTOR}}, {"telemetry": COLLECTOR},
-                                     ["ConfigMap", "Deployment", "Service"]),
+    "observability/collector.yaml": (
+        {"telemetry": {"otlpEndpoint": "http://own:4318", **COLLECTOR}},
+        {"telemetry": COLLECTOR},
+        ["ConfigMap", "Deployment", "Service"],
+    ),
     "observability/monitors.yaml": ({}, {"monitoring": {"monitors": True}}, ["ServiceMonitor", "PodMonitor", "PodMonitor", "PodMonitor"]),
     "observability/rules.yaml": ({}, {"monitoring": {"rules": True}}, ["PrometheusRule"] * count("rules/*.yaml")),
     "observability/dashboards.yaml": ({}, {"monitoring": {"dashboards": True}}, ["ConfigMap"] * count("dashboards/*.json")),
-    "access/network.yaml": ({"networkPolicy": {"enabled": False}}, {"kafka": {"servers": "k:9092", "createTopics": False}},
-                            ["NetworkPolicy"] * 9),
+    "access/network.yaml": (
+        {"networkPolicy": {"enabled": False}},
+        {"kafka": {"servers": "k:9092", "createTopics": False}},
+        ["NetworkPolicy"] * 9,
+    ),
     "extra.yaml": ({}, {"extraObjects": [OWN]}, ["ConfigMap"]),
-}  # fmt: skip
+}
 ALWAYS = {
     "access/accounts.yaml",
     "gateway/deployment.yaml",
@@ -108,8 +114,13 @@ def test_template_off_then_on(template: str) -> None:
 
 
 def test_templates_that_are_always_on() -> None:
-    everything_off = minimal(gateway={"replicas": 1}, recorder={"migrations": False}, networkPolicy={"enabled": False},
-                             kafka={"servers": "k:9092", "createTopics": False}, inference=STANDALONE)  # fmt: skip
+    everything_off = minimal(
+        gateway={"replicas": 1},
+        recorder={"migrations": False},
+        networkPolicy={"enabled": False},
+        kafka={"servers": "k:9092", "createTopics": False},
+        inference=STANDALONE,
+    )
     assert everything_off.by_template.keys() == ALWAYS | {"inference/standalone.yaml", "inference/service.yaml"}
 
 

@@ -63,8 +63,12 @@ def test_every_setting_is_given_or_left_on_purpose() -> None:
     assert unset(container(everything, "recorder")) == {"kafka_password"}, "it is a file"
     assert unset(container(otherwise, "gateway")) >= {"web_folder"}, "page: false"
     assert unset(container(trial, "inference")) == {"model_folder", "flame_mapping", "otlp_endpoint"}, "weights and collector are off"
-    green = [each for pod in pods(everything) if pod.owner.startswith("RayService") and pod.labels["a2llm/version"] == "green"
-             for each in pod.containers]  # fmt: skip
+    green = [
+        each
+        for pod in pods(everything)
+        if pod.owner.startswith("RayService") and pod.labels["a2llm/version"] == "green"
+        for each in pod.containers
+    ]
     for each in green:
         wanted = OF_STANDALONE | {"device"} | (OF_RAY_PROGRAM | IN_SERVE_CONFIG if each["name"] != "triton" else set())
         assert unset(each) == wanted, each["name"]
@@ -77,12 +81,22 @@ def test_defaults_are_the_programs_own() -> None:
         (GatewaySettings, rendered("otherwise").values["gateway"]["settings"] | {"drainS": values["gateway"]["drainSeconds"]}),
         (InferenceSettings, values["inference"]["versionDefaults"]["settings"]),
         (RecorderSettings, values["recorder"]["settings"]),
-        (RaySettings, {"slotsShare": ray["slotsShare"], "frlLimitMs": ray["frlLimitMs"], "scaleLookBackS": ray["lookBackS"],
-                       "scaleUpS": ray["upS"], "scaleDownS": ray["downS"]}),
-    ]  # fmt: skip
+        (
+            RaySettings,
+            {
+                "slotsShare": ray["slotsShare"],
+                "frlLimitMs": ray["frlLimitMs"],
+                "scaleLookBackS": ray["lookBackS"],
+                "scaleUpS": ray["upS"],
+                "scaleDownS": ray["downS"],
+            },
+        ),
+    ]
     for settings, chosen in said:
-        own = {"".join(part.title() if index else part for index, part in enumerate(name.split("_"))): (name, field.default)
-               for name, field in settings.model_fields.items()}  # fmt: skip
+        own = {
+            "".join(part.title() if index else part for index, part in enumerate(name.split("_"))): (name, field.default)
+            for name, field in settings.model_fields.items()
+        }
         different = {own[key][0] for key, value in chosen.items() if value != own[key][1]}
         assert different <= ON_PURPOSE.keys(), settings.__name__
 

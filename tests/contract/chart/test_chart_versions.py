@@ -141,7 +141,9 @@ def test_a_new_chart_starts_no_pod_anew() -> None:
 def test_standalone_has_versions_too() -> None:
     found = stage(BOTH, "green", mode="standalone")
     assert {each["metadata"]["name"] for each in found.of("Deployment") if "-inference-" in each["metadata"]["name"]} == {
-        "demo-a2llm-inference-blue", "demo-a2llm-inference-green"}  # fmt: skip
+        "demo-a2llm-inference-blue",
+        "demo-a2llm-inference-green",
+    }
     for version in ("blue", "green"):
         chosen = selected_pods(found, named(found, "Service", f"inference-{version}")["spec"]["selector"])
         assert [pod.labels["a2llm/version"] for pod in chosen] == [version]

@@ -97,15 +97,25 @@ def run(name: str, api: Any, folder: Path, **more: str) -> "subprocess.Completed
 
 def test_bounds_reach_running_clusters_and_nothing_else_changes(api: Any, tmp_path: Path) -> None:
     blue, green = "demo-a2llm-inference-blue", "demo-a2llm-inference-green"
-    api.clusters = {each["metadata"]["name"]: each for each in (
-        cluster("blue-1", blue, ("gpu", 2, 2, 9)), cluster("blue-2", blue, ("other", 1, 1, 1), ("gpu", 3, 2, 3)),
-        cluster("green-1", green, ("cpu", 1, 1, 1), ("gpu", 4, 1, 9)), cluster("stranger", "somebody-else", ("gpu", 1, 1, 1)))}  # fmt: skip
+    api.clusters = {
+        each["metadata"]["name"]: each
+        for each in (
+            cluster("blue-1", blue, ("gpu", 2, 2, 9)),
+            cluster("blue-2", blue, ("other", 1, 1, 1), ("gpu", 3, 2, 3)),
+            cluster("green-1", green, ("cpu", 1, 1, 1), ("gpu", 4, 1, 9)),
+            cluster("stranger", "somebody-else", ("gpu", 1, 1, 1)),
+        )
+    }
     done = run("bounds", api, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert api.asked == [f"{RAY}/rayclusters/blue-1", f"{RAY}/rayclusters/green-1"]
     left = {name: [tuple(group.values()) for group in each["spec"]["workerGroupSpecs"]] for name, each in api.clusters.items()}
-    assert left == {"blue-1": [("gpu", 2, 2, 3)], "blue-2": [("other", 1, 1, 1), ("gpu", 3, 2, 3)],
-                    "green-1": [("cpu", 1, 0, 2), ("gpu", 4, 3, 4)], "stranger": [("gpu", 1, 1, 1)]}  # fmt: skip
+    assert left == {
+        "blue-1": [("gpu", 2, 2, 3)],
+        "blue-2": [("other", 1, 1, 1), ("gpu", 3, 2, 3)],
+        "green-1": [("cpu", 1, 0, 2), ("gpu", 4, 3, 4)],
+        "stranger": [("gpu", 1, 1, 1)],
+    }
 
 
 def filling(active: str, pending: str, specs: dict[str, str], api: Any) -> Object:
@@ -150,10 +160,14 @@ def test_a_refusal_is_told(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_each_hook_may_do_what_it_does_and_no_more() -> None:
-    allowed = {name: sorted((rule["resources"][0], tuple(rule["verbs"])) for rule in rendered("everything").one("Role", name)["rules"])
-               for name in ("bounds", "farewell")}  # fmt: skip
-    assert allowed == {"bounds": [("rayclusters", ("list", "patch")), ("rayservices", ("list",)), ("rayservices/status", ("patch",))],
-                       "farewell": [("rayclusters", ("list",)), ("rayservices", ("delete",))]}  # fmt: skip
+    allowed = {
+        name: sorted((rule["resources"][0], tuple(rule["verbs"])) for rule in rendered("everything").one("Role", name)["rules"])
+        for name in ("bounds", "farewell")
+    }
+    assert allowed == {
+        "bounds": [("rayclusters", ("list", "patch")), ("rayservices", ("list",)), ("rayservices/status", ("patch",))],
+        "farewell": [("rayclusters", ("list",)), ("rayservices", ("delete",))],
+    }
     for name in allowed:
         binding, job = rendered("everything").one("RoleBinding", name), rendered("everything").one("Job", name)
         assert binding["subjects"][0]["name"] == job["spec"]["template"]["spec"]["serviceAccountName"] == f"demo-a2llm-{name}"

@@ -13,8 +13,15 @@ FILE = load("docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {name: re.match(r"a2llm/(\w+):", service["image"]) for name, service in SERVICES.items()}
 OWN = {name: match[1] for name, match in OURS.items() if match}
-EXPOSED = {"redis": {6379}, "kafka": {9092}, "postgres": {5432}, "collector": {4317, 4318, 8888}, "tempo": {4317, 3200},
-           "prometheus": {9090}, "grafana": {3000}}  # fmt: skip
+EXPOSED = {
+    "redis": {6379},
+    "kafka": {9092},
+    "postgres": {5432},
+    "collector": {4317, 4318, 8888},
+    "tempo": {4317, 3200},
+    "prometheus": {9090},
+    "grafana": {3000},
+}
 # What has nothing inside that could ask (from scratch), and what only runs once.
 WITHOUT_HEALTH = {"collector", "tempo", "kafka-topics", "migrations", "keys"}
 
@@ -55,7 +62,8 @@ def test_who_is_waited_for_is_there_and_can_say_that_it_is_ready(name: str):
     for other, how in SERVICES[name].get("depends_on", {}).items():
         needed = SERVICES[other]
         assert how["condition"] == {"kafka-topics": "service_completed_successfully", "migrations": "service_completed_successfully"}.get(
-            other, "service_started" if other in WITHOUT_HEALTH else "service_healthy")  # fmt: skip
+            other, "service_started" if other in WITHOUT_HEALTH else "service_healthy"
+        )
         assert how.get("required", True) == (set(needed.get("profiles", [])) <= set(SERVICES[name].get("profiles", [])))
         assert how["condition"] != "service_healthy" or "healthcheck" in needed or other in OWN  # ours have one in the Dockerfile
 
@@ -97,8 +105,13 @@ def test_it_says_whether_it_is_well(name: str):
         assert check[0] == "CMD" and (check[1] == "python" if name in OWN else check[1] in PROGRAMS[name])
 
 
-PROGRAMS = {"redis": {"valkey-cli"}, "kafka": {"/opt/kafka/bin/kafka-broker-api-versions.sh"}, "postgres": {"pg_isready"},
-            "prometheus": {"wget"}, "grafana": {"wget"}}  # fmt: skip
+PROGRAMS = {
+    "redis": {"valkey-cli"},
+    "kafka": {"/opt/kafka/bin/kafka-broker-api-versions.sh"},
+    "postgres": {"pg_isready"},
+    "prometheus": {"wget"},
+    "grafana": {"wget"},
+}
 
 
 @pytest.mark.parametrize("name", sorted(OWN))
@@ -109,7 +122,10 @@ def test_ours_write_nothing_and_may_do_nothing(name: str):
 
 def test_profiles_differ_only_in_the_engine():
     assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
-        "triton": ["cpu"], "triton-gpu": ["gpu"], "keys": ["tools"]}  # fmt: skip
+        "triton": ["cpu"],
+        "triton-gpu": ["gpu"],
+        "keys": ["tools"],
+    }
     assert known_hosts()["triton"] == "triton" and SERVICES["triton-gpu"]["networks"]["default"]["aliases"] == ["triton"]
     assert environment("triton") == environment("triton-gpu")
 

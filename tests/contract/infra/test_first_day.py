@@ -50,8 +50,10 @@ def test_every_secret_is_made_before_the_chart_is_installed(cloud: str) -> None:
         key = source["extract"]["key"].removeprefix("a2llm/").replace("AmazonMSK_a2llm", "kafka")
         assert re.search(rf"\b{key}\b", terraform(cloud).partition('"aws_secretsmanager_secret" "data"')[2].partition("}")[0]), key
     needed = {name for each in example(cloud).objects for kind, name in named_in(each.get("spec")) if kind == "Secret"}
-    needed |= {service["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisPassword"]["valueFrom"]["secretKeyRef"]["name"]
-               for service in example(cloud).of("RayService")}  # fmt: skip
+    needed |= {
+        service["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisPassword"]["valueFrom"]["secretKeyRef"]["name"]
+        for service in example(cloud).of("RayService")
+    }
     assert needed and needed <= made
 
 
@@ -135,8 +137,12 @@ def test_no_range_lies_in_another(cloud: str) -> None:
 @every_cloud
 def test_addresses_of_the_example_are_those_of_terraform(cloud: str) -> None:
     data, values = ranges(cloud)["data"], example(cloud).values
-    blocks = [ip_network(peer["ipBlock"]["cidr"]) for name in ("redisTo", "kafkaTo", "databaseTo") for peer in values["networkPolicy"][name]
-              if "ipBlock" in peer]  # fmt: skip
+    blocks = [
+        ip_network(peer["ipBlock"]["cidr"])
+        for name in ("redisTo", "kafkaTo", "databaseTo")
+        for peer in values["networkPolicy"][name]
+        if "ipBlock" in peer
+    ]
     assert blocks and all(block == data for block in blocks)
     host = values["redis"]["address"].partition(":")[0]
     assert not re.fullmatch(r"[\d.]+", host) or ip_address(host) in data

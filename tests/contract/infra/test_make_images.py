@@ -107,9 +107,12 @@ def test_the_dry_run_is_what_runs(docker: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("registry", "hint"),
-    [("closed.example/a", "docker login closed.example"), ("1.dkr.ecr.eu-west-1.amazonaws.com/closed", "aws ecr get-login-password"),
-     ("europe-docker.pkg.dev/closed/a", "gcloud auth configure-docker europe-docker.pkg.dev")],
-)  # fmt: skip
+    [
+        ("closed.example/a", "docker login closed.example"),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com/closed", "aws ecr get-login-password"),
+        ("europe-docker.pkg.dev/closed/a", "gcloud auth configure-docker europe-docker.pkg.dev"),
+    ],
+)
 def test_a_closed_registry_says_how_to_log_in(docker: Path, tmp_path: Path, registry: str, hint: str) -> None:
     done = images("--registry", registry, "--push", "--only", "recorder", "--sbom", str(tmp_path / "sbom"))
     assert done.returncode == 1 and hint in done.stderr.splitlines()[-1] and "this failed: docker push" in done.stderr

@@ -41,8 +41,19 @@ def served(tmp_path_factory: pytest.TempPathFactory, mini_gguf: Path) -> Iterato
         patch.setenv("A2_WEIGHTS_BACKBONE", str(mini_gguf))
         # A short lead, so that the gateway does not have all of an answer at once; and no cheaper sound, or a busy machine would be heard.
         engine = {"slots": SLOTS, "threads": 1, "lead_ms": 500, "crowded_lead_ms": 300, "fewest_levels": 8}
-        with cluster(folder, MOST if TRITON else 0, engine, drain_s=10, replicas_min=1, replicas_max=MOST, slots_share=0.3,
-                     scale_look_back_s=2, scale_up_s=0, scale_down_s=1, frl_limit_ms=1e6) as running:  # fmt: skip
+        with cluster(
+            folder,
+            MOST if TRITON else 0,
+            engine,
+            drain_s=10,
+            replicas_min=1,
+            replicas_max=MOST,
+            slots_share=0.3,
+            scale_look_back_s=2,
+            scale_up_s=0,
+            scale_down_s=1,
+            frl_limit_ms=1e6,
+        ) as running:
             yield running
 
 

@@ -202,4 +202,4 @@ def count(figures: dict[str, object], people: list[Person], calm: list[Answer], 
         "upgrade_refused_by_a_slow_machine": sum(SLOW in message for message in refusals),
         "upgrade_first_packet_ms_worst": round(max(answer.first_s for answer in answers) * 1000),
         "upgrade_gap_ms_worst": round(max(answer.gap_s for answer in answers) * 1000),
-    }  # fmt: skip
+    }

@@ -158,11 +158,11 @@ def doors(broker: Broker) -> dict[str, dict[str, Any]]:
         "scram-512": login | {"kafka_servers": broker.address("sasl"), "kafka_mechanism": "SCRAM-SHA-512"},
         "plain": login | {"kafka_servers": broker.address("sasl"), "kafka_mechanism": "PLAIN"},
         "scram-256-tls": tls | login | {"kafka_servers": broker.address("sasl_tls"), "kafka_mechanism": "SCRAM-SHA-256"},
-        "plain-tls-file": tls | {"kafka_servers": broker.address("sasl_tls"), "kafka_mechanism": "PLAIN", "kafka_username": USER,
-                                 "kafka_password_file": file},
-        "mutual-tls": tls | {"kafka_servers": broker.address("mutual_tls"), "kafka_cert_file": client.certificate,
-                             "kafka_key_file": client.key},
-    }  # fmt: skip
+        "plain-tls-file": tls
+        | {"kafka_servers": broker.address("sasl_tls"), "kafka_mechanism": "PLAIN", "kafka_username": USER, "kafka_password_file": file},
+        "mutual-tls": tls
+        | {"kafka_servers": broker.address("mutual_tls"), "kafka_cert_file": client.certificate, "kafka_key_file": client.key},
+    }
 
 
 @pytest.mark.parametrize("door", ["scram-512", "plain", "scram-256-tls", "plain-tls-file", "mutual-tls"])
@@ -211,8 +211,9 @@ def test_a_door_that_stays_shut_names_the_setting(case: str, topics: Broker, mon
 
 def test_recorder_and_topics_say_it_too(topics: Broker, tmp_path: Path) -> None:
     env = _env(kafka_servers=topics.address("sasl"), database=f"sqlite:///{tmp_path / 'r.sqlite'}", metrics_port="0")
-    done = subprocess.run([sys.executable, "-m", "a2serve.recorder.topics", str(TOPICS_FILE)], env=env, capture_output=True, text=True,
-                          timeout=120)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "a2serve.recorder.topics", str(TOPICS_FILE)], env=env, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 1 and "set kafka_mechanism" in done.stderr and "Traceback" not in done.stderr
     recorders = Recorders(tmp_path, f"sqlite:///{tmp_path / 'r.sqlite'}")
     with recorders.running:

@@ -64,10 +64,28 @@ def control_plane(folder: Path) -> Iterator[tuple[Path, int]]:
 def _keys(folder: Path) -> None:
     """One key: the server's certificate, which is its own authority, and the signature of ServiceAccounts' tokens."""
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=127.0.0.1", "-addext",
-         "subjectAltName=IP:127.0.0.1", "-keyout", "api.key", "-out", "api.crt"],
-        cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            "api.key",
+            "-out",
+            "api.crt",
+        ],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
 
 
 def _users(folder: Path, port: int) -> dict[str, Path]:
@@ -97,13 +115,22 @@ def _etcd(folder: Path, client: int, peer: int) -> list[str]:
 def _api_server(folder: Path, etcd: int, port: int) -> list[str]:
     key, certificate = folder / "api.key", folder / "api.crt"
     return [
-        f"--etcd-servers=http://127.0.0.1:{etcd}", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", f"--secure-port={port}",
+        f"--etcd-servers=http://127.0.0.1:{etcd}",
+        "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",
+        f"--secure-port={port}",
         # A loopback address may not be an endpoint of the Service `kubernetes`.
-        "--endpoint-reconciler-type=none", f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}",
-        f"--token-auth-file={folder / 'tokens.csv'}", "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16",
-        "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={key}",
-        f"--service-account-signing-key-file={key}", "--profiling=false",
-    ]  # fmt: skip
+        "--endpoint-reconciler-type=none",
+        f"--tls-cert-file={certificate}",
+        f"--tls-private-key-file={key}",
+        f"--token-auth-file={folder / 'tokens.csv'}",
+        "--authorization-mode=Node,RBAC",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+        "--profiling=false",
+    ]
 
 
 def _healthy(url: str, certificate: Path | None = None, headers: dict[str, str] | None = None) -> bool:

@@ -71,8 +71,11 @@ def endpoints(api: Api, namespace: str, service: str) -> set[str]:
 
 def warnings(api: Api, namespace: str) -> list[str]:
     """Events that are no good news."""
-    return [f"{each['involvedObject']['kind']} {each['involvedObject']['name']}: {each['reason']}: {each.get('message', '')}"
-            for each in api.items("events", namespace) if each["type"] == "Warning"]  # fmt: skip
+    return [
+        f"{each['involvedObject']['kind']} {each['involvedObject']['name']}: {each['reason']}: {each.get('message', '')}"
+        for each in api.items("events", namespace)
+        if each["type"] == "Warning"
+    ]
 
 
 def evict(api: Api, namespace: str, pod: str) -> bool:

@@ -21,8 +21,13 @@ def _node(name: str, zone: str, size: dict[str, str], labels: dict[str, str], *t
         "kubernetes.io/os": "linux",
         "topology.kubernetes.io/zone": f"zone-{zone}",
     }
-    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": known | labels}, "spec": {"taints": list(taints)},
-            "status": {"allocatable": has, "capacity": has}}  # fmt: skip
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": known | labels},
+        "spec": {"taints": list(taints)},
+        "status": {"allocatable": has, "capacity": has},
+    }
 
 
 NODES = [
@@ -33,10 +38,14 @@ NODES = [
     _node("trial", "a", TRIAL, {POOL: "trial"}, TRIAL_TAINT),
 ]
 STORAGE = [
-    {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "kubernetes.io/no-provisioner",
-     "metadata": {"name": STORAGE_CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
-     "volumeBindingMode": "WaitForFirstConsumer"},
-]  # fmt: skip
+    {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "provisioner": "kubernetes.io/no-provisioner",
+        "metadata": {"name": STORAGE_CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+        "volumeBindingMode": "WaitForFirstConsumer",
+    },
+]
 
 
 def add_nodes(api: Api) -> None:
@@ -50,11 +59,19 @@ def add_nodes(api: Api) -> None:
 def add_volumes(api: Api, owner: str) -> None:
     """For the claims of one test, instead of a provisioner."""
     for number in range(VOLUMES):
-        api.apply({
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"{owner}-{number}"},
-            "spec": {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"],
-                     "storageClassName": STORAGE_CLASS, "hostPath": {"path": f"/nowhere/{owner}/{number}"}},
-        })  # fmt: skip
+        api.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": f"{owner}-{number}"},
+                "spec": {
+                    "capacity": {"storage": "10Gi"},
+                    "accessModes": ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"],
+                    "storageClassName": STORAGE_CLASS,
+                    "hostPath": {"path": f"/nowhere/{owner}/{number}"},
+                },
+            }
+        )
 
 
 def remove_volumes(api: Api, owner: str) -> None:

@@ -64,8 +64,12 @@ def kuberay(api: Api, api_port: int, folder: Path, ray_url: str) -> Iterator[Non
         "POD_NAMESPACE": NAMESPACE,
         "RAYCLUSTER_DEFAULT_REQUEUE_SECONDS_ENV": "5",
     }
-    flags = ("--enable-leader-election=false", f"--metrics-addr=127.0.0.1:{metrics}", f"--health-probe-bind-address=127.0.0.1:{probes}",
-             "--log-stdout-encoder=console")  # fmt: skip
+    flags = (
+        "--enable-leader-election=false",
+        f"--metrics-addr=127.0.0.1:{metrics}",
+        f"--health-probe-bind-address=127.0.0.1:{probes}",
+        "--log-stdout-encoder=console",
+    )
     with running("ray-operator", str(PROGRAMS["ray-operator"].file), *flags, log=folder, environment=environment):
         until("the KubeRay operator is ready", lambda: _ready(f"http://127.0.0.1:{probes}/readyz"), 90)
         yield
@@ -84,7 +88,13 @@ def _account(api: Api) -> str:
     api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE}})
     api.apply(role | {"metadata": {"name": ACCOUNT}})
-    api.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": ACCOUNT},
-               "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ACCOUNT},
-               "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}]})  # fmt: skip
+    api.apply(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": ACCOUNT},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ACCOUNT},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}],
+        }
+    )
     return api.token(NAMESPACE, ACCOUNT)

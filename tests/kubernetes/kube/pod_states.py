@@ -26,8 +26,10 @@ class Things:
         """(container, reason, message) of what stops it."""
         space = pod["metadata"]["namespace"]
         for volume in pod["spec"].get("volumes", []):
-            for kind, source, name in ((kind, volume.get(field), key) for field, kind, key in (
-                ("secret", "secrets", "secretName"), ("configMap", "configmaps", "name"))):  # fmt: skip
+            for kind, source, name in (
+                (kind, volume.get(field), key)
+                for field, kind, key in (("secret", "secrets", "secretName"), ("configMap", "configmaps", "name"))
+            ):
                 if source and not source.get("optional") and (space, source[name]) not in self._keys[kind]:
                     yield (
                         None,
@@ -104,14 +106,24 @@ def started(pod: Object, ready: bool) -> Object:
     """Sidecars run, other init containers are through."""
     spec, runs = pod["spec"], {"running": {"startedAt": now()}}
     through = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now(), "finishedAt": now()}}
-    init = [status for each in spec.get("initContainers", [])
-            for status in _statuses([each], True, runs if each.get("restartPolicy") == "Always" else through)]  # fmt: skip
+    init = [
+        status
+        for each in spec.get("initContainers", [])
+        for status in _statuses([each], True, runs if each.get("restartPolicy") == "Always" else through)
+    ]
     conditions = [_condition(kind, True) for kind in ("Initialized", "PodReadyToStartContainers")]
     conditions += [_condition(kind, ready) for kind in ("Ready", "ContainersReady")]
     address = pod["status"].get("podIP") or _address(pod["metadata"]["uid"])
-    return {"phase": "Running", "startTime": pod["status"].get("startTime") or now(), "podIP": address, "podIPs": [{"ip": address}],
-            "hostIP": "127.0.0.1", "conditions": conditions, "containerStatuses": _statuses(spec["containers"], ready, runs),
-            "initContainerStatuses": init}  # fmt: skip
+    return {
+        "phase": "Running",
+        "startTime": pod["status"].get("startTime") or now(),
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "hostIP": "127.0.0.1",
+        "conditions": conditions,
+        "containerStatuses": _statuses(spec["containers"], ready, runs),
+        "initContainerStatuses": init,
+    }
 
 
 def _address(uid: str) -> str:
@@ -122,5 +134,8 @@ def _address(uid: str) -> str:
 
 def ended(pod: Object, code: int) -> Object:
     state = {"terminated": {"exitCode": code, "reason": "Error" if code else "Completed", "startedAt": now(), "finishedAt": now()}}
-    return {"phase": "Failed" if code else "Succeeded", "conditions": [_condition("Ready", False), _condition("ContainersReady", False)],
-            "containerStatuses": _statuses(pod["spec"]["containers"], False, state)}  # fmt: skip
+    return {
+        "phase": "Failed" if code else "Succeeded",
+        "conditions": [_condition("Ready", False), _condition("ContainersReady", False)],
+        "containerStatuses": _statuses(pod["spec"]["containers"], False, state),
+    }

@@ -64,12 +64,15 @@ def _of_kubernetes(name: str) -> Program:
     return Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", "k8s.io/kubernetes")
 
 
-PROGRAMS = {program.name: program for program in (
-    *map(_of_kubernetes, ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")),
-    Program("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
-    Program("ray-operator", "kuberay", "github.com/ray-project/kuberay/ray-operator", "github.com/ray-project/kuberay/ray-operator"),
-    Program("helm", "helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4"),
-)}  # fmt: skip
+PROGRAMS = {
+    program.name: program
+    for program in (
+        *map(_of_kubernetes, ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")),
+        Program("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
+        Program("ray-operator", "kuberay", "github.com/ray-project/kuberay/ray-operator", "github.com/ray-project/kuberay/ray-operator"),
+        Program("helm", "helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4"),
+    )
+}
 
 # Files that are applied to the API: (module in ../go, path of the Go module, files in it).
 MANIFESTS = (

@@ -73,8 +73,15 @@ def _application(app: dict[str, Any], runs: bool) -> dict[str, Any]:
         each["name"]: {"name": each["name"], "status": "HEALTHY" if runs else "UPDATING", "message": ""}
         for each in app.get("deployments", [])
     }
-    return {"name": app["name"], "route_prefix": app.get("route_prefix"), "docs_path": None, "status": "RUNNING" if runs else "DEPLOYING",
-            "message": "", "last_deployed_time_s": time.time(), "deployments": deployments}  # fmt: skip
+    return {
+        "name": app["name"],
+        "route_prefix": app.get("route_prefix"),
+        "docs_path": None,
+        "status": "RUNNING" if runs else "DEPLOYING",
+        "message": "",
+        "last_deployed_time_s": time.time(),
+        "deployments": deployments,
+    }
 
 
 def _handler(dashboard: RayDashboard) -> type[BaseHTTPRequestHandler]:

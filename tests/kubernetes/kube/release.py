@@ -33,7 +33,7 @@ SECRETS = (
     ("database.readOnlySecret.name", ("database.readOnlySecret.key",)),
     ("kafka.caSecret.name", ("kafka.caSecret.key",)),
     ("kafka.credentialsSecret.name", ("kafka.credentialsSecret.usernameKey", "kafka.credentialsSecret.passwordKey")),
-)  # fmt: skip
+)
 
 
 def example(name: str) -> Object:

@@ -100,9 +100,16 @@ class ClientSecrets:
             raise ValueError(f"a client secret lives {MIN_S} to {MAX_S} seconds")
         secret = secret_of(tenant, letters or new_letters())
         grant = Grant(
-            id=grant_id or f"cs_{_digest(secret)}", tenant=tenant, key_id=key_id, config=_named(session), origin=origin,
-            end_user_id=end_user_id, max_sessions=max_sessions, single_use=single_use, expires_at=int(time.time()) + seconds,
-        )  # fmt: skip
+            id=grant_id or f"cs_{_digest(secret)}",
+            tenant=tenant,
+            key_id=key_id,
+            config=_named(session),
+            origin=origin,
+            end_user_id=end_user_id,
+            max_sessions=max_sessions,
+            single_use=single_use,
+            expires_at=int(time.time()) + seconds,
+        )
         await self._redis.set(redis_keys.client_secret(tenant, _digest(secret)), grant.model_dump_json(), ex=seconds)
         return secret, grant
 

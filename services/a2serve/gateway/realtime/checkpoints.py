@@ -31,9 +31,16 @@ def closing_facts(core: "SessionCore", cause: str) -> SessionFacts:
     """Of the socket, were it closed now."""
     identity, open_ms = core.identity, int(core.parts.now_ms() - core.opened_ms)
     return SessionFacts(
-        identity.tenant, identity.session_id, "closed", cause, open_ms, core.turns, identity.holder, updates=core.updates,
+        identity.tenant,
+        identity.session_id,
+        "closed",
+        cause,
+        open_ms,
+        core.turns,
+        identity.holder,
+        updates=core.updates,
         updated=tuple(core.updated),
-    )  # fmt: skip
+    )
 
 
 def turn_facts(core: "SessionCore", response: Response) -> TurnFacts:
@@ -65,9 +72,10 @@ def turn_facts(core: "SessionCore", response: Response) -> TurnFacts:
 def _unfinished(core: "SessionCore") -> list[Entry]:
     items = core.conversation.items
     return [
-        entry(items, place, status="incomplete", tokens=[]) for place, item in enumerate(items[-_LAST:], max(len(items) - _LAST, 0))
+        entry(items, place, status="incomplete", tokens=[])
+        for place, item in enumerate(items[-_LAST:], max(len(items) - _LAST, 0))
         if item.status == "in_progress"
-    ]  # fmt: skip
+    ]
 
 
 _LAST = 50  # what is being said is among the last items

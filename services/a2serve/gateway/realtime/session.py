@@ -106,9 +106,16 @@ class Session:
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         core = SessionCore(
-            self.identity, self._config, self._parts, self._out, tasks, info=self._info, items=self._items, fresh=self._fresh,
+            self.identity,
+            self._config,
+            self._parts,
+            self._out,
+            tasks,
+            info=self._info,
+            items=self._items,
+            fresh=self._fresh,
             lost=self._lost,
-        )  # fmt: skip
+        )
         self.core, turns = core, SessionTurns(core)
         commands = SessionCommands(core, turns)
         opened = SessionFacts(self.identity.tenant, self.identity.session_id, "opened", holder=self.identity.holder, fresh=self._fresh)

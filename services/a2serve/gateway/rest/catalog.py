@@ -60,10 +60,11 @@ async def list_avatars(parts: Parts, caller: Caller) -> AvatarList:
 
 @router.get("/personas", summary="List personas", responses=problems(Code.UNAVAILABLE))
 async def list_personas(
-    parts: Parts, caller: Caller,
+    parts: Parts,
+    caller: Caller,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     after: Annotated[str | None, Query(max_length=64, description="name of the last persona you have")] = None,
-) -> PersonaList:  # fmt: skip
+) -> PersonaList:
     """Those that ship with the model, and your own. A client secret may ask too."""
     own = {persona.name for persona in await parts.personas.all(caller.tenant)}
     every = {info.name: persona_body(info) for info in (await parts.inference.describe()).personas}
@@ -78,9 +79,12 @@ async def list_personas(
 
 
 @router.post(
-    "/personas", status_code=201, summary="Create a persona", response_model=PersonaOut,
+    "/personas",
+    status_code=201,
+    summary="Create a persona",
+    response_model=PersonaOut,
     responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.UNSUPPORTED, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.UNAVAILABLE),
-)  # fmt: skip
+)
 async def create_persona(request: Request, body: PersonaBody, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None) -> Response:
     """For sessions of yours: `session.a2.persona` names it."""
     return await once(parts, caller, request, key, lambda: _create(parts, caller, body))

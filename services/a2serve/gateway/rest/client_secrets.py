@@ -71,9 +71,11 @@ class SecretBody(BaseModel):
 
 
 @router.post(
-    "/client_secrets", summary="Mint a client secret", response_model=SecretBody,
+    "/client_secrets",
+    summary="Mint a client secret",
+    response_model=SecretBody,
     responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN),
-)  # fmt: skip
+)
 async def create_client_secret(
     request: Request, body: SecretCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None
 ) -> Response:
@@ -97,9 +99,16 @@ async def _create(parts: GatewayParts, caller: Principal, body: SecretCreate, ap
     seconds, own = body.expires_after.seconds, body.a2
     salt = new_letters()
     _, grant = await parts.secrets.mint(
-        caller.tenant, caller.key_id, body.session, seconds=seconds, origin=own.origin, end_user_id=own.end_user_id,
-        max_sessions=own.max_sessions, single_use=own.single_use, letters=letters_of(api_key, salt),
-    )  # fmt: skip
+        caller.tenant,
+        caller.key_id,
+        body.session,
+        seconds=seconds,
+        origin=own.origin,
+        end_user_id=own.end_user_id,
+        max_sessions=own.max_sessions,
+        single_use=own.single_use,
+        letters=letters_of(api_key, salt),
+    )
     await parts.outbox.write(audit(caller, "client_secret.create", caller.key_id, origin=own.origin or ""))
     return JSONResponse(_body(salt, grant).model_dump(mode="json"))
 

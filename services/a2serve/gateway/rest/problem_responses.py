@@ -21,9 +21,15 @@ RETRY_AFTER_MS = 2000
 MOST_ERRORS = 100  # that are listed: a body may have a hundred thousand
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _OF_STATUS = {
-    401: Code.UNAUTHORIZED, 403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 408: Code.REQUEST_TIMEOUT,
-    413: Code.BODY_TOO_LARGE, 415: Code.UNSUPPORTED_MEDIA, 503: Code.UNAVAILABLE,
-}  # fmt: skip
+    401: Code.UNAUTHORIZED,
+    403: Code.FORBIDDEN,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    408: Code.REQUEST_TIMEOUT,
+    413: Code.BODY_TOO_LARGE,
+    415: Code.UNSUPPORTED_MEDIA,
+    503: Code.UNAVAILABLE,
+}
 
 
 class ProblemBody(BaseModel):

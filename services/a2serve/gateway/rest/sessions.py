@@ -77,10 +77,14 @@ class ItemList(BaseModel):
 
 
 @router.post(
-    "", status_code=201, summary="Create a session", response_model=SessionBody,
-    responses=problems(Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN,
-                       Code.STORAGE_FULL),
-)  # fmt: skip
+    "",
+    status_code=201,
+    summary="Create a session",
+    response_model=SessionBody,
+    responses=problems(
+        Code.INVALID_JSON, Code.CONFLICT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.PERSONA_UNKNOWN, Code.STORAGE_FULL
+    ),
+)
 async def create_session(request: Request, body: SessionCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None) -> Response:
     """A conversation with settings of its own. Talk in it with `POST /v1/sessions/{id}/turns`."""
     return await once(parts, caller, request, key, lambda: _create(parts, caller, body))
@@ -88,11 +92,12 @@ async def create_session(request: Request, body: SessionCreate, parts: Parts, ca
 
 @router.get("", summary="List sessions", responses=problems())
 async def list_sessions(
-    parts: Parts, caller: ApiCaller,
+    parts: Parts,
+    caller: ApiCaller,
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
     after: Annotated[str | None, Query(max_length=64, description="`last_id` of the answer before")] = None,
     end_user_id: Annotated[str | None, Query(max_length=128, description="of this end user only")] = None,
-) -> SessionList:  # fmt: skip
+) -> SessionList:
     """Those of your tenant that are kept now, whether made by REST or by a socket.
 
     With `end_user_id` an answer may hold fewer than `limit`, or none, though there are more: go on while `has_more` says so.
@@ -119,9 +124,13 @@ async def delete_session(session_id: SessionId, parts: Parts, caller: ApiCaller)
         return
     head = await existing(parts, caller, session_id)
     ended = SessionRecord(
-        tenant=caller.tenant, session_id=session_id, event="deleted", key_id=caller.key_id, end_user_id=head.end_user_id,
+        tenant=caller.tenant,
+        session_id=session_id,
+        event="deleted",
+        key_id=caller.key_id,
+        end_user_id=head.end_user_id,
         request_id=request_context.current().request_id,
-    )  # fmt: skip
+    )
     await parts.sessions.delete(caller.tenant, session_id, ended, audit(caller, "session.delete", session_id))
     await parts.idempotency.forget(caller.tenant, session_id)
     await _erase(parts, caller, session_id)
@@ -134,10 +143,12 @@ async def delete_session(session_id: SessionId, parts: Parts, caller: ApiCaller)
 
 @router.get("/{session_id}/items", summary="Read the conversation", responses=problems(Code.NOT_FOUND, Code.ITEM_NOT_FOUND))
 async def list_items(
-    session_id: SessionId, parts: Parts, caller: ApiCaller,
+    session_id: SessionId,
+    parts: Parts,
+    caller: ApiCaller,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[str | None, Query(max_length=64, description="id of the last item you have")] = None,
-) -> ItemList:  # fmt: skip
+) -> ItemList:
     """Messages, function calls and their outputs, oldest first, as the socket would give them."""
     await existing(parts, caller, session_id)
     items = [item_from_json(raw) for raw in await parts.sessions.items(caller.tenant, session_id)]
@@ -174,14 +185,21 @@ async def _create(parts: GatewayParts, caller: Principal, body: SessionCreate) -
     if body.session.a2 is not None:
         check_extension(body.session, await parts.inference.describe())
     head = SessionHead(
-        session_id=f"sess_{secrets.token_hex(10)}", config=body.session.model_dump(mode="json"), key_id=caller.key_id,
-        end_user_id=body.end_user_id, metadata=body.metadata,
-    )  # fmt: skip
+        session_id=f"sess_{secrets.token_hex(10)}",
+        config=body.session.model_dump(mode="json"),
+        key_id=caller.key_id,
+        end_user_id=body.end_user_id,
+        metadata=body.metadata,
+    )
     request_context.current().session_id = head.session_id
     began = SessionRecord(
-        tenant=caller.tenant, session_id=head.session_id, event="created", key_id=caller.key_id, end_user_id=body.end_user_id,
+        tenant=caller.tenant,
+        session_id=head.session_id,
+        event="created",
+        key_id=caller.key_id,
+        end_user_id=body.end_user_id,
         request_id=request_context.current().request_id,
-    )  # fmt: skip
+    )
     kept = await parts.sessions.create(caller.tenant, head, began, audit(caller, "session.create", head.session_id))
     return JSONResponse(_body(kept).model_dump(mode="json"), 201, {"location": f"/v1/sessions/{head.session_id}"})
 

@@ -23,9 +23,12 @@ _BODY = {"requestBody": {"required": True, "content": {KIND: {"schema": {"type":
 
 
 @router.post(
-    "/traces", summary="Send spans of a page", openapi_extra=_BODY, status_code=200,
+    "/traces",
+    summary="Send spans of a page",
+    openapi_extra=_BODY,
+    status_code=200,
     responses=problems(Code.INVALID_JSON, Code.INVALID_EVENT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA, Code.STATE_UNAVAILABLE),
-)  # fmt: skip
+)
 async def forward_traces(request: Request, parts: Parts, caller: Caller) -> Response:
     """OTLP/JSON with the spans that the library makes. A client secret may send too; whose spans they are is said by the server,
     whatever the body says. Without a receiver they are dropped.

@@ -64,11 +64,18 @@ class TurnCollector:
             raise Problem(Code.INTERNAL, "the turn ended without an answer")
         calls = [item for item in done["output"] if item["type"] == "function_call"]
         return TurnBody(
-            id=done["id"], session_id=self._session_id, status=done["status"], status_details=done["status_details"],
-            text=_text(done["output"]), affect=self._affects.get("avatar"), user=self._user_out(), audio=self._audio(),
-            motion=self._motion(), usage=done["usage"],
+            id=done["id"],
+            session_id=self._session_id,
+            status=done["status"],
+            status_details=done["status_details"],
+            text=_text(done["output"]),
+            affect=self._affects.get("avatar"),
+            user=self._user_out(),
+            audio=self._audio(),
+            motion=self._motion(),
+            usage=done["usage"],
             function_calls=[FunctionCallOut(call_id=item["call_id"], name=item["name"], arguments=item["arguments"]) for item in calls],
-        )  # fmt: skip
+        )
 
     def _move(self, event: Event) -> None:
         if not self._frames:
@@ -97,9 +104,14 @@ class TurnCollector:
             return None
         values = self._motion_rows if head["encoding"] == "json" else base64.b64encode(bytes(self._motion_bytes)).decode()
         return MotionOut(
-            rig=head["rig"], fps=head["fps"], encoding=head["encoding"], coefficient_names=head["coefficient_names"],
-            start_ms=self._motion_start_ms, frames=self._frames, values=values,
-        )  # fmt: skip
+            rig=head["rig"],
+            fps=head["fps"],
+            encoding=head["encoding"],
+            coefficient_names=head["coefficient_names"],
+            start_ms=self._motion_start_ms,
+            frames=self._frames,
+            values=values,
+        )
 
 
 def _text(output: list[Event]) -> str:

@@ -41,11 +41,25 @@ Event: TypeAlias = dict[str, Any]
 
 
 @router.post(
-    "/{session_id}/turns", summary="Say something and be answered", response_model=TurnBody,
+    "/{session_id}/turns",
+    summary="Say something and be answered",
+    response_model=TurnBody,
     responses={200: {"description": "The answer", "content": EVENTS}}
-    | problems(Code.INVALID_JSON, Code.NOT_FOUND, Code.CONFLICT, Code.RESPONSE_ACTIVE, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA,
-               Code.INVALID_AUDIO, Code.CONCURRENCY, Code.NO_CAPACITY, Code.UNAVAILABLE, Code.TIMEOUT, Code.STORAGE_FULL),
-)  # fmt: skip
+    | problems(
+        Code.INVALID_JSON,
+        Code.NOT_FOUND,
+        Code.CONFLICT,
+        Code.RESPONSE_ACTIVE,
+        Code.BODY_TOO_LARGE,
+        Code.UNSUPPORTED_MEDIA,
+        Code.INVALID_AUDIO,
+        Code.CONCURRENCY,
+        Code.NO_CAPACITY,
+        Code.UNAVAILABLE,
+        Code.TIMEOUT,
+        Code.STORAGE_FULL,
+    ),
+)
 async def create_turn(
     request: Request, session_id: SessionId, body: TurnCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None
 ) -> Response:

@@ -77,14 +77,15 @@ class UsageBody(BaseModel):
 
 @router.get("/usage", summary="Read usage", responses=problems(Code.CONFLICTING, Code.USAGE_UNAVAILABLE))
 async def read_usage(
-    parts: Parts, caller: ApiCaller,
+    parts: Parts,
+    caller: ApiCaller,
     start: Annotated[Moment | None, Query(description="default: 30 days before `end`")] = None,
     end: Annotated[Moment | None, Query(description="default: now")] = None,
     group_by: GroupBy = "day",
     session_id: Annotated[str | None, Query(pattern=r"^[!-~]{1,64}$", description="of one session only")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_GROUPS, description="most groups in `data`")] = MAX_GROUPS,
     after: Annotated[str | None, Query(pattern=r"^[^\x00]{0,128}$", description="the last `group` you have")] = None,
-) -> UsageBody:  # fmt: skip
+) -> UsageBody:
     """Of your tenant. A response is counted a few seconds after it ended. `start` has to be before `end`, by at most 400 days."""
     until = end or datetime.now(UTC)
     since = start or until - timedelta(days=30)
@@ -93,6 +94,11 @@ async def read_usage(
     sums = await parts.usage.sums(UsageQuestion(caller.tenant, since, until, group_by, session_id, after, limit))
     rows = [UsageRow(**row) for row in sums.rows]
     return UsageBody(
-        start=since, end=until, group_by=group_by, data=rows, total=UsageTotal(**sums.total), has_more=sums.has_more,
+        start=since,
+        end=until,
+        group_by=group_by,
+        data=rows,
+        total=UsageTotal(**sums.total),
+        has_more=sums.has_more,
         last_id=rows[-1].group if rows else None,
-    )  # fmt: skip
+    )

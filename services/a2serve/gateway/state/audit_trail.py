@@ -57,9 +57,14 @@ class AuditTrail:
             return
         _, _, actor, action, target = kind
         record = AuditRecord(
-            tenant=tenant, actor=actor, action=action[:64], target=target[:128], outcome="refused", request_id=context.request_id,
+            tenant=tenant,
+            actor=actor,
+            action=action[:64],
+            target=target[:128],
+            outcome="refused",
+            request_id=context.request_id,
             detail={"code": code},
-        )  # fmt: skip
+        )
         self._told[kind] = _Told(record, self._clock() + TOLD_EVERY_S)
         self._kinds[tenant] += 1
         self._waiting.append(record)

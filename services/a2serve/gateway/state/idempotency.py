@@ -91,9 +91,11 @@ class Idempotency:
             return
         location = answer.headers.get("location", "")
         kept = _Kept(
-            fingerprint=fingerprint, status=answer.status_code, media_type=answer.headers["content-type"],
+            fingerprint=fingerprint,
+            status=answer.status_code,
+            media_type=answer.headers["content-type"],
             location=location,
-        )  # fmt: skip
+        )
         if isinstance(answer, StreamingResponse):
             await self._keep_none(key, kept)
             answer.body_iterator = self._keep_stream(cast(AsyncGenerator[bytes, None], answer.body_iterator), kept, key, tenant, session_id)

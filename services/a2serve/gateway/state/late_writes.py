@@ -36,10 +36,18 @@ class LateWrites:
         """A session as it was when its socket closed, or what was new of it."""
         whole = isinstance(written, SavedSession)
         entries = written.items if whole else written.entries
-        return self.spool.put({
-            "tenant": identity.tenant, "session_id": identity.session_id, "holder": identity.holder, "owner": asdict(identity.owner),
-            "whole": whole, "config": written.config, "entries": entries, "sequence": written.sequence,
-        })  # fmt: skip
+        return self.spool.put(
+            {
+                "tenant": identity.tenant,
+                "session_id": identity.session_id,
+                "holder": identity.holder,
+                "owner": asdict(identity.owner),
+                "whole": whole,
+                "config": written.config,
+                "entries": entries,
+                "sequence": written.sequence,
+            }
+        )
 
     async def deliver(self, entry: Entry) -> None:
         """Raises RedisError."""

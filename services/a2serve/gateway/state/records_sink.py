@@ -65,45 +65,85 @@ class OutboxRecords:
 def _audit(facts: SessionFacts, action: str, **detail: str) -> AuditRecord:
     context = request_context.current()
     return AuditRecord(
-        record_id=f"audit_{facts.event}_{facts.holder}", tenant=facts.tenant, actor=context.key_id or "client_secret", action=action,
-        target=facts.session_id, request_id=context.request_id, detail={"by": "socket"} | detail,
-    )  # fmt: skip
+        record_id=f"audit_{facts.event}_{facts.holder}",
+        tenant=facts.tenant,
+        actor=context.key_id or "client_secret",
+        action=action,
+        target=facts.session_id,
+        request_id=context.request_id,
+        detail={"by": "socket"} | detail,
+    )
 
 
 def _session(facts: SessionFacts) -> SessionRecord:
     assert facts.event != "updated"
     context = request_context.current()
     return SessionRecord(
-        record_id=f"{facts.event}_{facts.holder}", tenant=facts.tenant, session_id=facts.session_id, event=facts.event,
-        cause=facts.cause or "", key_id=context.key_id, end_user_id=context.end_user_id, request_id=context.request_id,
-        duration_ms=facts.duration_ms, turns=facts.turns,
-    )  # fmt: skip
+        record_id=f"{facts.event}_{facts.holder}",
+        tenant=facts.tenant,
+        session_id=facts.session_id,
+        event=facts.event,
+        cause=facts.cause or "",
+        key_id=context.key_id,
+        end_user_id=context.end_user_id,
+        request_id=context.request_id,
+        duration_ms=facts.duration_ms,
+        turns=facts.turns,
+    )
 
 
 def _open_time(facts: SessionFacts, model: str) -> UsageRecord:
     context = request_context.current()
     return UsageRecord(
-        record_id=f"usage_{facts.holder}", tenant=facts.tenant, session_id=facts.session_id, response_id="", model=model,
-        end_user_id=context.end_user_id, request_id=context.request_id, session_ms=facts.duration_ms,
-    )  # fmt: skip
+        record_id=f"usage_{facts.holder}",
+        tenant=facts.tenant,
+        session_id=facts.session_id,
+        response_id="",
+        model=model,
+        end_user_id=context.end_user_id,
+        request_id=context.request_id,
+        session_ms=facts.duration_ms,
+    )
 
 
 def _turn(facts: TurnFacts) -> TurnRecord:
     timings, context = facts.inference, request_context.current()
     return TurnRecord(
-        record_id=f"turn_{facts.response_id}", tenant=facts.tenant, session_id=facts.session_id, response_id=facts.response_id,
-        end_user_id=context.end_user_id, request_id=context.request_id, trace_id=facts.trace_id, status=facts.status,
-        endpointing_ms=facts.endpointing_ms, transcription_ms=facts.transcription_ms, first_packet_ms=facts.first_packet_ms,
-        queue_ms=timings.queue_ms, prefill_ms=timings.prefill_ms, first_audio_ms=timings.first_audio_ms,
-        compute_ms=timings.compute_ms, cut_ms=facts.cut_ms, audio_ms=facts.audio_ms,
-    )  # fmt: skip
+        record_id=f"turn_{facts.response_id}",
+        tenant=facts.tenant,
+        session_id=facts.session_id,
+        response_id=facts.response_id,
+        end_user_id=context.end_user_id,
+        request_id=context.request_id,
+        trace_id=facts.trace_id,
+        status=facts.status,
+        endpointing_ms=facts.endpointing_ms,
+        transcription_ms=facts.transcription_ms,
+        first_packet_ms=facts.first_packet_ms,
+        queue_ms=timings.queue_ms,
+        prefill_ms=timings.prefill_ms,
+        first_audio_ms=timings.first_audio_ms,
+        compute_ms=timings.compute_ms,
+        cut_ms=facts.cut_ms,
+        audio_ms=facts.audio_ms,
+    )
 
 
 def _usage(facts: TurnFacts, model: str) -> UsageRecord:
     usage, context = facts.usage, request_context.current()
     return UsageRecord(
-        record_id=f"usage_{facts.response_id}", tenant=facts.tenant, session_id=facts.session_id, response_id=facts.response_id,
-        end_user_id=context.end_user_id, request_id=context.request_id, trace_id=facts.trace_id, model=model,
-        input_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens, output_text_tokens=usage.output_text_tokens,
-        input_audio_ms=facts.input_audio_ms, output_audio_ms=usage.output_audio_ms, output_motion_frames=facts.motion_frames,
-    )  # fmt: skip
+        record_id=f"usage_{facts.response_id}",
+        tenant=facts.tenant,
+        session_id=facts.session_id,
+        response_id=facts.response_id,
+        end_user_id=context.end_user_id,
+        request_id=context.request_id,
+        trace_id=facts.trace_id,
+        model=model,
+        input_tokens=usage.input_tokens,
+        cached_tokens=usage.cached_tokens,
+        output_text_tokens=usage.output_text_tokens,
+        input_audio_ms=facts.input_audio_ms,
+        output_audio_ms=usage.output_audio_ms,
+        output_motion_frames=facts.motion_frames,
+    )

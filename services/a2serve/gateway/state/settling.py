@@ -55,8 +55,13 @@ class Settling:
 
     async def _settle_for(self, name: bytes) -> None:
         tenant, session_id, holder = orjson.loads(name)
-        keys = [redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id), redis_keys.OUTBOX,
-                redis_keys.checkpoint(tenant, holder), redis_keys.OPEN]  # fmt: skip
+        keys = [
+            redis_keys.session(tenant, session_id),
+            redis_keys.conversation(tenant, session_id),
+            redis_keys.OUTBOX,
+            redis_keys.checkpoint(tenant, holder),
+            redis_keys.OPEN,
+        ]
         if await self._settle(keys=keys, args=[holder, name, TOPIC, KEY, VALUE]):
             self.settled += 1
             log.warning("a lost gateway's session was settled", extra={"tenant": tenant, "session_id": session_id, "holder": holder})

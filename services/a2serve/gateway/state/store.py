@@ -119,8 +119,13 @@ class SessionStore:
 
     async def claim(self, tenant: str, session_id: str, holder: str) -> SavedSession | None:
         """Settings, items and the number of the last event; only `holder` can write them from now on. None: no such session."""
-        keys = [redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id), redis_keys.endings(tenant),
-                redis_keys.checkpoint(tenant, holder), redis_keys.OPEN]  # fmt: skip
+        keys = [
+            redis_keys.session(tenant, session_id),
+            redis_keys.conversation(tenant, session_id),
+            redis_keys.endings(tenant),
+            redis_keys.checkpoint(tenant, holder),
+            redis_keys.OPEN,
+        ]
         message, opened = endings.written(session_id, "taken_over", keep=holder), _opened(tenant, session_id, holder)
         if not await self._scripts[CLAIM](keys=keys, args=[holder, message, redis_keys.checkpoint(tenant, ""), self._alive_ms, opened]):
             return None
@@ -172,21 +177,30 @@ class SessionStore:
 
 def _fields(head: SessionHead) -> dict[str, Any]:
     return {
-        "config": orjson.dumps(head.config), "sequence": head.sequence, "key_id": head.key_id, "grant_id": head.grant_id,
+        "config": orjson.dumps(head.config),
+        "sequence": head.sequence,
+        "key_id": head.key_id,
+        "grant_id": head.grant_id,
         "end_user_id": head.end_user_id,
-        "created_at": head.created_at or int(time.time()), "metadata": orjson.dumps(head.metadata),
-    }  # fmt: skip
+        "created_at": head.created_at or int(time.time()),
+        "metadata": orjson.dumps(head.metadata),
+    }
 
 
 def _head(session_id: str, fields: dict[bytes, bytes], expires_at: int) -> SessionHead:
     text = {name.decode(): value for name, value in fields.items()}
     return SessionHead(
-        session_id=session_id, config=orjson.loads(text.get("config", b"{}")), sequence=int(text.get("sequence", 0)),
-        key_id=text.get("key_id", b"").decode(), grant_id=text.get("grant_id", b"").decode(),
+        session_id=session_id,
+        config=orjson.loads(text.get("config", b"{}")),
+        sequence=int(text.get("sequence", 0)),
+        key_id=text.get("key_id", b"").decode(),
+        grant_id=text.get("grant_id", b"").decode(),
         end_user_id=text.get("end_user_id", b"").decode(),
-        created_at=int(text.get("created_at", 0)), expires_at=expires_at, metadata=orjson.loads(text.get("metadata", b"{}")),
+        created_at=int(text.get("created_at", 0)),
+        expires_at=expires_at,
+        metadata=orjson.loads(text.get("metadata", b"{}")),
         lost=orjson.loads(text.get("lost", b"[]")),
-    )  # fmt: skip
+    )
 
 
 def _listed(session_id: str, until_ms: float, values: list[bytes | None]) -> SessionHead:

@@ -91,10 +91,15 @@ class Transcripts:
             return b""
         at = _utc_now()
         row = {
-            "response_id": facts.response_id, "tenant": facts.tenant, "session_id": facts.session_id, "end_user_id": end_user_id,
-            "at": at, "delete_after": at + timedelta(days=days), "user_text": _storable(facts.user_text),
+            "response_id": facts.response_id,
+            "tenant": facts.tenant,
+            "session_id": facts.session_id,
+            "end_user_id": end_user_id,
+            "at": at,
+            "delete_after": at + timedelta(days=days),
+            "user_text": _storable(facts.user_text),
             "avatar_text": _storable(facts.avatar_text),
-        }  # fmt: skip
+        }
         return orjson.dumps(row)
 
     async def erase(self, tenant: str, session_id: str) -> bool:

@@ -22,11 +22,15 @@ class Receiver:
     def __init__(self, store: SpanStore | None = None, servers: Mapping[str, str] | None = None) -> None:
         self.store, self._servers = store or SpanStore(), servers or {}
         self._shown: tuple[int, bytes] = (-1, b"")
-        self.app = Starlette(routes=[
-            Route("/v1/traces", self._take, methods=["POST"]),
-            Route("/debug", self._page), Route("/debug/turns", self._turns), Route("/debug/servers", self._show_servers),
-            Route("/healthz", self._health),
-        ])  # fmt: skip
+        self.app = Starlette(
+            routes=[
+                Route("/v1/traces", self._take, methods=["POST"]),
+                Route("/debug", self._page),
+                Route("/debug/turns", self._turns),
+                Route("/debug/servers", self._show_servers),
+                Route("/healthz", self._health),
+            ]
+        )
 
     async def _take(self, request: Request) -> Response:
         """An empty answer of the same media type means that everything was taken (OTLP/HTTP)."""
@@ -69,5 +73,4 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _problem(status: int, detail: str) -> Response:
-    return JSONResponse({"title": "bad trace export", "status": status, "detail": detail}, status,
-                        media_type="application/problem+json")  # fmt: skip
+    return JSONResponse({"title": "bad trace export", "status": status, "detail": detail}, status, media_type="application/problem+json")

@@ -105,10 +105,16 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
 def _span(message: trace_pb2.Span, service: str) -> Span:
     failed = message.status.code == trace_pb2.Status.STATUS_CODE_ERROR
     return Span(
-        message.trace_id.hex(), message.span_id.hex(), message.parent_span_id.hex(), message.name, service,
-        message.start_time_unix_nano, max(message.end_time_unix_nano, message.start_time_unix_nano),
-        _attributes(message.attributes), (message.status.message or "failed") if failed else "",
-    )  # fmt: skip
+        message.trace_id.hex(),
+        message.span_id.hex(),
+        message.parent_span_id.hex(),
+        message.name,
+        service,
+        message.start_time_unix_nano,
+        max(message.end_time_unix_nano, message.start_time_unix_nano),
+        _attributes(message.attributes),
+        (message.status.message or "failed") if failed else "",
+    )
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Value]:

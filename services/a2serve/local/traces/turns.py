@@ -74,12 +74,15 @@ def _groups(spans: Sequence[Span]) -> list[list[Span]]:
 def _turn(group: list[Span]) -> Turn:
     began_ns = min(span.start_ns for span in group)
     return Turn(
-        response_id=_find(group, names.ATTR_RESPONSE_ID), session_id=_find(group, names.ATTR_SESSION_ID),
-        tenant=_find(group, names.ATTR_TENANT), trace_id=group[0].trace_id,
+        response_id=_find(group, names.ATTR_RESPONSE_ID),
+        session_id=_find(group, names.ATTR_SESSION_ID),
+        tenant=_find(group, names.ATTR_TENANT),
+        trace_id=group[0].trace_id,
         status=_find(group, names.ATTR_STATUS) or _find(group, names.ATTR_FINISH_REASON),
-        began_ms=began_ns / 1e6, duration_ms=_ms(max(span.end_ns for span in group) - began_ns),
+        began_ms=began_ns / 1e6,
+        duration_ms=_ms(max(span.end_ns for span in group) - began_ns),
         bars=_bars(group, began_ns),
-    )  # fmt: skip
+    )
 
 
 def _find(group: Iterable[Span], key: str) -> str:
@@ -102,8 +105,15 @@ def _bars(group: list[Span], began_ns: int) -> list[Bar]:
 
 
 def _bar(span: Span, depth: int, began_ns: int) -> Bar:
-    return Bar(name=span.name, service=span.service, depth=depth, start_ms=_ms(span.start_ns - began_ns),
-               duration_ms=_ms(span.end_ns - span.start_ns), error=span.error, attributes=span.attributes)  # fmt: skip
+    return Bar(
+        name=span.name,
+        service=span.service,
+        depth=depth,
+        start_ms=_ms(span.start_ns - began_ns),
+        duration_ms=_ms(span.end_ns - span.start_ns),
+        error=span.error,
+        attributes=span.attributes,
+    )
 
 
 def _ms(ns: int) -> float:

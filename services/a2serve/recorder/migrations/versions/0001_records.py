@@ -49,7 +49,8 @@ def upgrade() -> None:
 
 def _records() -> None:
     op.create_table(
-        "sessions", *_common(),
+        "sessions",
+        *_common(),
         sa.Column("session_id", sa.String(64), nullable=False),
         sa.Column("event", sa.String(16), nullable=False),
         sa.Column("key_id", sa.String(64), nullable=False),
@@ -57,31 +58,40 @@ def _records() -> None:
         sa.Column("cause", sa.String(16), nullable=False),
         sa.Column("duration_ms", sa.BigInteger, nullable=False),
         sa.Column("turns", sa.Integer, nullable=False),
-    )  # fmt: skip
+    )
     op.create_table(
-        "turns", *_common(), *_spoken(),
+        "turns",
+        *_common(),
+        *_spoken(),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("user_text", sa.Text, nullable=False),
         sa.Column("avatar_text", sa.Text, nullable=False),
-        *(sa.Column(name, sa.Float, nullable=name == "first_packet_ms") for name in (
-            "endpointing_ms", "transcription_ms", "first_packet_ms", "queue_ms", "prefill_ms", "first_audio_ms", "compute_ms")),
+        *(
+            sa.Column(name, sa.Float, nullable=name == "first_packet_ms")
+            for name in ("endpointing_ms", "transcription_ms", "first_packet_ms", "queue_ms", "prefill_ms", "first_audio_ms", "compute_ms")
+        ),
         sa.Column("cut_ms", sa.BigInteger, nullable=True),
         sa.Column("audio_ms", sa.BigInteger, nullable=False),
-    )  # fmt: skip
+    )
     op.create_table(
-        "usage", *_common(), *_spoken(),
+        "usage",
+        *_common(),
+        *_spoken(),
         sa.Column("model", sa.String(128), nullable=False),
-        *(sa.Column(name, sa.BigInteger, nullable=False) for name in (
-            "input_tokens", "cached_tokens", "output_text_tokens", "input_audio_ms", "output_audio_ms")),
-    )  # fmt: skip
+        *(
+            sa.Column(name, sa.BigInteger, nullable=False)
+            for name in ("input_tokens", "cached_tokens", "output_text_tokens", "input_audio_ms", "output_audio_ms")
+        ),
+    )
     op.create_table(
-        "audit", *_common(),
+        "audit",
+        *_common(),
         sa.Column("actor", sa.String(64), nullable=False),
         sa.Column("action", sa.String(64), nullable=False),
         sa.Column("target", sa.String(128), nullable=False),
         sa.Column("outcome", sa.String(16), nullable=False),
         sa.Column("detail", sa.JSON, nullable=False),
-    )  # fmt: skip
+    )
     for table in ("sessions", "turns", "usage", "audit"):
         op.create_index(f"{table}_by_tenant", table, ["tenant", "at"])
     for table in ("sessions", "turns", "usage"):
