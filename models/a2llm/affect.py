@@ -6,6 +6,8 @@ import numpy as np
 
 AFFECTS = ("neutral", "joy", "sadness", "anger", "surprise")
 HEARD_INTENSITY = 0.7  # where only the category is known
+# (valence, arousal) where Russell's circumplex puts each category: what a label means, not a measurement.
+CIRCUMPLEX = {"neutral": (0.0, 0.3), "joy": (0.8, 0.6), "sadness": (-0.7, 0.2), "anger": (-0.6, 0.85), "surprise": (0.2, 0.8)}
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,9 @@ class Affect:
 
     def __str__(self) -> str:
         return f"{self.category}:{self.intensity:.2f}"
+
+
+def valence_arousal(probabilities: np.ndarray) -> tuple[float, float]:
+    """The mean place on the circumplex: valence in -1..1 and arousal in 0..1, of probabilities [5] in the order of AFFECTS."""
+    valence, arousal = (probabilities @ np.array([CIRCUMPLEX[name] for name in AFFECTS])).tolist()
+    return valence, arousal

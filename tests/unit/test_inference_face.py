@@ -5,11 +5,11 @@ import pytest
 
 from a2llm.clock import FrameClock
 from a2llm.language.chat import personas
+from a2llm.motion_stream import RigUnavailable, to_f16
 from a2llm.rig import ARKIT61, OCULUS15
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.inference.face import idle_motion
 from a2serve.inference.model import Facts
-from a2serve.inference.motion import RigUnavailable, to_f16
 
 FACTS = Facts("test", FrameClock(), 2048, personas())
 LISTENING = pb.IdleRequest.LISTENING

@@ -9,13 +9,13 @@ from a2llm.affect import Affect
 from a2llm.clock import FrameClock
 from a2llm.language.chat import personas
 from a2llm.language.items import AssistantTurn
+from a2llm.motion_stream import RATES_HZ
 from a2llm.reply_options import Resume
 from a2llm.rig import ARKIT61, FlameMapping
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.inference import wire
 from a2serve.inference.exchange import Finish, Piece, Timings, Usage
 from a2serve.inference.model import Facts
-from a2serve.inference.motion import RATES_HZ
 
 FLAME = FlameMapping(np.random.default_rng(1).random((61, 58), np.float32), np.zeros(58, np.float32))
 FACTS = Facts("revision", FrameClock(), 2048, personas(), flame=FLAME)

@@ -9,12 +9,12 @@ from a2llm.clock import FrameClock
 from a2llm.language.chat import personas
 from a2llm.language.items import AssistantTurn, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.tools import Tool
+from a2llm.motion_stream import to_pcm16
 from a2llm.reply_options import ReplyOptions, Resume
 from a2serve.contracts.proto import engine_pb2 as pb
 from a2serve.inference import triton_wire, wire
 from a2serve.inference.exchange import Ask, Call, Finish, Piece, Timings, Usage
 from a2serve.inference.model import Facts
-from a2serve.inference.motion import to_pcm16
 
 ADA = replace(personas()["ada"], baseline=Affect(AFFECTS[1], 0.25))  # the wire has 32 bits
 FACTS = Facts("revision", FrameClock(), 2048, personas())

@@ -4,22 +4,19 @@ An ear is a memory, not a record: it is lost with the replica, and the gateway s
 """
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from a2llm.affect import AFFECTS, Affect
+from a2llm.affect import Affect, valence_arousal
 from a2llm.listening.listener import Listener
 from a2llm.listening.user_affect import STRANGER, UNHEARD, AffectReading, Usual
+from a2llm.listening.utterance import Utterance
 from a2serve.inference.ear_pool import EarPool
-from a2serve.inference.utterance import Utterance
 
 LONGEST_UTTERANCE_S = 180
-# (valence, arousal) where Russell's circumplex puts each category: what a label means, not a measurement.
-_CIRCUMPLEX = {"neutral": (0.0, 0.3), "joy": (0.8, 0.6), "sadness": (-0.7, 0.2), "anger": (-0.6, 0.85), "surprise": (0.2, 0.8)}
 
 Judge = Callable[[str], Awaitable[float]]  # the words so far -> P(the turn ends here)
 
@@ -147,8 +144,8 @@ class Ears:
 
 def _hearing(ear: _Ear, utterance: Utterance, turn_end: float | None, compute_ms: float) -> Hearing:
     reading, words = ear.reading, utterance.words
-    valence, arousal = (reading.probabilities @ np.array([_CIRCUMPLEX[name] for name in AFFECTS])).tolist()
-    confidence = float(np.exp(min(0.0, words.avg_logprob))) if words.text else 0.0
+    valence, arousal = valence_arousal(reading.probabilities)
+    confidence = math.exp(min(0.0, words.avg_logprob)) if words.text else 0.0
     return Hearing(
         utterance.received_samples,
         words.text,

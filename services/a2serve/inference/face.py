@@ -1,11 +1,11 @@
 """The face while nobody speaks: idle, listening, thinking, and the way back to rest after a cut. Requests in, Motion out."""
 
 from a2llm.affect import Affect
+from a2llm.motion_stream import Floats, check_target, from_f16
 from a2llm.presence import presence, return_to_neutral
 from a2llm.rig import ARKIT61, get_rig, retarget
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.inference.model import Facts
-from a2serve.inference.motion import Floats, check_target, from_f16
 from a2serve.inference.wire import DEFAULT_RIG, write_motion
 
 LONGEST_S = 10

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import grpc
 from opentelemetry.trace import Tracer
 
+from a2llm.motion_stream import RigUnavailable
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.inference import wire
@@ -20,7 +21,6 @@ from a2serve.inference.exchange import EngineDown, Refused
 from a2serve.inference.face import idle_motion
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import Facts
-from a2serve.inference.motion import RigUnavailable
 from a2serve.inference.spans import Metadata, ResponsePhases, span
 from a2serve.telemetry import names
 

@@ -7,6 +7,7 @@ from a2llm.affect import Affect
 from a2llm.language.chat import Persona
 from a2llm.language.items import AssistantTurn, Item, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.tools import AUTO, parse_tools
+from a2llm.motion_stream import Floats, MotionStream, check_target, known_before, rigs, to_f16, to_pcm16
 from a2llm.reply_options import ReplyOptions, Resume
 from a2llm.rig import get_rig
 from a2serve.contracts.proto import avatar_pb2 as pb
@@ -14,7 +15,6 @@ from a2serve.inference.ears import Hearing, Sound
 from a2serve.inference.exchange import Ask, Finish, Piece, Usage
 from a2serve.inference.limits import check_sizes
 from a2serve.inference.model import Facts
-from a2serve.inference.motion import Floats, MotionStream, check_target, known_before, rigs, to_f16, to_pcm16
 
 _REASONS = {
     "completed": pb.Done.COMPLETED,

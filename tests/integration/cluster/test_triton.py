@@ -19,13 +19,13 @@ from triton_stand import Triton, running
 
 from a2llm.language.chat import find_persona
 from a2llm.language.items import UserTurn
+from a2llm.motion_stream import to_pcm16
 from a2llm.reply_options import ReplyOptions
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.exchange import Ask, EngineDown, Finish, Piece, Refused
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import load_speaker
-from a2serve.inference.motion import to_pcm16
 from a2serve.inference.settings import InferenceSettings
 from a2serve.inference.triton_engine import TritonEngine
 from a2serve.local.home import cache_folder

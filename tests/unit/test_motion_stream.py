@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from a2llm.motion_stream import RATES_HZ, MotionStream, RigUnavailable, check_target, from_f16, known_before, rigs, to_f16, to_pcm16
 from a2llm.rig import ARKIT61, FlameMapping
-from a2serve.inference.motion import RATES_HZ, MotionStream, RigUnavailable, check_target, from_f16, known_before, rigs, to_f16, to_pcm16
 
 MODEL_HZ = 40
 
