@@ -64,7 +64,7 @@ COPY --from=server /opt/triton /opt/triton
 COPY --chmod=u=rwX,go=rX --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.json
 COPY --chmod=u=rwX,go=rX models/a2llm /opt/a2llm/a2llm
 COPY --chmod=u=rwX,go=rX models/weights/default /opt/a2llm/weights/default
-COPY --chmod=u=rwX,go=rX models/triton /opt/a2llm/models/triton
+COPY --chmod=u=rwX,go=rX services/triton /opt/a2llm/models/triton
 COPY --chmod=u=rwX,go=rX services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
 COPY --chmod=u=rwX,go=rX services/a2serve/contracts /opt/a2llm/a2serve/contracts
 COPY --chmod=u=rwX,go=rX services/a2serve/telemetry /opt/a2llm/a2serve/telemetry

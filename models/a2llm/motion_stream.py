@@ -84,7 +84,7 @@ def check_target(rig: str, hz: int, flame: FlameMapping | None) -> None:
 
 
 def rigs(flame: FlameMapping | None) -> list[str]:
-    """What can be asked for here."""
+    """Names of the rigs that a client can ask for here."""
     return [ARKIT61.name, "oculus15", *(["flame58"] if flame else [])]
 
 

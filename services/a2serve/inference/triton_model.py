@@ -1,6 +1,6 @@
 """The engine inside Triton's Python backend: takes inference requests, hands them to LocalEngine, sends what it answers.
 
-Runs in the process that Triton starts for a model (the stub). models/triton/a2llm/1/model.py is the door; this is the room.
+Runs in the process that Triton starts for a model (the stub). services/triton/a2llm/1/model.py is the door; this is the room.
 One engine per process, all responses batched in it; admission, pace and numbers are those of an engine in its own host.
 Tensors pass as DLPack through torch: Triton's own numpy door was built for numpy 1 and reads garbage with numpy 2.
 """

@@ -13,7 +13,7 @@ from a2serve.local.process import Part
 from a2serve.local.triton_install import TritonInstall, python_library
 
 MODEL = "a2llm"
-REPOSITORY = Path(a2serve.__file__).parents[2] / "models" / "triton"
+REPOSITORY = Path(a2serve.__file__).parents[1] / "triton"
 LOADING_S = 600
 
 

@@ -1,4 +1,4 @@
-"""The door from Triton's Python backend to the engine. What happens behind it is in a2serve.inference.triton_model."""
+"""The class that Triton's Python backend makes for this model. a2serve.inference.triton_model does the work."""
 
 from collections.abc import Sequence
 from typing import Any
