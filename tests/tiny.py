@@ -62,7 +62,7 @@ def tokenizer() -> TextTokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator([e.reply for d in load_dialogues() for e in d.exchanges], trainer)
+    bpe.train_from_iterator([e.response for d in load_dialogues() for e in d.exchanges], trainer)
     return _wrap(bpe)
 
 

@@ -75,11 +75,11 @@ class Conversation:
         start = self.template.instructions(self.persona.instructions, tools)
         room -= len(start)
         turns = [[i for item in turn for i in self.template.item(item)] for turn in split_turns(items)]
-        tail = self.template.reply_end() + self.template.reply_start()
+        tail = self.template.response_end() + self.template.response_start()
         if room < len(tail) + LEAST_WORDS:
             raise ValueError("the instructions and tools are too long for the model's context")
-        kept = turns[dropped_turns([len(turn) for turn in turns], room - len(self.template.reply_start())) :]
-        ids = [i for turn in kept for i in turn] + self.template.reply_start()
+        kept = turns[dropped_turns([len(turn) for turn in turns], room - len(self.template.response_start())) :]
+        ids = [i for turn in kept for i in turn] + self.template.response_start()
         return start + (ids if len(ids) <= room else ids[: room - len(tail)] + tail)
 
 

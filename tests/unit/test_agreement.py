@@ -9,11 +9,13 @@ import pytest
 from a2llm.affect import Affect
 from a2llm.cli import main
 from a2llm.data.agreement import SECOND, f1, figures, in_sample, kappa, matched, one_of, sheet
-from a2llm.data.annotation import AnnotatedDialogue, AnnotatedTurn, Phrase, load_annotated, parse_reply
+from a2llm.data.annotation import AnnotatedDialogue, AnnotatedTurn, Phrase, load_annotated, parse_response
 
 
-def dialogue(*replies: str) -> AnnotatedDialogue:
-    return AnnotatedDialogue("test", tuple(AnnotatedTurn(f"line {n}", Affect(), parse_reply(reply)) for n, reply in enumerate(replies)))
+def dialogue(*responses: str) -> AnnotatedDialogue:
+    return AnnotatedDialogue(
+        "test", tuple(AnnotatedTurn(f"line {n}", Affect(), parse_response(response)) for n, response in enumerate(responses))
+    )
 
 
 def compared(first: str, second: str) -> dict:
@@ -55,10 +57,10 @@ def test_a_sheet_shows_words_and_hides_labels():
     drawn = next(d for d in load_annotated() if in_sample(d))
     assert list(sheet([drawn], [drawn])) == []
     (row,) = sheet([drawn], [])
-    assert [turn["reply"] for turn in row["turns"]] == [" ".join(f"[] {p.text}" for p in turn.phrases) for turn in drawn.turns]
+    assert [turn["response"] for turn in row["turns"]] == [" ".join(f"[] {p.text}" for p in turn.phrases) for turn in drawn.turns]
     assert row["kind"] == "blind" and "pair" not in row
     with pytest.raises(ValueError, match="begins with"):
-        parse_reply(row["turns"][0]["reply"])
+        parse_response(row["turns"][0]["response"])
 
 
 def test_what_ships_is_of_the_sample_and_agrees_better_than_chance():

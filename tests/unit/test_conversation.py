@@ -76,7 +76,7 @@ def test_words_for_any_tokens(ids: list[int]):
 
 def test_a_plain_word_comes_with_its_last_token_and_without_delay():
     tokenizer = tiny.tokenizer()
-    for text in [PLAIN, *[e.reply for d in list(load_dialogues())[::100] for e in d.exchanges]]:
+    for text in [PLAIN, *[e.response for d in list(load_dialogues())[::100] for e in d.exchanges]]:
         ids = tokenizer.encode(text)
         begins = [i for i, token in enumerate(ids) if i and tokenizer.decode([token])[:1] == " "]
         found = stream(tokenizer, ids)
@@ -145,7 +145,7 @@ def test_a_prompt_is_the_template_laid_out():
 def test_the_tokens_that_were_said_stay_as_they_were():
     template = ChatTemplate(tiny.tokenizer())
     letters = tuple(i for c in "Hi you" for i in tiny.tokenizer().encode(c))
-    assert template.item(AssistantTurn("Hi you", letters)) == [*template.reply_start(), *letters, *template.reply_end()]
+    assert template.item(AssistantTurn("Hi you", letters)) == [*template.response_start(), *letters, *template.response_end()]
     assert template.item(AssistantTurn("  ")) == []
 
 
@@ -153,7 +153,7 @@ def test_a_long_turn_loses_its_end_and_keeps_its_marks():
     talk, template = conversation(), ChatTemplate(tiny.tokenizer())
     ids = talk.prompt([UserTurn("word " * 200)], (), 5000)
     cut = talk.prompt([UserTurn("word " * 200)], (), 150)
-    tail = template.reply_end() + template.reply_start()
+    tail = template.response_end() + template.response_start()
     assert (len(cut), cut[-len(tail) :]) == (150, tail)
     assert cut[: 150 - len(tail)] == ids[: 150 - len(tail)]
     with pytest.raises(ValueError, match="too long"):

@@ -15,9 +15,9 @@ def dialogues() -> list[Dialogue]:
 
 
 def test_every_affect_is_met_on_both_sides(dialogues: list[Dialogue]):
-    replies, voices = (Counter(getattr(e, side).category for d in dialogues for e in d.exchanges) for side in ("affect", "voice"))
-    assert set(replies) == set(voices) == set(AFFECTS)
-    assert min(replies.values()) > 50
+    responses, voices = (Counter(getattr(e, side).category for d in dialogues for e in d.exchanges) for side in ("affect", "voice"))
+    assert set(responses) == set(voices) == set(AFFECTS)
+    assert min(responses.values()) > 50
     assert all(1 <= len(d.exchanges) <= 3 for d in dialogues)
 
 
@@ -30,9 +30,9 @@ def test_a_tenth_is_held_out_for_ever(dialogues: list[Dialogue]):
 
 
 def test_replies_can_be_spoken_word_for_word(dialogues: list[Dialogue]):
-    changed = [e.reply for d in dialogues for e in d.exchanges if to_spoken(e.reply) != e.reply]
+    changed = [e.response for d in dialogues for e in d.exchanges if to_spoken(e.response) != e.response]
     assert len(changed) <= 0.01 * len(dialogues), changed[:5]
-    assert all(len(e.reply.split()) <= 60 for d in dialogues for e in d.exchanges)
+    assert all(len(e.response.split()) <= 60 for d in dialogues for e in d.exchanges)
 
 
 def test_what_users_say_is_valid_input(dialogues: list[Dialogue]):

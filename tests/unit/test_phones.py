@@ -73,10 +73,10 @@ def whole(text: str) -> tuple[str, list[int]]:
 
 
 def test_the_real_reading_is_the_same_word_by_word():
-    replies = [e.reply for d in load_dialogues() for e in d.exchanges][::40]
+    responses = [e.response for d in load_dialogues() for e in d.exchanges][::40]
     different = []
-    for reply in replies:
-        phones = push_all(stream(tiny.g2p()), reply)
+    for response in responses:
+        phones = push_all(stream(tiny.g2p()), response)
         assert phones.words == sorted(phones.words)
-        different += [reply] * ((said(phones), phones.words) != whole(reply))
-    assert len(different) <= 0.02 * len(replies), different
+        different += [response] * ((said(phones), phones.words) != whole(response))
+    assert len(different) <= 0.02 * len(responses), different

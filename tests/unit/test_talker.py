@@ -151,7 +151,7 @@ def test_streams_are_timed_together_as_alone():
     assert [m.durations for m in together] == [m.durations for m in alone]
 
 
-def test_a_reply_lasts_at_least_a_frame():
+def test_a_response_lasts_at_least_a_frame():
     mine = push(stream(), ["Oh."])
     mine.end_text()
     while mine.untimed():

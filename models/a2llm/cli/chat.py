@@ -7,7 +7,7 @@ from a2llm.cli.arguments import PERSONA_HELP, Commands, examples, persona, whole
 DESCRIPTION = """\
 Talk with the avatar in the terminal, turn by turn. It plays its voice where there is a sound device and always prints
 what it says, with the time to its first sound (TTFA), the compute time per second of speech (RTF) and its affect.
-Ctrl-C interrupts a reply; a second Ctrl-C leaves. Lines can also be piped in: each is answered, then it ends."""
+Ctrl-C interrupts a response; a second Ctrl-C leaves. Lines can also be piped in: each is answered, then it ends."""
 EXAMPLES = examples("a2 chat", "a2 chat --persona max --no-voice", 'printf "Hello\\nTell me a joke.\\n" | a2 chat')
 
 

@@ -1,4 +1,4 @@
-"""One question, one recorded answer: drives a reply, keeps what came out and how long everything took.
+"""One question, one recorded answer: drives a response, keeps what came out and how long everything took.
 
 It prints and plays nothing; who does gets the steps as they come.
 """
@@ -40,7 +40,7 @@ class Answer:
 
 
 class Speech:
-    """One reply on its way: iterate `steps`, then take `answer`."""
+    """One response on its way: iterate `steps`, then take `answer`."""
 
     def __init__(self, a2: A2LLM, question: Question, affect: Affect | None, seed: int, watch: Stopwatch) -> None:
         self._a2, self._question, self._forced, self._seed, self._watch = a2, question, affect, seed, watch
@@ -50,7 +50,7 @@ class Speech:
         self._out: list[StepOutput] = []
 
     def steps(self) -> Iterator[StepOutput]:
-        """The reply as it is made; leaving early ends it. Only the making is timed, not what the caller does between."""
+        """The response as it is made; leaving early ends it. Only the making is timed, not what the caller does between."""
         self._watch.reset()
         self._started = time.perf_counter()
         made = self._a2.respond(self._question.text, self._forced, self._seed, self._question.voice)
@@ -72,7 +72,7 @@ class Speech:
         return step
 
     @property
-    def reply(self) -> Reply:
+    def response(self) -> Reply:
         assert self._a2.reply is not None
         return self._a2.reply
 
@@ -80,17 +80,17 @@ class Speech:
         """What was said so far. Raises ValueError when not a sound came out."""
         if not self._out:
             raise ValueError("the avatar found nothing to say to this: ask in other words or with another seed")
-        reply, clock = self.reply, self._a2.engine.parts.clock
-        spoken = reply.spoken[: reply.emitted_words]
+        response, clock = self.response, self._a2.engine.parts.clock
+        spoken = response.spoken[: response.emitted_words]
         last_unit = sum(len(step.motion) for step in self._out)
         return Answer(
             self._question,
             " ".join(spoken),
-            _spans("word", reply.talker.word_timings(spoken), clock.motion_hz, last_unit),
-            _spans("phone", reply.talker.phone_timings(), clock.motion_hz, last_unit),
-            reply.affect or Affect(),
+            _spans("word", response.talker.word_timings(spoken), clock.motion_hz, last_unit),
+            _spans("phone", response.talker.phone_timings(), clock.motion_hz, last_unit),
+            response.affect or Affect(),
             self._forced is None,
-            reply.conversation.persona,
+            response.conversation.persona,
             self._seed,
             np.concatenate([step.pcm for step in self._out]),
             np.concatenate([step.motion for step in self._out]),

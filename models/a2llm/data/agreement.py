@@ -1,4 +1,4 @@
-"""How well two annotations of the same replies agree: the shipped one, and a second that was made blind of a tenth of the dialogues.
+"""How well two annotations of the same responses agree: the shipped one, and a second that was made blind of a tenth of the dialogues.
 
 Kappa (Cohen 1960) is agreement beyond chance: 1 the same, 0 as two who do not read. F1 has no chance level, so read both. Everything is
 counted in tables, one per dialogue (row: first annotation, column: second), since phrases of one dialogue are not independent.
@@ -31,13 +31,13 @@ def sheet(first: Iterable[AnnotatedDialogue], second: Iterable[AnnotatedDialogue
     done = {_key(dialogue) for dialogue in second}
     left = [dialogue for dialogue in first if in_sample(dialogue) and _key(dialogue) not in done]
     for dialogue in sorted(left, key=lambda d: hashlib.sha256(str(_key(d)).encode()).digest()):
-        replies = (" ".join(f"[] {phrase.text}" for phrase in turn.phrases) for turn in dialogue.turns)
-        turns = [{"user": t.user, "voice": t.voice.category, "reply": r} for t, r in zip(dialogue.turns, replies, strict=True)]
+        responses = (" ".join(f"[] {phrase.text}" for phrase in turn.phrases) for turn in dialogue.turns)
+        turns = [{"user": t.user, "voice": t.voice.category, "response": r} for t, r in zip(dialogue.turns, responses, strict=True)]
         yield {"kind": "blind", "turns": turns}
 
 
 def _key(dialogue: AnnotatedDialogue) -> tuple[tuple[str, str], ...]:
-    return tuple((turn.user, turn.reply) for turn in dialogue.turns)
+    return tuple((turn.user, turn.response) for turn in dialogue.turns)
 
 
 def matched(first: Iterable[AnnotatedDialogue], second: Iterable[AnnotatedDialogue]) -> list[Pairs]:

@@ -1,9 +1,9 @@
-"""Replies annotated for the face, phrase by phrase: what a phrase does, what it feels like, which words carry it.
+"""Responses annotated for the face, phrase by phrase: what a phrase does, what it feels like, which words carry it.
 
     [empathise sadness.6] Oh no, I'm so *sorry*. [comfort joy.3] Maybe she comes back ^tonight^.
 
 A phrase begins with its functions (FUNCTIONS, the leading one first) and its affect; `*word*` is stressed because it is new or matters,
-`^word^` because it stands against another. The text of the reply is what is left without brackets and marks. Rules of annotating:
+`^word^` because it stands against another. The text of the response is what is left without brackets and marks. Rules of annotating:
 docs/data.md, "Annotated dialogues". This module reads and checks; it judges nothing.
 """
 
@@ -56,7 +56,7 @@ MARKS = {"*": "emphasis", "^": "contrast"}
 
 @dataclass(frozen=True)
 class Phrase:
-    """A part of a reply. `stressed`: word index within the phrase -> emphasis | contrast."""
+    """A part of a response. `stressed`: word index within the phrase -> emphasis | contrast."""
 
     text: str
     functions: tuple[str, ...]
@@ -66,32 +66,32 @@ class Phrase:
 
 @dataclass(frozen=True)
 class AnnotatedTurn:
-    """What the user says, how it sounds, and the reply in phrases."""
+    """What the user says, how it sounds, and the response in phrases."""
 
     user: str
     voice: Affect
     phrases: tuple[Phrase, ...]
 
     @property
-    def reply(self) -> str:
+    def response(self) -> str:
         """The words alone."""
         return " ".join(phrase.text for phrase in self.phrases)
 
 
 @dataclass(frozen=True)
 class AnnotatedDialogue:
-    """Turns that belong together. `kind`: what it covers; `pair`: shared by dialogues whose last reply has the same words."""
+    """Turns that belong together. `kind`: what it covers; `pair`: shared by dialogues whose last response has the same words."""
 
     kind: str
     turns: tuple[AnnotatedTurn, ...]
     pair: str = ""
 
 
-def parse_reply(text: str) -> tuple[Phrase, ...]:
-    """The phrases of an annotated reply. Raises ValueError, naming what is wrong."""
+def parse_response(text: str) -> tuple[Phrase, ...]:
+    """The phrases of an annotated response. Raises ValueError, naming what is wrong."""
     heads = list(_HEAD.finditer(text))
     if not heads or heads[0].start() != 0:
-        raise ValueError(f"a reply begins with [functions affect.intensity]: {text[:60]!r}")
+        raise ValueError(f"a response begins with [functions affect.intensity]: {text[:60]!r}")
     ends = [head.start() for head in heads[1:]] + [len(text)]
     phrases = tuple(_phrase(head, text[head.end() : end].strip()) for head, end in zip(heads, ends, strict=True))
     if left := re.search(r"[\[\]*^]", " ".join(phrase.text for phrase in phrases)):
@@ -126,7 +126,9 @@ def read(path: Path) -> Iterator[AnnotatedDialogue]:
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         try:
             raw = json.loads(line)
-            turns = tuple(AnnotatedTurn(t["user"], Affect.heard(t.get("voice", "neutral")), parse_reply(t["reply"])) for t in raw["turns"])
+            turns = tuple(
+                AnnotatedTurn(t["user"], Affect.heard(t.get("voice", "neutral")), parse_response(t["response"])) for t in raw["turns"]
+            )
             yield AnnotatedDialogue(raw["kind"], turns, raw.get("pair", ""))
         except (KeyError, ValueError) as error:
             raise ValueError(f"{path.name}:{number}: {error}") from error

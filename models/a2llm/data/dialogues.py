@@ -12,11 +12,11 @@ from a2llm.affect import Affect
 
 @dataclass(frozen=True)
 class Exchange:
-    """One turn of the user and the reply to it."""
+    """One turn of the user and the response to it."""
 
     user: str
     voice: Affect
-    reply: str
+    response: str
     affect: Affect
 
 
@@ -35,7 +35,7 @@ class Dialogue:
 
 def _exchange(raw: dict[str, str | float]) -> Exchange:
     level = float(raw["intensity"]) if raw["affect"] != "neutral" else 0.0
-    return Exchange(str(raw["user"]), Affect.heard(str(raw["voice"])), str(raw["reply"]), Affect(str(raw["affect"]), level))
+    return Exchange(str(raw["user"]), Affect.heard(str(raw["voice"])), str(raw["response"]), Affect(str(raw["affect"]), level))
 
 
 def load_dialogues() -> Iterator[Dialogue]:

@@ -128,7 +128,7 @@ def written_samples() -> Iterator[Sample]:
     """The hand-written exchanges themselves."""
     for dialogue in load_dialogues():
         for e in dialogue.exchanges:
-            yield Sample(e.user, e.voice.category, e.reply, e.affect.category, e.affect.intensity, "written")
+            yield Sample(e.user, e.voice.category, e.response, e.affect.category, e.affect.intensity, "written")
 
 
 def _tidy(text: str) -> str:

@@ -74,16 +74,16 @@ class Interviewer:
         started = time.perf_counter()
         steps = list(self._model.respond(question.text, affect, seed, question.voice))
         elapsed = time.perf_counter() - started
-        reply = self._model.reply
-        assert reply is not None and reply.affect is not None
+        response = self._model.reply
+        assert response is not None and response.affect is not None
         motion = _joined([step.motion for step in steps], (0, 61))
-        symbols = reply.talker.phones.table.symbols()
+        symbols = response.talker.phones.table.symbols()
         return Answer(
             question.text,
-            " ".join(reply.spoken),
-            reply.affect,
-            "".join(symbols[p] for p in reply.talker.phones.phones),
-            filled(np.asarray(reply.talker.durations, np.int64), len(motion)),
+            " ".join(response.spoken),
+            response.affect,
+            "".join(symbols[p] for p in response.talker.phones.phones),
+            filled(np.asarray(response.talker.durations, np.int64), len(motion)),
             _joined(self._codec.f0_hz, (0,)),
             _joined([step.pcm for step in steps], (0,)),
             motion,

@@ -126,7 +126,7 @@ class Bench:
         for step in steps:
             if len(step.pcm) and len(step.motion):
                 break
-        steps.close()  # pyright: ignore[reportAttributeAccessIssue]  # a generator: cancels the reply
+        steps.close()  # pyright: ignore[reportAttributeAccessIssue]  # a generator: cancels the response
 
 
 def _waveform(vocoder: Vocoder, hidden: np.ndarray, f0_hz: np.ndarray, seed: int) -> np.ndarray:

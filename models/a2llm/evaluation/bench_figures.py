@@ -109,7 +109,7 @@ def spoken_figures(turns: Sequence[SpokenTurn]) -> dict[str, float]:
 
 
 def cascade_figures(ours: Sequence[Turn], spoken: Sequence[SpokenTurn], theirs: Sequence[CascadeTurn]) -> dict[str, float]:
-    """The cascade's latency and cost, and the ratios cascade / ours. `whole`: it waits for the whole reply first."""
+    """The cascade's latency and cost, and the ratios cascade / ours. `whole`: it waits for the whole response first."""
     audio_s = sum(t.audio_s for t in theirs)
     typed = percentiles("cascade_frl_typed", [t.frl_ms for t in theirs])
     whole = percentiles("cascade_whole_frl_typed", [t.whole_ms for t in theirs])

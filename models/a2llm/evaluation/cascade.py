@@ -119,7 +119,7 @@ class Cascade:
 
     @torch.inference_mode()
     def _tokens(self, text: str, seed: int, spent: dict[str, float]) -> Iterator[int]:
-        """The reply's tokens, drawn as the engine draws them."""
+        """The response's tokens, drawn as the engine draws them."""
         backbone, stop = self._parts.backbone, self._parts.tokenizer.turn_end
         self._cache.truncate(0, len(self._opening))
         feed = self._template.prompt(self._persona, text, Affect())[len(self._opening) :]

@@ -44,9 +44,9 @@ def questions(count: int) -> list[Question]:
     return [known[index % len(known)] for index in range(count)]
 
 
-def trained_replies() -> set[str]:
-    """Every hand-written reply of the training dialogues, lower case."""
-    return {e.reply.lower() for dialogue in load_dialogues() if not dialogue.held_out for e in dialogue.exchanges}
+def trained_responses() -> set[str]:
+    """Every hand-written response of the training dialogues, lower case."""
+    return {e.response.lower() for dialogue in load_dialogues() if not dialogue.held_out for e in dialogue.exchanges}
 
 
 def forced_affects(index: int, seed: int) -> list[Affect]:

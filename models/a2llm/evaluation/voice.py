@@ -17,7 +17,7 @@ from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.data.build import Speaker, voice_frames
 from a2llm.evaluation.answers import TEACHER_SEED, Answer
 from a2llm.evaluation.progress import Steps
-from a2llm.evaluation.sentences import trained_replies
+from a2llm.evaluation.sentences import trained_responses
 from a2llm.evaluation.statistics import rounded, share_pct, with_interval
 from a2llm.evaluation.stock_ear import StockEar
 from a2llm.evaluation.wer import normalise, word_errors
@@ -140,7 +140,7 @@ def _pitch(heard: Sequence[Heard], seed: int) -> dict[str, float]:
 
 def voice_report(heard: Sequence[Heard], codec: AudioCodec, seed: int) -> dict[str, float | str]:
     """Word error rates with intervals, pitch, rate, code use and the pace of generation."""
-    answers, known = [h.answer for h in heard], trained_replies()
+    answers, known = [h.answer for h in heard], trained_responses()
     codes = torch.cat([h.rendition.codes for h in heard], dim=1)[None]
     use = perplexity(codes, codec.config.size)
     audio_s = sum(a.seconds for a in answers)

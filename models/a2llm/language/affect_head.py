@@ -1,4 +1,4 @@
-"""The reply's affect, read from the backbone's hidden state at the point where the reply begins."""
+"""The response's affect, read from the backbone's hidden state at the point where the response begins."""
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ class AffectHead(nn.Module):
 
     @torch.inference_mode()
     def choose(self, hidden: Tensor) -> Affect:
-        """The affect of one reply, hidden [D]."""
+        """The affect of one response, hidden [D]."""
         logits, intensity = self(hidden[None])
         category = AFFECTS[int(logits[0].argmax())]
         level = float(intensity[0]) if category != "neutral" else 0.0

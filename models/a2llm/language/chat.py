@@ -69,11 +69,11 @@ class ChatTemplate:
         heard = f" (voice: {voice.category})" if voice.index else ""
         return self._turn("user", text.strip() + heard)
 
-    def reply_start(self) -> list[int]:
+    def response_start(self) -> list[int]:
         return [self._start, *self._tokenizer.encode("assistant\n")]
 
-    def reply_end(self) -> list[int]:
-        """What closes a reply before the next user turn."""
+    def response_end(self) -> list[int]:
+        """What closes a response before the next user turn."""
         return [self._end, *self._newline]
 
     def user_so_far(self, text: str) -> list[int]:
@@ -81,7 +81,7 @@ class ChatTemplate:
         return [self._start, *self._tokenizer.encode(f"user\n{text}")]
 
     def call_start(self) -> list[int]:
-        """What makes a reply a call, behind `reply_start`."""
+        """What makes a response a call, behind `response_start`."""
         return self._tokenizer.encode(CALL_OPENING)
 
     def item(self, item: Item) -> list[int]:
@@ -91,9 +91,9 @@ class ChatTemplate:
                 return self.user(text, voice)
             case AssistantTurn(text, ids):
                 said = list(ids) or self._tokenizer.encode(text.strip())
-                return [*self.reply_start(), *said, *self.reply_end()] if said else []
+                return [*self.response_start(), *said, *self.response_end()] if said else []
             case ToolCall(name, arguments):
-                return [*self.reply_start(), *self._tokenizer.encode(call_text(name, arguments)), *self.reply_end()]
+                return [*self.response_start(), *self._tokenizer.encode(call_text(name, arguments)), *self.response_end()]
             case ToolResult(text):
                 return self._turn("tool", text)
             case SystemText(text):
@@ -101,4 +101,4 @@ class ChatTemplate:
 
     def prompt(self, persona: Persona, text: str, voice: Affect) -> list[int]:
         """A whole first turn."""
-        return self.system(persona) + self.user(text, voice) + self.reply_start()
+        return self.system(persona) + self.user(text, voice) + self.response_start()

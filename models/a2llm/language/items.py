@@ -1,4 +1,4 @@
-"""What a conversation is made of, in the order in which it was said: the items a reply is asked for with.
+"""What a conversation is made of, in the order in which it was said: the items a response is asked for with.
 
 Plain data. How an item stands in the prompt is `chat`'s business, how tools are described is `tools`'.
 """

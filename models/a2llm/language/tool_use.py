@@ -1,4 +1,4 @@
-"""Whether a reply is a tool call, and of which tool: the client's choice, or the backbone's judgement.
+"""Whether a response is a tool call, and of which tool: the client's choice, or the backbone's judgement.
 
 A model of this size writes a call's first token with a chance of about 1e-6 whatever was asked, so the chance of a call
 is taken from the other side (Bayes): how much likelier the user's words are from someone who wants the tool than from
@@ -25,14 +25,14 @@ _SETTING_CHARS = 600  # of the instructions, and of what a tool is for: all rows
 
 
 class ToolUse:
-    """Opens the call that a reply shall be."""
+    """Opens the call that a response shall be."""
 
     def __init__(self, backbone: Backbone, tokenizer: TextTokenizer, template: ChatTemplate) -> None:
         self.judge = ToolJudge(backbone, template)
         self._grammar = CallGrammar(tokenizer, backbone.config.vocab_size)
 
     def open_call(self, tools: Sequence[Tool], choice: str, instructions: str, items: Sequence[Item]) -> CallStream | None:
-        """A call of one of `tools`; None where the reply shall be spoken, as it always is behind a result.
+        """A call of one of `tools`; None where the response shall be spoken, as it always is behind a result.
 
         Raises ValueError for a schema that cannot be kept to, whether it would be called or not.
         """
@@ -68,7 +68,7 @@ class ToolJudge:
     @torch.inference_mode()
     def _scores(self, settings: list[str], text: str) -> list[float]:
         """log P(the whole user turn) after each of n settings."""
-        words = torch.tensor([*self._template.user_so_far(text)[len(self._opening) :][-_LONGEST:], self._template.reply_end()[0]])
+        words = torch.tensor([*self._template.user_so_far(text)[len(self._opening) :][-_LONGEST:], self._template.response_end()[0]])
         self._hold(settings)
         hidden = self._backbone.forward(words[:-1].expand(len(settings), -1), self._cache)
         behind = torch.cat([self._last, hidden], dim=1)  # [n, T, D], from which each word is foreseen

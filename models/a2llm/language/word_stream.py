@@ -65,7 +65,7 @@ class WordStream:
 
 
 class PlainWords:
-    """The words as the model writes them, for replies that are only read."""
+    """The words as the model writes them, for responses that are only read."""
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer

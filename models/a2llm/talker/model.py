@@ -91,7 +91,7 @@ class Talker(nn.Module):
         )
 
     def restart(self, state: TalkerState, row: int) -> None:
-        """Make a row fit for a new reply."""
+        """Make a row fit for a new response."""
         state.trunk.position[row] = 0
         state.audio[row], state.motion[row] = 0.0, 0.0
 

@@ -97,7 +97,7 @@ class OpenVINOTalker:
         return PagedTalkerState.zeros(self.config, rows)
 
     def restart(self, state: PagedTalkerState, row: int) -> None:
-        """Make a row fit for a new reply."""
+        """Make a row fit for a new response."""
         state.position[row] = 0
         state.audio[row], state.motion[row] = 0.0, 0.0
 

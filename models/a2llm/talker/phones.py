@@ -52,7 +52,7 @@ def _installed_g2p() -> GraphemeToPhoneme:
     from hibari.g2p import G2P
 
     g2p = G2P()
-    g2p("Zorblax")  # opens the reader of unknown words now rather than in the middle of a reply
+    g2p("Zorblax")  # opens the reader of unknown words now rather than in the middle of a response
     return g2p
 
 
@@ -69,7 +69,7 @@ def align_words(phones: str, words: int) -> list[int]:
 
 @dataclass
 class PhoneStream:
-    """Grows a phone sequence word by word. `phones[i]` belongs to word `words[i]` of the reply."""
+    """Grows a phone sequence word by word. `phones[i]` belongs to word `words[i]` of the response."""
 
     g2p: GraphemeToPhoneme
     table: PhoneTable

@@ -1,4 +1,4 @@
-"""One reply on its way through the talker: words come in, frames go out as soon as they may.
+"""One response on its way through the talker: words come in, frames go out as soon as they may.
 
 `TalkerStream` holds everything that belongs to one stream and nothing that belongs to a batch; `time_phones` and
 `gather_frames` bring many streams together for one call of the model.
@@ -19,12 +19,12 @@ from a2llm.talker.phones import PhoneStream
 from a2llm.talker.runtime import TalkerRuntime
 from a2llm.talker.sampling import sample_codes
 
-SHORTEST_REPLY_UNITS = 2  # one frame, even if every duration came out as nothing
+SHORTEST_RESPONSE_UNITS = 2  # one frame, even if every duration came out as nothing
 
 
 @dataclass(frozen=True)
 class Timing:
-    """When something is spoken, in motion-frame units from the reply's start."""
+    """When something is spoken, in motion-frame units from the response's start."""
 
     symbol: str
     start: int
@@ -33,7 +33,7 @@ class Timing:
 
 @dataclass
 class TalkerStream:
-    """Text side of one reply: its phones, their durations and the hidden states of its words.
+    """Text side of one response: its phones, their durations and the hidden states of its words.
 
     Durations and frames draw from generators of their own, so that neither depends on how fast the words come.
     """
@@ -50,7 +50,7 @@ class TalkerStream:
     _starts: list[int] = field(default_factory=list)  # first unit of each timed phone
 
     def push_word(self, word: str, hidden: np.ndarray) -> None:
-        """One whole word of the reply and the backbone's hidden state [D] at its end."""
+        """One whole word of the response and the backbone's hidden state [D] at its end."""
         self.hidden.append(hidden.astype(np.float32))
         self.phones.push_word(word)
 
@@ -99,7 +99,7 @@ class TalkerStream:
         """Give the next untimed phone its duration."""
         index = len(self.durations)
         if self.phones.ended and index == len(self.phones.phones) - 1:
-            units = max(units, SHORTEST_REPLY_UNITS - len(self._owners))
+            units = max(units, SHORTEST_RESPONSE_UNITS - len(self._owners))
         self._starts.append(len(self._owners))
         self._owners += [index] * units
         self.durations.append(units)

@@ -1,7 +1,7 @@
 """The talker on a GPU: `Talker`'s interface over a static step that speaks a frame for every row at once.
 
 What a frame needs goes up in one transfer, what it made comes down in one. It computes in float32: in bfloat16 a few codes
-in a hundred come out otherwise (docs/scaling.md), and a reply that moves between machines must go on as it began.
+in a hundred come out otherwise (docs/scaling.md), and a response that moves between machines must go on as it began.
 """
 
 from copy import deepcopy
@@ -50,7 +50,7 @@ class TorchTalker:
         return TalkerRows(self._talker.start(rows), given, made, memory_pool(self._device))
 
     def restart(self, state: TalkerRows, row: int) -> None:
-        """Make a row fit for a new reply."""
+        """Make a row fit for a new response."""
         self._talker.restart(state.state, row)
 
     @torch.inference_mode()

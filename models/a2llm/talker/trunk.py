@@ -1,7 +1,7 @@
 """The causal transformer on the frame clock, with a sliding window of attention.
 
 Training sees whole sequences under a band mask; streaming keeps the last `window` frames of keys and
-values in a ring, so that memory and step time stay bounded however long the reply is.
+values in a ring, so that memory and step time stay bounded however long the response is.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """Stage 0: a LoRA that makes the backbone speak in short spoken sentences, and the head that chooses
-the reply's affect. Trained together on the hand-written dialogues; the base weights stay frozen.
+the response's affect. Trained together on the hand-written dialogues; the base weights stay frozen.
 
 Only the upper layers are adapted, so the lower half runs once per dialogue and its output is kept:
 three times fewer operations per epoch, which is what makes this a matter of minutes on two cores.
@@ -50,7 +50,7 @@ class BackboneTraining:
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids of one dialogue, the loss weight of each, and where each reply begins."""
+    """Token ids of one dialogue, the loss weight of each, and where each response begins."""
 
     ids: list[int]
     weights: list[float]
@@ -64,7 +64,7 @@ def pick_persona(dialogue: Dialogue) -> Persona:
     if dialogue.persona:
         return find_persona(dialogue.persona)
     known = list(personas().values())
-    draw = sha256(dialogue.exchanges[0].reply.encode()).digest()[1]
+    draw = sha256(dialogue.exchanges[0].response.encode()).digest()[1]
     return known[0] if draw < 170 else known[draw % len(known)]
 
 
@@ -75,13 +75,13 @@ def encode_dialogue(dialogue: Dialogue, persona: Persona, template: ChatTemplate
     starts: list[int] = []
     for exchange in dialogue.exchanges:
         user = template.user(exchange.user, exchange.voice)
-        begin = template.reply_start()
-        reply = tokenizer.encode(exchange.reply) + template.reply_end()
+        begin = template.response_start()
+        response = tokenizer.encode(exchange.response) + template.response_end()
         ids += user + begin
         weights += [user_loss] * len(user) + [0.0] * len(begin)
         starts.append(len(ids) - 1)
-        ids += reply
-        weights += [1.0] * (len(reply) - 1) + [0.0]
+        ids += response
+        weights += [1.0] * (len(response) - 1) + [0.0]
     affects = [e.affect for e in dialogue.exchanges]
     return Example(ids, weights, starts, [a.index for a in affects], [a.intensity for a in affects])
 

@@ -1,6 +1,6 @@
 """The talker's training set in memory: every utterance's frames as flat arrays, batches as rows of them.
 
-A row starts where an utterance starts, as every reply does, and is cut at a fixed number of frames.
+A row starts where an utterance starts, as every response does, and is cut at a fixed number of frames.
 T frames, P phones, D hidden width.
 """
 
