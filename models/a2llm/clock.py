@@ -5,6 +5,8 @@ Time is counted in samples; wall-clock time never appears here.
 
 from dataclasses import dataclass
 
+MOTION_RATES_HZ = (25, 30, 60)  # that motion may be asked for at, beside the checkpoint's own
+
 
 @dataclass(frozen=True)
 class FrameClock:

@@ -6,9 +6,9 @@ Frame n of any rate lies at n / rate seconds since the response began, so that a
 import numpy as np
 from numpy.typing import NDArray
 
-from a2llm.rig import ARKIT61, FlameMapping, get_rig, retarget
+from a2llm.clock import MOTION_RATES_HZ
+from a2llm.rig import FLAME58, RIGS, FlameMapping, get_rig, retarget
 
-RATES_HZ = (25, 30, 40, 60)
 Floats = NDArray[np.float32]
 
 
@@ -37,7 +37,7 @@ class MotionStream:
     """
 
     def __init__(self, rig: str, hz: int, source_hz: int, flame: FlameMapping | None = None, delivered: int = 0) -> None:
-        check_target(rig, hz, flame)
+        check_target(rig, hz, flame, source_hz)
         self.rig, self.hz = rig, hz
         self._source_hz, self._flame = source_hz, flame
         self._held = np.zeros((0, get_rig(rig).size), np.float32)  # source frames, in the target rig, that may still be needed
@@ -74,18 +74,19 @@ def known_before(hz: int, source_hz: int, delivered: int) -> int:
     return min(1, delivered) if hz != source_hz else 0
 
 
-def check_target(rig: str, hz: int, flame: FlameMapping | None) -> None:
-    """Raises ValueError for an unknown rig or rate, RigUnavailable for flame58 without a mapping."""
-    if rig == "flame58" and flame is None:
-        raise RigUnavailable("rig flame58 needs a mapping, and none is loaded here")
+def check_target(rig: str, hz: int, flame: FlameMapping | None, source_hz: int) -> None:
+    """Raises ValueError for an unknown rig or a rate that motion is not made at, RigUnavailable for flame58 without a mapping."""
+    if rig == FLAME58.name and flame is None:
+        raise RigUnavailable(f"rig {rig} needs a mapping, and none is loaded here")
     get_rig(rig)
-    if hz not in RATES_HZ:
-        raise ValueError(f"motion_hz must be one of {', '.join(map(str, RATES_HZ))}, not {hz}")
+    known = sorted({*MOTION_RATES_HZ, source_hz})
+    if hz not in known:
+        raise ValueError(f"motion_hz must be one of {', '.join(map(str, known))}, not {hz}")
 
 
 def rigs(flame: FlameMapping | None) -> list[str]:
     """Names of the rigs that a client can ask for here."""
-    return [ARKIT61.name, "oculus15", *(["flame58"] if flame else [])]
+    return [name for name in RIGS if flame or name != FLAME58.name]
 
 
 def to_f16(frames: Floats) -> bytes:

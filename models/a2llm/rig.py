@@ -117,7 +117,7 @@ def _flame58() -> Rig:
 ARKIT61 = _arkit61()
 FLAME58 = _flame58()
 OCULUS15 = Rig("oculus15", OCULUS_VISEMES)
-RIGS = {rig.name: rig for rig in (ARKIT61, FLAME58, OCULUS15)}
+RIGS = {rig.name: rig for rig in (ARKIT61, OCULUS15, FLAME58)}
 LIVE_LINK_NAMES = tuple(name[0].upper() + name[1:] for name in ARKIT61.names)
 
 

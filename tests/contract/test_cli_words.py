@@ -34,7 +34,8 @@ def test_every_command_has_help_with_examples(command: list[str], capsys: pytest
 
 
 def test_help_and_mistakes_load_nothing_heavy() -> None:
-    lines = (["--help"], ["say", "--help"], ["say", ""], ["say", "hi", "--affect", "joy:7"], ["say", "hi", "--persona", "zed"], ["train"])
+    bad = (["--affect", "joy:7"], ["--persona", "zed"], ["--rig", "zed"])
+    lines = (["--help"], ["say", "--help"], ["say", ""], *(["say", "hi", *option] for option in bad), ["train"])
     program = (
         "import sys, io, contextlib\nfrom a2llm.cli import main\n"
         f"for line in {lines!r}:\n"
@@ -63,6 +64,7 @@ MISTAKES = [
     (["say", "hi", "--affect", "joy:much"], "must be a number"),
     (["say", "hi", "--affect", "joy:1.5"], "between 0 and 1"),
     (["say", "hi", "--persona", "zed"], "choose one of ada, max"),
+    (["say", "hi", "--rig", "zed"], "choose one of arkit61, oculus15, flame58"),
     (["say", "hi", "--rig", "faceit"], "arkit61"),
     (["say", "hi", "--seed", "-1"], "whole number from 0 on"),
     (["say", "hi", "--rig", "flame58"], "--flame-mapping"),

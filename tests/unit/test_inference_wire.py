@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from a2llm.affect import Affect
-from a2llm.clock import FrameClock
+from a2llm.clock import MOTION_RATES_HZ, FrameClock
 from a2llm.language.chat import personas
 from a2llm.language.items import AssistantTurn
-from a2llm.motion_stream import RATES_HZ
 from a2llm.reply_options import Resume
 from a2llm.rig import ARKIT61, FlameMapping
 from a2serve.contracts.proto import avatar_pb2 as pb
@@ -42,7 +41,7 @@ def pieces(from_samples: int) -> list[Piece]:
 
 
 @pytest.mark.parametrize("rig", ["arkit61", "oculus15", "flame58"])
-@pytest.mark.parametrize("hz", RATES_HZ)
+@pytest.mark.parametrize("hz", (*MOTION_RATES_HZ, 40))
 def test_a_resumed_response_is_the_rest_of_the_whole(rig: str, hz: int):
     """Sound, frames and their numbers, wherever it was lost."""
     stream = wire.PacketStream(request(rig, hz), FACTS)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a2llm.motion_stream import RATES_HZ, MotionStream, RigUnavailable, check_target, from_f16, known_before, rigs, to_f16, to_pcm16
+from a2llm.clock import MOTION_RATES_HZ
+from a2llm.motion_stream import MotionStream, RigUnavailable, check_target, from_f16, known_before, rigs, to_f16, to_pcm16
 from a2llm.rig import ARKIT61, FlameMapping
 
 MODEL_HZ = 40
@@ -23,7 +24,7 @@ def run(stream: MotionStream, frames: np.ndarray, cuts: list[int]) -> list[tuple
     return [stream.feed(frames[a:b], last=index == len(edges) - 2) for index, (a, b) in enumerate(pairwise(edges))]
 
 
-@given(hz=st.sampled_from(RATES_HZ), count=st.integers(1, 60), cuts=st.lists(st.integers(0, 60), max_size=8))
+@given(hz=st.sampled_from((*MOTION_RATES_HZ, MODEL_HZ)), count=st.integers(1, 60), cuts=st.lists(st.integers(0, 60), max_size=8))
 def test_any_cut_gives_the_same_frames_at_the_right_times(hz: int, count: int, cuts: list[int]):
     out = run(MotionStream("arkit61", hz, MODEL_HZ), ramp(count), [min(c, count) for c in cuts])
     at = 0
@@ -37,7 +38,7 @@ def test_any_cut_gives_the_same_frames_at_the_right_times(hz: int, count: int, c
     np.testing.assert_allclose(made, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("hz", RATES_HZ)
+@pytest.mark.parametrize("hz", (*MOTION_RATES_HZ, MODEL_HZ))
 def test_the_first_piece_has_motion(hz: int):
     assert len(MotionStream("arkit61", hz, MODEL_HZ).feed(ramp(2))[1]) >= 1
 
@@ -50,7 +51,7 @@ def test_a_frame_is_late_by_less_than_one_model_frame():
         assert (m + 2) / MODEL_HZ - at / 60 < 1 / MODEL_HZ
 
 
-@given(hz=st.sampled_from(RATES_HZ), count=st.integers(1, 60), lost=st.integers(0, 60))
+@given(hz=st.sampled_from((*MOTION_RATES_HZ, MODEL_HZ)), count=st.integers(1, 60), lost=st.integers(0, 60))
 def test_what_goes_on_elsewhere_goes_on_in_the_same_frame(hz: int, count: int, lost: int):
     """Wherever it was lost, and before its end at least one model frame is to come."""
     lost = min(lost, count - 1)
@@ -72,17 +73,25 @@ def test_visemes_stay_shares_of_one():
 
 def test_flame_only_with_a_mapping():
     with pytest.raises(RigUnavailable, match="mapping"):
-        check_target("flame58", 30, None)
+        check_target("flame58", 30, None, MODEL_HZ)
     mapping = FlameMapping(np.ones((61, 58), np.float32), np.zeros(58, np.float32))
     assert MotionStream("flame58", 25, MODEL_HZ, mapping).feed(ramp(3), last=True)[1].shape == (2, 58)
     assert rigs(None) == ["arkit61", "oculus15"]
     assert "flame58" in rigs(mapping)
 
 
+@pytest.mark.parametrize("own_hz", [24, 40])
+def test_a_models_own_rate_is_always_there(own_hz: int):
+    check_target("arkit61", own_hz, None, own_hz)
+    check_target("arkit61", 30, None, own_hz)
+    with pytest.raises(ValueError, match=f"{own_hz}.*not 50"):
+        check_target("arkit61", 50, None, own_hz)
+
+
 @pytest.mark.parametrize(("rig", "hz"), [("arkit61", 24), ("nobody", 30)])
 def test_unknown_targets_are_refused(rig: str, hz: int):
     with pytest.raises(ValueError, match=r"24|nobody"):
-        check_target(rig, hz, None)
+        check_target(rig, hz, None, MODEL_HZ)
 
 
 def test_bytes():

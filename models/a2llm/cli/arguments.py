@@ -11,6 +11,7 @@ T = TypeVar("T")
 Commands = Any  # what add_subparsers returns; argparse keeps its type private
 AFFECT_HELP = "what the avatar expresses, NAME[:INTENSITY]: neutral, joy, sadness, anger or surprise, 0..1 (default: it chooses)"
 PERSONA_HELP = "who answers: ada, max, coach or desk (default: ada)"
+RIG_HELP = "coefficients of answer.motion.json: arkit61, oculus15 or flame58 (default: arkit61)"
 
 
 class UsageError(ValueError):
@@ -56,6 +57,13 @@ def persona(text: str) -> str:
     from a2llm.language.chat import find_persona
 
     return find_persona(text).name
+
+
+@checked
+def rig(text: str) -> str:
+    from a2llm.rig import get_rig
+
+    return get_rig(text).name
 
 
 @checked

@@ -5,14 +5,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from a2llm.cli.arguments import AFFECT_HELP, PERSONA_HELP, Commands, UsageError, affect, examples, persona, whole
+from a2llm.cli.arguments import AFFECT_HELP, PERSONA_HELP, RIG_HELP, Commands, UsageError, affect, examples, persona, rig, whole
 
 if TYPE_CHECKING:
     from a2llm.cli.hearing import Question
     from a2llm.cli.speaking import Answer, Speech
     from a2llm.rig import FlameMapping
 
-RIGS = ("arkit61", "oculus15", "flame58")
 DESCRIPTION = """\
 Answer a question, typed or in a sound file. The words are printed as they are spoken; then the answer's files are
 written together: answer.wav (24 kHz), answer.json (texts, words and phones with times in ms, affect, timings),
@@ -34,7 +33,7 @@ def register(commands: Commands) -> None:
     parser.add_argument("--persona", type=persona, default="ada", metavar="NAME", help=PERSONA_HELP)
     parser.add_argument("--affect", type=affect, metavar="NAME[:INTENSITY]", help=AFFECT_HELP)
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same answer (default: 0)")
-    parser.add_argument("--rig", choices=RIGS, default="arkit61", help="coefficients of answer.motion.json (default: arkit61)")
+    parser.add_argument("--rig", type=rig, default="arkit61", metavar="NAME", help=RIG_HELP)
     parser.add_argument("--flame-mapping", metavar="NPZ", help="for flame58: matrix [61, 58] and bias [58], fitted on your own FLAME model")
     parser.set_defaults(run=run)
 

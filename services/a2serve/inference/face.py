@@ -17,7 +17,7 @@ _STATES = {pb.IdleRequest.IDLE: "idle", pb.IdleRequest.LISTENING: "listening", p
 def idle_motion(request: pb.IdleRequest, facts: Facts) -> pb.Motion:
     """Raises ValueError with one sentence, or RigUnavailable."""
     rig, hz = request.rig or DEFAULT_RIG, request.motion_hz
-    check_target(rig, hz, facts.flame)
+    check_target(rig, hz, facts.flame, facts.clock.motion_hz)
     if request.frames > LONGEST_S * hz or len(request.nod_frames) > MOST_NODS:
         raise ValueError(f"one call gives at most {LONGEST_S} s and {MOST_NODS} nods")
     if request.state == pb.IdleRequest.RETURN:

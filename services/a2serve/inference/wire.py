@@ -9,7 +9,7 @@ from a2llm.language.items import AssistantTurn, Item, SystemText, ToolCall, Tool
 from a2llm.language.tools import AUTO, parse_tools
 from a2llm.motion_stream import Floats, MotionStream, check_target, known_before, rigs, to_f16, to_pcm16
 from a2llm.reply_options import ReplyOptions, Resume
-from a2llm.rig import get_rig
+from a2llm.rig import ARKIT61, get_rig
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.inference.ears import Hearing, Sound
 from a2serve.inference.exchange import Ask, Finish, Piece, Usage
@@ -22,7 +22,7 @@ _REASONS = {
     "cancelled": pb.Done.CANCELLED,
     "content": pb.Done.CONTENT,
 }
-DEFAULT_RIG = "arkit61"
+DEFAULT_RIG = ARKIT61.name
 
 
 def read_ask(request: pb.RespondRequest, facts: Facts) -> Ask:
@@ -31,7 +31,7 @@ def read_ask(request: pb.RespondRequest, facts: Facts) -> Ask:
         raise ValueError("session_id and response_id are needed")
     check_sizes(request, facts.context_tokens)
     if request.motion_hz:
-        check_target(request.rig or DEFAULT_RIG, request.motion_hz, facts.flame)
+        check_target(request.rig or DEFAULT_RIG, request.motion_hz, facts.flame, facts.clock.motion_hz)
     options = _options(request, _resume(request, facts) if request.HasField("resume") else None)
     return Ask(
         request.session_id,

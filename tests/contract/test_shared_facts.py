@@ -1,0 +1,30 @@
+"""Facts that two packages hold because neither may import the other are equal, and help texts name every choice."""
+
+from typing import get_args
+
+import pytest
+
+from a2llm.affect import AFFECTS
+from a2llm.cli.arguments import AFFECT_HELP, PERSONA_HELP, RIG_HELP
+from a2llm.clock import MOTION_RATES_HZ
+from a2llm.language.chat import personas
+from a2llm.rig import RIGS
+from a2serve.contracts.session_config import MotionConfig
+
+
+def choices(field: str) -> set[object]:
+    """What a field of MotionConfig may be."""
+    return set(get_args(MotionConfig.model_fields[field].annotation))
+
+
+def test_the_contract_offers_the_rigs_that_there_are():
+    assert choices("rig") == set(RIGS)
+
+
+def test_the_contract_offers_the_rates_that_motion_is_made_at():
+    assert choices("fps") == set(MOTION_RATES_HZ)
+
+
+@pytest.mark.parametrize(("text", "names"), [(AFFECT_HELP, AFFECTS), (PERSONA_HELP, tuple(personas())), (RIG_HELP, tuple(RIGS))])
+def test_help_names_every_choice(text: str, names: tuple[str, ...]):
+    assert [name for name in names if name not in text] == []
