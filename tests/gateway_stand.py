@@ -23,13 +23,13 @@ from redis import Redis
 
 from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.contracts.records import UsageRecord, read_record
-from a2serve.gateway.access import tenants
-from a2serve.gateway.access.tenants import create_key
+from a2serve.gateway import tenants
 from a2serve.gateway.app import create_app
-from a2serve.gateway.http_bounds import server_config
+from a2serve.gateway.edge.http_bounds import server_config
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.tenants import create_key
 
 START_S, WAIT_S, TEST_S = 60.0, 120.0, 280.0  # a busy machine is slow, not broken
 ROOT = Path(__file__).parents[1]

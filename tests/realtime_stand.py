@@ -30,8 +30,10 @@ from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.contracts.records import RecordBase
 from a2serve.contracts.server_events import RateLimit
+from a2serve.gateway.conversation.item_log import items_of
 from a2serve.gateway.model_client.grpc_client import GrpcInference
-from a2serve.gateway.realtime.collaborators import (
+from a2serve.gateway.realtime.connection.socket_route import Grant, RealtimeService, realtime_router
+from a2serve.gateway.realtime.session.collaborators import (
     Change,
     Checkpoint,
     Collaborators,
@@ -45,8 +47,6 @@ from a2serve.gateway.realtime.collaborators import (
     monotonic_ms,
     random_id,
 )
-from a2serve.gateway.realtime.item_log import items_of
-from a2serve.gateway.realtime.socket import Grant, RealtimeService, realtime_router
 
 PACKET_SAMPLES = 1200
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from gateway_stand import free_port, gateway_standing, process, valkey_command
 from realtime_stand import Script
 
-from a2serve.gateway.access.tenants import Limits
+from a2serve.gateway.tenants import Limits
 from a2serve.recorder.database import RecordDatabase
 
 HOOKS = Path(__file__).with_name("fuzz_hooks.py")

@@ -6,7 +6,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from a2serve.contracts.problems import MEANINGS
-from a2serve.gateway.realtime.socket import CLOSE_CODES
+from a2serve.gateway.realtime.connection.socket_route import CLOSE_CODES
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.inference.settings import InferenceSettings
 from a2serve.recorder.settings import RecorderSettings

@@ -15,8 +15,8 @@ import websockets
 from gateway_stand import WAIT_S, run, scripted
 from realtime_stand import Client, Script
 
-from a2serve.gateway.access.tenants import create_key
 from a2serve.gateway.request_context import log_id
+from a2serve.gateway.tenants import create_key
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,8 +19,8 @@ from redis.asyncio.lock import Lock
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from a2serve.gateway.access.door import Door
-from a2serve.gateway.access.tenants import revoke_key
 from a2serve.gateway.state import redis_keys, store
+from a2serve.gateway.tenants import revoke_key
 
 Test = Callable[[GatewayStand], Awaitable[None]]
 
@@ -392,7 +392,7 @@ def test_limits_of_one_tenant_leave_the_other_alone(stand) -> None:
 
 
 def test_a_revoked_key_ends_with_its_client_secrets(stand) -> None:
-    from a2serve.gateway.access.tenants import revoke_key
+    from a2serve.gateway.tenants import revoke_key
 
     async def test(made: GatewayStand) -> None:
         async with made.client() as client:

@@ -12,7 +12,7 @@ from gateway_stand import GatewayStand, eventually, gateway_standing, run
 from realtime_stand import Client
 from secret_stand import answered, opened, refused, session_of
 
-from a2serve.gateway.access.tenants import revoke_key
+from a2serve.gateway.tenants import revoke_key
 
 NOTICED_S = 5.0
 

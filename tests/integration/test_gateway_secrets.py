@@ -16,8 +16,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from secret_stand import answered, opened, refused, session_of
 
 from a2serve.contracts.records import TOPIC_USAGE
-from a2serve.gateway.access.tenants import create_key
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.tenants import create_key
 
 NEVER_WAS = "sess_0123456789abcdef0123"
 

@@ -11,7 +11,7 @@ import pytest
 import websockets
 from gateway_stand import WAIT_S, GatewayStand, eventually, gateway_standing, run
 
-from a2serve.gateway import http_bounds
+from a2serve.gateway.edge import http_bounds
 
 Test = Callable[[GatewayStand], Awaitable[None]]
 QUICK: dict[str, Any] = {"header_timeout_s": 0.3, "body_pause_s": 0.3, "body_timeout_s": 1.0, "send_timeout_s": 0.5}

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 from gateway_stand import run
 
 from a2serve.gateway.access.limits import Lease, TenantLimits
-from a2serve.gateway.access.tenants import Limits
 from a2serve.gateway.state import redis_client, redis_keys
+from a2serve.gateway.tenants import Limits
 
 
 def test_of_two_that_come_at_once_the_one_who_stays_is_counted(valkey_port: int) -> None:

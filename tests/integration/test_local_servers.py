@@ -83,7 +83,7 @@ def test_start_use_restart_stop(home: Home) -> None:
 
 
 def test_the_development_key_is_made_once_and_is_private(home: Home) -> None:
-    from a2serve.gateway.access.tenants import read_tenants, revoke_key
+    from a2serve.gateway.tenants import read_tenants, revoke_key
 
     key = dev_key(home)
     owner = read_tenants(home.tenants_file).owner(key)

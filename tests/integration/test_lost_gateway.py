@@ -11,8 +11,8 @@ from realtime_stand import WORDS, Client, Script
 from redis import Redis
 
 from a2serve.contracts.records import SessionRecord, UsageRecord
-from a2serve.gateway.access.tenants import create_key
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.tenants import create_key
 
 SPEAKERS = 6
 

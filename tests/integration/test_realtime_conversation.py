@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from realtime_stand import Allowance, Client, Script, run, silence, speech, standing
 
 from a2serve.gateway.access import client_secrets
-from a2serve.gateway.realtime.socket import Grant
+from a2serve.gateway.realtime.connection.socket_route import Grant
 
 ANSWER = [
     "response.created",

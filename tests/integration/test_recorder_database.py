@@ -19,7 +19,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from a2serve.contracts.records import AuditRecord, RecordBase, SessionRecord, TurnRecord, UsageRecord, topic_of, write_record
-from a2serve.gateway.state.usage import UsageQuestion, UsageReader
+from a2serve.gateway.state.usage_reader import UsageQuestion, UsageReader
 from a2serve.recorder.database import Message, RecordDatabase
 from a2serve.recorder.tables import metadata
 from a2serve.recorder.upgrading import MIGRATIONS, configuration

@@ -13,7 +13,7 @@ from gateway_stand import GatewayProcess, bills, eventually, free_port, gateway_
 from realtime_stand import Script
 
 from a2serve.contracts.records import SessionRecord, TurnRecord
-from a2serve.gateway.access.tenants import create_key
+from a2serve.gateway.tenants import create_key
 
 LONGER_THAN_A_DRAIN_S = 7.0
 

@@ -19,13 +19,13 @@ from redis_stand import SERVERS, cluster_standing, kill_all_connections, ready, 
 from starlette.responses import Response
 
 from a2serve.contracts.problems import Problem
-from a2serve.gateway.access.tenants import Limits
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.rest import turns
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state import redis_client, redis_keys
 from a2serve.gateway.state.idempotency import Idempotency
 from a2serve.gateway.state.stored import Stored
+from a2serve.gateway.tenants import Limits
 
 REQUESTS, AT_ONCE = 240, 60
 

@@ -13,9 +13,9 @@ import pytest
 from gateway_stand import GatewayStand, eventually, gateway_standing, run
 from websockets.frames import Frame, Opcode
 
-from a2serve.gateway import socket_bounds
-from a2serve.gateway.http_bounds import server_config
-from a2serve.gateway.realtime import socket as realtime_socket
+from a2serve.gateway.edge import socket_bounds
+from a2serve.gateway.edge.http_bounds import server_config
+from a2serve.gateway.realtime.connection import socket_route as realtime_socket
 
 Test = Callable[[GatewayStand], Awaitable[None]]
 PINGS, CRUMBS = 200_000, 100_000

@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from a2serve.contracts.problems import Code
 from a2serve.contracts.records import AuditRecord
 from a2serve.gateway import request_context
-from a2serve.gateway.access.tenants import ApiKey, Tenants
 from a2serve.gateway.state.audit_trail import MOST_KINDS, NOBODY, TOLD_EVERY_S, AuditTrail
+from a2serve.gateway.tenants import ApiKey, Tenants
 
 
 class Book:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from a2serve.contracts.items import ContentPart, FunctionCallOutputItem, MessageItem
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.conversation.conversation import Conversation, Item, Part, item_from_json, item_of_wire
+from a2serve.gateway.conversation.words import Caption, Word
 from a2serve.gateway.model_client.interface import Affect
-from a2serve.gateway.realtime.conversation import Conversation, Item, Part, item_from_json, item_of_wire
-from a2serve.gateway.realtime.transcripts import Caption, Word
 
 
 def spoken(item_id: str = "a") -> Item:

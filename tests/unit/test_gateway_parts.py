@@ -12,10 +12,10 @@ import pytest
 from a2serve.contracts.problems import MEANINGS, Code, Problem
 from a2serve.gateway import request_context
 from a2serve.gateway.access.client_secrets import SECRET
+from a2serve.gateway.edge import problem_responses
 from a2serve.gateway.hearing.sound_files import RATES_HZ, read_wav, write_wav
-from a2serve.gateway.rest import problem_responses
 from a2serve.gateway.state import redis_keys
-from a2serve.gateway.state.usage import read_only
+from a2serve.gateway.state.usage_reader import read_only
 
 
 def test_a_secret_names_its_tenant_only_to_be_found() -> None:

@@ -5,8 +5,8 @@ import random
 import orjson
 import pytest
 
-from a2serve.gateway.realtime.conversation import Conversation, Item, Part
-from a2serve.gateway.realtime.item_log import SLACK, entries, is_long, items_of, removal
+from a2serve.gateway.conversation.conversation import Conversation, Item, Part
+from a2serve.gateway.conversation.item_log import SLACK, entries, is_long, items_of, removal
 
 
 def said(number: int, **fields) -> Item:

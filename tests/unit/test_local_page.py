@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from a2serve.contracts.problems import Problem
-from a2serve.gateway.rest.client_secrets import _own_loopback_origin
+from a2serve.gateway.rest.secret_routes import _own_loopback_origin
 
 BRIDGE = [ipaddress.ip_network("172.31.240.1/32")]
 

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a2serve.gateway.realtime.pacing import PATIENCE_MS, Pacer, PlaybackClock
+from a2serve.gateway.realtime.response.pacing import PATIENCE_MS, Pacer, PlaybackClock
 
 
 def test_the_clock_runs_from_the_first_packet_and_stops_at_what_was_sent():

@@ -15,7 +15,7 @@ from a2serve.contracts.records import (
     topic_of,
     write_record,
 )
-from a2serve.gateway.state import usage
+from a2serve.gateway.state import usage_reader as usage
 from a2serve.recorder.tables import TABLE_OF, row_of
 
 EXAMPLES = [

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from a2serve.contracts.server_events import AudioDelta, Cleared
-from a2serve.gateway.realtime.collaborators import SessionLimits
-from a2serve.gateway.realtime.sending import SendQueue, SlowReader
+from a2serve.gateway.realtime.session.collaborators import SessionLimits
+from a2serve.gateway.realtime.transport.send_queue import SendQueue, SlowReader
 
 
 class Wire:

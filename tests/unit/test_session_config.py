@@ -7,7 +7,7 @@ from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.response_settings import ResponseSettings, answered_with, check_extension, check_tools, settle
+from a2serve.gateway.realtime.response.settings import ResponseSettings, answered_with, check_extension, check_tools, settle
 
 
 def patch(**fields) -> SessionConfig:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from a2serve.gateway import tenants as tenants_module
 from a2serve.gateway.access import keys_cli
-from a2serve.gateway.access import tenants as tenants_module
-from a2serve.gateway.access.tenants import TenantFile, create_key, read_tenants, revoke_key
+from a2serve.gateway.tenants import TenantFile, create_key, read_tenants, revoke_key
 
 
 @pytest.fixture

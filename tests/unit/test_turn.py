@@ -6,8 +6,8 @@ import pytest
 
 from a2serve.contracts.session_config import SemanticVad, ServerVad
 from a2serve.gateway.hearing.backchannel import is_backchannel
-from a2serve.gateway.realtime import turn
-from a2serve.gateway.realtime.turn import TurnRules, TurnState, rules_of, step
+from a2serve.gateway.realtime.turn import machine as turn
+from a2serve.gateway.realtime.turn.machine import TurnRules, TurnState, rules_of, step
 
 WINDOW_MS = 32
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2serve.contracts.session_config import SemanticVad, ServerVad
-from a2serve.gateway.realtime import turn
-from a2serve.gateway.realtime.turn import TurnState, rules_of, step
+from a2serve.gateway.realtime.turn import machine as turn
+from a2serve.gateway.realtime.turn.machine import TurnState, rules_of, step
 
 DETECTIONS = st.one_of(
     st.none(),

@@ -13,20 +13,20 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from a2serve.gateway import request_context
-from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.access.watch import LOOK_S
 from a2serve.gateway.background import every, running
-from a2serve.gateway.edge import Edge, RequestMetrics
+from a2serve.gateway.edge import problem_responses
+from a2serve.gateway.edge.middleware import Edge, RequestMetrics
+from a2serve.gateway.edge.request_bounds import RequestBounds
 from a2serve.gateway.gauges import GatewayGauges
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
 from a2serve.gateway.model_client.canary import CanaryInference, Choice
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.socket import realtime_router
-from a2serve.gateway.realtime.sockets import realtime_service
-from a2serve.gateway.request_bounds import RequestBounds
-from a2serve.gateway.rest import catalog, client_secrets, docs_page, health, openapi, problem_responses, sessions, traces, turns, usage
+from a2serve.gateway.realtime.connection.admission import realtime_service
+from a2serve.gateway.realtime.connection.socket_route import realtime_router
+from a2serve.gateway.rest import catalog, docs_page, health, openapi, secret_routes, sessions, traces, turns, usage
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.site import add_site
 from a2serve.gateway.state import append_only_file, redis_client, redis_keys
@@ -35,10 +35,11 @@ from a2serve.gateway.state.endings import Endings
 from a2serve.gateway.state.kafka_producer import IdempotentProducer
 from a2serve.gateway.state.outbox_sender import OutboxSender
 from a2serve.gateway.state.settling import Settling
+from a2serve.gateway.tenants import TenantFile
 from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_tracing
 
-V1 = (sessions.router, turns.router, client_secrets.router, catalog.router, usage.router, traces.router)
+V1 = (sessions.router, turns.router, secret_routes.router, catalog.router, usage.router, traces.router)
 GAUGES_S = 5.0
 
 

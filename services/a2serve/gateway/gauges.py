@@ -5,7 +5,7 @@ from contextlib import suppress
 from prometheus_client import CollectorRegistry, Gauge
 from redis.exceptions import RedisError
 
-from a2serve.gateway.realtime.socket import RealtimeService
+from a2serve.gateway.realtime.connection.socket_route import RealtimeService
 from a2serve.gateway.state.outbox import Outbox
 from a2serve.gateway.state.outbox_sender import OutboxSender
 from a2serve.gateway.state.spool import Spool

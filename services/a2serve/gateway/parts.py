@@ -17,13 +17,12 @@ from a2serve.gateway.access.auth import Authenticator
 from a2serve.gateway.access.client_secrets import ClientSecrets
 from a2serve.gateway.access.door import Door
 from a2serve.gateway.access.limits import TenantLimits
-from a2serve.gateway.access.tenants import TenantFile
 from a2serve.gateway.access.watch import Watch
 from a2serve.gateway.background import BackgroundTasks
-from a2serve.gateway.http_bounds import Connections
+from a2serve.gateway.edge.http_bounds import Connections
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.readiness import Dependencies, LoopLag
-from a2serve.gateway.realtime.response_metrics import ResponseMetrics
+from a2serve.gateway.realtime.response.metrics import ResponseMetrics
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state.audit_trail import AuditTrail
 from a2serve.gateway.state.idempotency import Idempotency
@@ -35,7 +34,8 @@ from a2serve.gateway.state.spool import Spool, names_redis
 from a2serve.gateway.state.store import SessionStore
 from a2serve.gateway.state.stored import Stored
 from a2serve.gateway.state.transcripts import Transcripts, TranscriptTable
-from a2serve.gateway.state.usage import UsageReader
+from a2serve.gateway.state.usage_reader import UsageReader
+from a2serve.gateway.tenants import TenantFile
 
 
 @runtime_checkable

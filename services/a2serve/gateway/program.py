@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from a2serve.contracts.starting import check_address, settings_faults
-from a2serve.gateway.access.tenants import read_tenants
 from a2serve.gateway.request_context import ContextFilter
 from a2serve.gateway.settings import GatewaySettings
+from a2serve.gateway.tenants import read_tenants
 from a2serve.telemetry import names
 from a2serve.telemetry.logs import start_logging
 

@@ -9,9 +9,9 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from a2serve.gateway.http_bounds import server_config
+from a2serve.gateway.edge.http_bounds import server_config
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.socket import RealtimeService
+from a2serve.gateway.realtime.connection.socket_route import RealtimeService
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.telemetry.pauses import spare_what_is_loaded
 

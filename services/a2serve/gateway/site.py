@@ -11,9 +11,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from a2serve.gateway.debug import LiveSession, debug_routes
-from a2serve.gateway.realtime.session import Session
-from a2serve.gateway.realtime.socket import RealtimeService
-from a2serve.gateway.rest import client_secrets
+from a2serve.gateway.realtime.connection.socket_route import RealtimeService
+from a2serve.gateway.realtime.session.session import Session
+from a2serve.gateway.rest import secret_routes
 from a2serve.gateway.settings import GatewaySettings
 
 # Worklets, textures of a head and its buffers are blobs; the page sets styles of elements.
@@ -27,7 +27,7 @@ PAGE_POLICY = (
 def add_site(app: FastAPI, settings: GatewaySettings, realtime: RealtimeService) -> None:
     """Adds what the settings name."""
     if settings.profile == "local":
-        app.include_router(client_secrets.local_router)
+        app.include_router(secret_routes.local_router)
         if settings.otlp_endpoint:
             app.include_router(debug_routes(settings.otlp_endpoint, lambda: _live(realtime)))
     if settings.avatars_folder and settings.avatars_folder.is_dir():

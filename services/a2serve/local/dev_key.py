@@ -13,7 +13,7 @@ from a2serve.local.home import Home, private_folder
 
 TENANT = "dev"
 # In a process of its own: `local` starts the other services and imports none of them.
-_CREATE = "import sys, pathlib, a2serve.gateway.access.tenants as t; print(t.create_key(pathlib.Path(sys.argv[1]), sys.argv[2])[0])"
+_CREATE = "import sys, pathlib, a2serve.gateway.tenants as t; print(t.create_key(pathlib.Path(sys.argv[1]), sys.argv[2])[0])"
 
 
 def dev_key(home: Home) -> str:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from bench.attack.stand import Stand
 from bench.attack.talk import Client, rest, socket
 
-from a2serve.gateway.access.tenants import create_key
+from a2serve.gateway.tenants import create_key
 
 REQUESTS, AT_ONCE = 360, 30
 OUT_S = 30.0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from a2serve.gateway.access.tenants import create_key
+from a2serve.gateway.tenants import create_key
 from a2serve.local.ports import HOST, free_ports
 
 START_S = 240.0

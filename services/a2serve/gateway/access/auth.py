@@ -6,8 +6,8 @@ from typing import Literal
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.access.client_secrets import ClientSecrets, Grant
-from a2serve.gateway.access.tenants import Limits, TenantFile
-from a2serve.gateway.realtime.collaborators import Owner
+from a2serve.gateway.realtime.session.collaborators import Owner
+from a2serve.gateway.tenants import Limits, TenantFile
 
 SUBPROTOCOLS = ("a2-client-secret.", "openai-insecure-api-key.")  # how a browser's WebSocket carries its secret
 

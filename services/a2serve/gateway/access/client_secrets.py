@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.access.fixed_settings import check_item, check_settings, without_loose_instructions
-from a2serve.gateway.realtime.collaborators import Owner, SavedSession
+from a2serve.gateway.realtime.session.collaborators import Owner, SavedSession
 from a2serve.gateway.state import redis_keys
 
 MIN_S, DEFAULT_S, MAX_S = 10, 600, 7200

@@ -33,7 +33,7 @@ def register(commands: Commands) -> None:
 
 
 def _create(arguments: argparse.Namespace) -> int:
-    from a2serve.gateway.access.tenants import create_key
+    from a2serve.gateway.tenants import create_key
 
     key, _ = create_key(_file(arguments), arguments.tenant)
     print(key)
@@ -41,7 +41,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
-    from a2serve.gateway.access.tenants import revoke_key
+    from a2serve.gateway.tenants import revoke_key
 
     ended = revoke_key(_file(arguments), arguments.key_id)
     print(f"revoked {ended.id} of {ended.tenant}")
@@ -49,7 +49,7 @@ def _revoke(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from a2serve.gateway.access.tenants import read_tenants
+    from a2serve.gateway.tenants import read_tenants
 
     for key in read_tenants(_file(arguments)).keys:
         state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else "active"

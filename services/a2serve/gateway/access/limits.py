@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import RateLimit
-from a2serve.gateway.access.tenants import Limits
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.tenants import Limits
 
 LEASE_MS = 30_000  # a replica that died holds its leases no longer than this
 RENEW_S = 10.0

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from a2serve.gateway.access.auth import Authenticator, Principal
 from a2serve.gateway.access.client_secrets import ClientSecrets
-from a2serve.gateway.realtime.collaborators import Withdrawn
+from a2serve.gateway.realtime.session.collaborators import Withdrawn
 
 LOOK_S = 1.0
 

@@ -1,4 +1,4 @@
-"""Is somebody speaking? Silero's ONNX network on windows of 32 ms; what it means is decided in `turn`.
+"""Is somebody speaking? Silero's ONNX network on windows of 32 ms; what it means is decided in `turn.machine`.
 
 In the gateway, so that a session's ears survive a lost replica. numpy and onnxruntime only; the weights come from the
 `silero-vad` wheel (MIT), which is found but never imported, because importing it needs torch.

@@ -11,8 +11,8 @@ from a2serve.contracts.problems import MEANINGS, Code
 from a2serve.contracts.records import AuditRecord
 from a2serve.gateway import request_context
 from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.edge.problem_responses import MEDIA_TYPE, ProblemBody
 from a2serve.gateway.parts import GatewayParts, parts_of
-from a2serve.gateway.rest.problem_responses import MEDIA_TYPE, ProblemBody
 
 
 async def _parts(request: Request) -> GatewayParts:

@@ -9,8 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from a2serve.contracts.events import SERVER_EVENTS
 from a2serve.contracts.wire import Mergeable
+from a2serve.gateway.edge.problem_responses import MEDIA_TYPE
 from a2serve.gateway.rest.examples import EXAMPLES
-from a2serve.gateway.rest.problem_responses import MEDIA_TYPE
 
 DESCRIPTION = """
 Conversational avatars: one fused model answers with text, voice and 3D face motion on one clock.

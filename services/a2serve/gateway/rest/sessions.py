@@ -15,9 +15,9 @@ from a2serve.contracts.records import SessionRecord
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
 from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.conversation.conversation import item_from_json
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.conversation import item_from_json
-from a2serve.gateway.realtime.response_settings import check_extension, check_tools
+from a2serve.gateway.realtime.response.settings import check_extension, check_tools
 from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, audit, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.state.store import SessionHead

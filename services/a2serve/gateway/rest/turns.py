@@ -20,10 +20,10 @@ from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.access.limits import Lease
 from a2serve.gateway.hearing.sound_files import read_wav
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.collaborators import Identity, SavedSession
-from a2serve.gateway.realtime.headless_turn import HeadlessTurn
-from a2serve.gateway.realtime.response_settings import check_extension
-from a2serve.gateway.realtime.sockets import collaborators
+from a2serve.gateway.realtime.connection.admission import collaborators
+from a2serve.gateway.realtime.connection.headless_turn import HeadlessTurn
+from a2serve.gateway.realtime.response.settings import check_extension
+from a2serve.gateway.realtime.session.collaborators import Identity, SavedSession
 from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.rest.sessions import SessionId, existing

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.rest.dependencies import ApiCaller, Parts, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
-from a2serve.gateway.state.usage import MAX_GROUPS, GroupBy, UsageQuestion
+from a2serve.gateway.state.usage_reader import MAX_GROUPS, GroupBy, UsageQuestion
 
 router = APIRouter(tags=["usage"], route_class=GuardedRoute)
 LONGEST_DAYS = 400

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from a2serve.contracts.problems import Code
 from a2serve.contracts.records import AuditRecord
 from a2serve.gateway import request_context
-from a2serve.gateway.access.tenants import ApiKey, Tenants
 from a2serve.gateway.state.outbox import Outbox
+from a2serve.gateway.tenants import ApiKey, Tenants
 
 TOLD_EVERY_S = 60.0
 FLUSH_S = 1.0

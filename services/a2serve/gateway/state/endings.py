@@ -11,7 +11,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from a2serve.gateway.realtime.collaborators import EndedElsewhere
+from a2serve.gateway.realtime.session.collaborators import EndedElsewhere
 from a2serve.gateway.state import redis_keys
 
 RETRY_PAUSE_S = 1.0

@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from a2serve.contracts.records import RecordBase, key_of, topic_of, write_record
-from a2serve.gateway.realtime.collaborators import Change, Identity, Owner, SavedSession, SessionGone
+from a2serve.gateway.realtime.session.collaborators import Change, Identity, Owner, SavedSession, SessionGone
 from a2serve.gateway.state import redis_keys
 from a2serve.gateway.state.outbox import KEY, TOPIC, VALUE
 from a2serve.gateway.state.spool import Entry, Spool

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from a2serve.contracts.records import AuditRecord, RecordBase, SessionRecord, TurnRecord, UsageRecord
 from a2serve.gateway import request_context
 from a2serve.gateway.model_client.interface import Usage
-from a2serve.gateway.realtime.collaborators import SessionFacts, StoreUnavailable, TurnFacts
+from a2serve.gateway.realtime.session.collaborators import SessionFacts, StoreUnavailable, TurnFacts
 from a2serve.gateway.state import redis_keys
 from a2serve.gateway.state.late_writes import LateWrites
 from a2serve.gateway.state.outbox import Outbox

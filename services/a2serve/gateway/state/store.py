@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
 from a2serve.contracts.records import RecordBase, key_of, topic_of, write_record
-from a2serve.gateway.realtime.collaborators import Change, Checkpoint, Owner, SavedSession, SessionGone
-from a2serve.gateway.realtime.item_log import items_of
+from a2serve.gateway.conversation.item_log import items_of
+from a2serve.gateway.realtime.session.collaborators import Change, Checkpoint, Owner, SavedSession, SessionGone
 from a2serve.gateway.state import endings, outbox, redis_keys
 from a2serve.gateway.state.session_scripts import APPEND, CLAIM, SAVE
 from a2serve.gateway.state.stored import Stored

@@ -11,8 +11,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.access.tenants import Limits
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.tenants import Limits
 
 BELIEVED_S = 5.0  # so long after a write that found it full, nothing new is begun without asking
 NOW = """

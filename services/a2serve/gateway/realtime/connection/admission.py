@@ -15,7 +15,8 @@ from a2serve.gateway import request_context
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.access.limits import Lease
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.collaborators import (
+from a2serve.gateway.realtime.connection.socket_route import Grant, RealtimeService, no_such_session
+from a2serve.gateway.realtime.session.collaborators import (
     Change,
     Checkpoint,
     Collaborators,
@@ -25,7 +26,6 @@ from a2serve.gateway.realtime.collaborators import (
     SessionLimits,
     StoreUnavailable,
 )
-from a2serve.gateway.realtime.socket import Grant, RealtimeService, no_such_session
 from a2serve.gateway.rest.dependencies import count_request, identify
 from a2serve.gateway.state.late_writes import LateWrites
 from a2serve.gateway.state.records_sink import OutboxRecords

@@ -8,8 +8,8 @@ from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.items import ItemReference
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import AudioFormat, FunctionTool, MaxTokens, Modality, MotionConfig, SessionConfig, ToolChoice
+from a2serve.gateway.conversation.conversation import Conversation, Item, item_of_wire, prompt_of
 from a2serve.gateway.model_client.interface import ModelInfo, PromptItem, ResponseRequest
-from a2serve.gateway.realtime.conversation import Conversation, Item, item_of_wire, prompt_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,14 @@ from a2serve.contracts.server_events import (
     TranscriptionFailed,
     TranscriptionUsage,
 )
+from a2serve.gateway.conversation.conversation import Item, Part
 from a2serve.gateway.hearing.input_audio import BYTES_PER_MS, Utterance, Window
 from a2serve.gateway.hearing.listening import Ears
 from a2serve.gateway.model_client.interface import Heard
-from a2serve.gateway.realtime import turn
-from a2serve.gateway.realtime.answering import Answering
-from a2serve.gateway.realtime.conversation import Item, Part
-from a2serve.gateway.realtime.face import Face
-from a2serve.gateway.realtime.session_core import SessionCore
+from a2serve.gateway.realtime.face.idle_face import Face
+from a2serve.gateway.realtime.session.core import SessionCore
+from a2serve.gateway.realtime.session.response_lifecycle import Answering
+from a2serve.gateway.realtime.turn import machine as turn
 
 WINDOWS_AT_ONCE = 32  # then others get the loop: one second of input costs about 10 ms
 

@@ -14,10 +14,10 @@ from opentelemetry.trace import use_span
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import StatusDetails, StatusError
 from a2serve.gateway.model_client.interface import InferenceClient, Packet, ResponseRequest, Timings, Usage
-from a2serve.gateway.realtime.pacing import Pacer
-from a2serve.gateway.realtime.response_writer import ResponseWriter
-from a2serve.gateway.realtime.sending import SendQueue
-from a2serve.gateway.realtime.turn_trace import TurnTrace
+from a2serve.gateway.realtime.response.pacing import Pacer
+from a2serve.gateway.realtime.response.turn_trace import TurnTrace
+from a2serve.gateway.realtime.response.writer import ResponseWriter
+from a2serve.gateway.realtime.transport.send_queue import SendQueue
 from a2serve.telemetry import names
 
 CutReason: TypeAlias = Literal["turn_detected", "client_cancelled"]

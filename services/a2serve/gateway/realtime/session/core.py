@@ -1,5 +1,5 @@
 """What a session is made of, and the little that all its parts use. How it lives (tasks, socket) is `session`; what the
-user's voice does is `session_turns`; what the client asks is `session_commands`.
+user's voice does is `user_turns`; what the client asks is `commands`.
 """
 
 import asyncio
@@ -9,20 +9,20 @@ from typing import Any
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import RateLimitsUpdated
 from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.conversation.conversation import Conversation, Item
+from a2serve.gateway.conversation.item_log import Entry
 from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.hearing.echo import EchoGate
 from a2serve.gateway.hearing.input_audio import InputBuffer
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.checkpoints import checkpoint_of
-from a2serve.gateway.realtime.collaborators import Change, Checkpoint, Collaborators, Identity, SavedSession
-from a2serve.gateway.realtime.conversation import Conversation, Item
-from a2serve.gateway.realtime.item_log import Entry
-from a2serve.gateway.realtime.keeping import Keeper
-from a2serve.gateway.realtime.response import Response
-from a2serve.gateway.realtime.responses import Responses
-from a2serve.gateway.realtime.sending import SendQueue
-from a2serve.gateway.realtime.session_trace import SessionTrace
-from a2serve.gateway.realtime.turn import TurnState, rules_of
+from a2serve.gateway.realtime.response.active_responses import Responses
+from a2serve.gateway.realtime.response.response import Response
+from a2serve.gateway.realtime.session.checkpoints import checkpoint_of
+from a2serve.gateway.realtime.session.collaborators import Change, Checkpoint, Collaborators, Identity, SavedSession
+from a2serve.gateway.realtime.session.keeping import Keeper
+from a2serve.gateway.realtime.session.trace import SessionTrace
+from a2serve.gateway.realtime.transport.send_queue import SendQueue
+from a2serve.gateway.realtime.turn.machine import TurnState, rules_of
 
 
 class SessionCore:

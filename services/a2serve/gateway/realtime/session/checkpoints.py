@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from a2serve.contracts.server_events import StatusDetails, StatusError
-from a2serve.gateway.realtime.collaborators import Checkpoint, SessionFacts, TurnFacts
-from a2serve.gateway.realtime.item_log import Entry, entry
-from a2serve.gateway.realtime.response import Response
+from a2serve.gateway.conversation.item_log import Entry, entry
+from a2serve.gateway.realtime.response.response import Response
+from a2serve.gateway.realtime.session.collaborators import Checkpoint, SessionFacts, TurnFacts
 
 if TYPE_CHECKING:
-    from a2serve.gateway.realtime.session_core import SessionCore
+    from a2serve.gateway.realtime.session.core import SessionCore
 
 _LOST = StatusError(type="server_error", code="connection_lost", message="the gateway that spoke it was lost; what was sent is kept")
 

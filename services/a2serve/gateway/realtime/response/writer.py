@@ -39,13 +39,13 @@ from a2serve.contracts.server_events import (
     TranscriptDelta,
     TranscriptDone,
 )
+from a2serve.gateway.conversation.conversation import Conversation, Item, Part
+from a2serve.gateway.conversation.words import Word, joined
 from a2serve.gateway.hearing.audio_formats import encoder_of
 from a2serve.gateway.model_client.interface import Affect, FunctionCall, Motion, Usage
-from a2serve.gateway.realtime.conversation import Conversation, Item, Part
-from a2serve.gateway.realtime.motion_track import MotionTrack
-from a2serve.gateway.realtime.response_settings import ResponseSettings
-from a2serve.gateway.realtime.sending import SendQueue
-from a2serve.gateway.realtime.transcripts import Word, joined
+from a2serve.gateway.realtime.face.motion_track import MotionTrack
+from a2serve.gateway.realtime.response.settings import ResponseSettings
+from a2serve.gateway.realtime.transport.send_queue import SendQueue
 
 AUDIO_FRAME_MS = 50  # one audio token of the usage is one frame of the model
 

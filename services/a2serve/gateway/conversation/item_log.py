@@ -7,7 +7,7 @@ replaces the earlier one where it stands. Without `after` an item goes to the en
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from a2serve.gateway.realtime.conversation import Item
+from a2serve.gateway.conversation.conversation import Item
 
 Entry: TypeAlias = dict[str, Any]
 SLACK = 64  # entries that a log may hold beyond twice its items, before it is written anew

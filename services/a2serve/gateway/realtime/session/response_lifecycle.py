@@ -8,14 +8,14 @@ from typing import TypeAlias
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Problem
 from a2serve.gateway.model_client.interface import ResponseRequest
-from a2serve.gateway.realtime.checkpoints import turn_facts
-from a2serve.gateway.realtime.pacing import Pacer
-from a2serve.gateway.realtime.response import Response, ResponseTimes
-from a2serve.gateway.realtime.response_settings import ResponseSettings, answered_with, items_of_input, prompt_for, request_of, settle
-from a2serve.gateway.realtime.response_writer import ResponseWriter
-from a2serve.gateway.realtime.session_core import SessionCore
-from a2serve.gateway.realtime.turn import ReplyEnded, ReplySpeaking, ReplyStarted, TurnEvent
-from a2serve.gateway.realtime.turn_trace import TRACEPARENT_KEY, TurnTrace
+from a2serve.gateway.realtime.response.pacing import Pacer
+from a2serve.gateway.realtime.response.response import Response, ResponseTimes
+from a2serve.gateway.realtime.response.settings import ResponseSettings, answered_with, items_of_input, prompt_for, request_of, settle
+from a2serve.gateway.realtime.response.turn_trace import TRACEPARENT_KEY, TurnTrace
+from a2serve.gateway.realtime.response.writer import ResponseWriter
+from a2serve.gateway.realtime.session.checkpoints import turn_facts
+from a2serve.gateway.realtime.session.core import SessionCore
+from a2serve.gateway.realtime.turn.machine import ReplyEnded, ReplySpeaking, ReplyStarted, TurnEvent
 from a2serve.telemetry import names
 
 Prepare: TypeAlias = Callable[[], Awaitable[ResponseRequest | None]]

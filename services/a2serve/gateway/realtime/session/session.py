@@ -2,7 +2,7 @@
 
     cause = await Session(identity, config, transport, parts).run()
 
-The socket itself is opened and closed by `realtime`.
+The socket itself is opened and closed by `connection.socket_route`.
 """
 
 import asyncio
@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 from a2serve.contracts.a2_events import GoAway
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.conversation.conversation import item_from_json
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.checkpoints import closing_facts
-from a2serve.gateway.realtime.collaborators import (
+from a2serve.gateway.realtime.session.checkpoints import closing_facts
+from a2serve.gateway.realtime.session.collaborators import (
     CloseCause,
     Collaborators,
     Disconnected,
@@ -25,12 +26,11 @@ from a2serve.gateway.realtime.collaborators import (
     Transport,
     Withdrawn,
 )
-from a2serve.gateway.realtime.conversation import item_from_json
-from a2serve.gateway.realtime.sending import SendQueue, SlowReader
-from a2serve.gateway.realtime.session_commands import SessionCommands
-from a2serve.gateway.realtime.session_core import SessionCore
-from a2serve.gateway.realtime.session_turns import SessionTurns
-from a2serve.gateway.realtime.turn import Tick
+from a2serve.gateway.realtime.session.commands import SessionCommands
+from a2serve.gateway.realtime.session.core import SessionCore
+from a2serve.gateway.realtime.session.user_turns import SessionTurns
+from a2serve.gateway.realtime.transport.send_queue import SendQueue, SlowReader
+from a2serve.gateway.realtime.turn.machine import Tick
 
 TICK_S = 0.05
 RELEASE_S = 2.0

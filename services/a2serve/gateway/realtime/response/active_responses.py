@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import ItemTruncated
-from a2serve.gateway.realtime.conversation import Item
-from a2serve.gateway.realtime.response import CutReason, Response
-from a2serve.gateway.realtime.sending import SendQueue
+from a2serve.gateway.conversation.conversation import Item
+from a2serve.gateway.realtime.response.response import CutReason, Response
+from a2serve.gateway.realtime.transport.send_queue import SendQueue
 
 
 class Responses:

@@ -13,9 +13,9 @@ from starlette.websockets import WebSocket
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway import request_context
-from a2serve.gateway.http_bounds import Connections
-from a2serve.gateway.request_bounds import RequestBounds
-from a2serve.gateway.rest.problem_responses import problem_response
+from a2serve.gateway.edge.http_bounds import Connections
+from a2serve.gateway.edge.problem_responses import problem_response
+from a2serve.gateway.edge.request_bounds import RequestBounds
 from a2serve.telemetry import names
 
 log = logging.getLogger(__name__)

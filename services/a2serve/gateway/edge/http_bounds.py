@@ -1,5 +1,5 @@
 """What uvicorn does not bound itself: how long a client may take for its headers, how many connections there are, how long an
-answer may wait to be read. The bounds of bodies and URLs are in `edge`, which sees requests.
+answer may wait to be read. The bounds of bodies and URLs are in `middleware`, which sees requests.
 
 A refusal before there is a request is an `application/problem+json` as well.
 """
@@ -20,8 +20,8 @@ from uvicorn.server import ServerState
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway import request_context
+from a2serve.gateway.edge.socket_bounds import BoundedSocket
 from a2serve.gateway.settings import GatewaySettings
-from a2serve.gateway.socket_bounds import BoundedSocket
 
 LARGEST_FRAME_BYTES = 16 << 20  # larger than a session takes, so that it can say so
 LINGER_S = 5.0  # the rest of a body that was answered before it had come; the client may not see the answer before it has sent it

@@ -15,7 +15,7 @@ from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.access.client_secrets import DEFAULT_S, GRANT_ID, MAX_S, MIN_S, Grant, letters_of, new_letters, secret_of
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.response_settings import check_extension, check_tools
+from a2serve.gateway.realtime.response.settings import check_extension, check_tools
 from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, audit, bearer_of, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.rest.sessions import EndUserId

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from a2serve.gateway.realtime.collaborators import (
+from a2serve.gateway.conversation.conversation import Item
+from a2serve.gateway.conversation.item_log import Entry, entries, is_long, removal
+from a2serve.gateway.realtime.session.collaborators import (
     Change,
     Checkpoint,
     Collaborators,
@@ -22,8 +24,6 @@ from a2serve.gateway.realtime.collaborators import (
     StoreUnavailable,
     TurnFacts,
 )
-from a2serve.gateway.realtime.conversation import Item
-from a2serve.gateway.realtime.item_log import Entry, entries, is_long, removal
 
 RETRY_PAUSE_S = 0.5
 DRAIN_S = 5.0

@@ -14,8 +14,9 @@ from a2serve.contracts.events import write_event
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
+from a2serve.gateway.edge.problem_responses import problem_response
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.collaborators import (
+from a2serve.gateway.realtime.session.collaborators import (
     Allowance,
     CloseCause,
     Collaborators,
@@ -27,8 +28,7 @@ from a2serve.gateway.realtime.collaborators import (
     SavedSession,
     Withdrawn,
 )
-from a2serve.gateway.realtime.session import Session
-from a2serve.gateway.rest.problem_responses import problem_response
+from a2serve.gateway.realtime.session.session import Session
 
 log = logging.getLogger(__name__)
 

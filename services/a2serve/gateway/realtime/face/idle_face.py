@@ -12,9 +12,9 @@ from a2serve.contracts.packets import MediaPacket, PacketKind
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import A2Config, MotionConfig
 from a2serve.gateway.model_client.interface import SAMPLE_RATE_HZ, IdleRequest, IdleState, InferenceClient, Motion
-from a2serve.gateway.realtime.motion_track import encoded
-from a2serve.gateway.realtime.sending import SendQueue
-from a2serve.gateway.realtime.turn import Phase
+from a2serve.gateway.realtime.face.motion_track import encoded
+from a2serve.gateway.realtime.transport.send_queue import SendQueue
+from a2serve.gateway.realtime.turn.machine import Phase
 
 CHUNK_MS = 200
 AHEAD_MS = 200  # so that the next chunk arrives before this one is played

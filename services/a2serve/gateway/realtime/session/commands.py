@@ -23,14 +23,14 @@ from a2serve.contracts.server_events import (
     SessionUpdated,
 )
 from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.conversation.conversation import item_of_wire
 from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.collaborators import SessionFacts
-from a2serve.gateway.realtime.conversation import item_of_wire
-from a2serve.gateway.realtime.response_settings import check_extension, check_tools
-from a2serve.gateway.realtime.session_core import SessionCore
-from a2serve.gateway.realtime.session_turns import SessionTurns
-from a2serve.gateway.realtime.turn import Configured, InputTaken, ReplyEnded, rules_of
+from a2serve.gateway.realtime.response.settings import check_extension, check_tools
+from a2serve.gateway.realtime.session.collaborators import SessionFacts
+from a2serve.gateway.realtime.session.core import SessionCore
+from a2serve.gateway.realtime.session.user_turns import SessionTurns
+from a2serve.gateway.realtime.turn.machine import Configured, InputTaken, ReplyEnded, rules_of
 
 
 class SessionCommands:

@@ -15,7 +15,7 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.records import RecordBase
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import InferenceClient, ModelInfo
-from a2serve.gateway.realtime.collaborators import (
+from a2serve.gateway.realtime.session.collaborators import (
     Change,
     Checkpoint,
     Collaborators,
@@ -28,7 +28,7 @@ from a2serve.gateway.realtime.collaborators import (
     StoreUnavailable,
     TurnFacts,
 )
-from a2serve.gateway.realtime.session import Session
+from a2serve.gateway.realtime.session.session import Session
 
 QUEUE_FRAMES = 256
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ import orjson
 
 from a2serve.contracts.items import ContentPart, ConversationItem, FunctionCallItem, FunctionCallOutputItem, ItemStatus, MessageItem
 from a2serve.contracts.problems import Code, Problem
+from a2serve.gateway.conversation.words import Word, heard, joined
 from a2serve.gateway.model_client.interface import Affect, PromptItem, PromptRole
-from a2serve.gateway.realtime.transcripts import Word, heard, joined
 
 PartType: TypeAlias = Literal["input_text", "input_audio", "output_text", "output_audio"]
 ROOT = "root"

@@ -15,7 +15,7 @@ from a2serve.contracts.server_events import RateLimit
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
 from a2serve.gateway.model_client.interface import InferenceClient, Timings, Usage
-from a2serve.gateway.realtime.response_metrics import ResponseMetrics
+from a2serve.gateway.realtime.response.metrics import ResponseMetrics
 from a2serve.telemetry import names
 
 EndedElsewhere: TypeAlias = Literal["deleted", "taken_over"]

@@ -9,7 +9,7 @@ from a2serve.contracts.a2_events import MotionDelta, MotionDone, MotionHeader
 from a2serve.contracts.packets import MediaPacket, PacketKind
 from a2serve.contracts.session_config import MotionConfig
 from a2serve.gateway.model_client.interface import SAMPLE_RATE_HZ, Motion
-from a2serve.gateway.realtime.sending import SendQueue
+from a2serve.gateway.realtime.transport.send_queue import SendQueue
 
 POSES_KEPT = 60  # packets of 50 ms: longer than the lead, so that the played pose is among them
 

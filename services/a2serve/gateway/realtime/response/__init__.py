@@ -1,0 +1,1 @@
+"""Fourth hop: one response, from the request to the model to paced events on their way out."""
