@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from a2llm.avatar.gltf import load_glb, vertex_normals
-from a2llm.avatar.render import AVATARS_DIR
+from a2llm.avatar.gltf import AVATARS_DIR, load_glb, vertex_normals
 from a2llm.rig import ARKIT61
 
 pytestmark = pytest.mark.unit

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from a2llm.avatar.gltf import load_glb
+from a2llm.avatar.gltf import AVATARS_DIR, load_glb
 from a2llm.rig import ARKIT61
 
-AVATARS_DIR = Path(__file__).resolve().parents[2] / "avatars"
 MM_PER_METRE = 1000.0
 _UNIONS = {
     "eyelids": ("eyelids_Left", "eyelids_Right"),

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Json = dict[str, Any]
 
+AVATARS_DIR = Path(__file__).resolve().parents[2] / "avatars"  # the heads that ship
 GLB_MAGIC = 0x46546C67
 CHUNK_JSON = 0x4E4F534A
 CHUNK_BIN = 0x004E4942

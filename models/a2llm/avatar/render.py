@@ -14,10 +14,9 @@ import numpy as np
 
 from a2llm.avatar import drawable, raster, shading
 from a2llm.avatar.drawable import Floats
-from a2llm.avatar.gltf import Scene, Skeleton, load_glb
+from a2llm.avatar.gltf import AVATARS_DIR, Scene, Skeleton, load_glb
 from a2llm.rig import ARKIT61
 
-AVATARS_DIR = Path(__file__).resolve().parents[2] / "avatars"
 CAMERA_METRES = (0.0, -0.047, 1.45)
 FOCUS_Z_METRES = 0.03
 FIELD_OF_VIEW_DEGREES = 15.2

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from a2serve.contracts.secret_file import read_secret
 
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits between tries while the broker cannot be reached; the last one repeats
 BOOTSTRAP_MS = 10_000  # kafka-python tries for half a minute before it says that it could not
 
 

@@ -15,6 +15,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
+from a2serve.contracts.kafka_access import BACKOFF_S
 from a2serve.contracts.kafka_diagnosis import explain
 from a2serve.contracts.records import TOPICS
 from a2serve.recorder.database import Message, RecordDatabase
@@ -23,7 +24,6 @@ from a2serve.telemetry import names
 
 POLL_MS = 500
 BATCH = 500
-BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 log = logging.getLogger(__name__)
 
 

@@ -13,14 +13,13 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.problems import RETRY_AFTER_MS, Code, Problem
 from a2serve.contracts.server_events import RateLimit
 from a2serve.gateway.state import redis_keys
 from a2serve.gateway.tenants import Limits
 
 LEASE_MS = 30_000  # a replica that died holds its leases no longer than this
 RENEW_S = 10.0
-RETRY_AFTER_MS = 2000
 RELOAD_TRIES, RELOAD_PAUSE_S = 5, 0.2  # a page that is loaded anew comes while its old socket ends
 GRANT_REQUESTS_PER_MINUTE, GRANT_BURST_REQUESTS = 120, 30  # of a client secret, for each session it may have open
 

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.problems import RETRY_AFTER_MS, Code, Problem
 from a2serve.gateway import request_context
 from a2serve.gateway.edge.socket_bounds import BoundedSocket
 from a2serve.gateway.settings import GatewaySettings
@@ -92,7 +92,7 @@ class BoundedHttp(H11Protocol):
         if self._bounds.has_room(self.client[0] if self.client else None):
             self._head = self.loop.call_later(self._settings.header_timeout_s, self._head_is_late)
         else:
-            self._refuse(Problem(Code.TOO_MANY_CONNECTIONS, "too many connections", retry_after_ms=2000))
+            self._refuse(Problem(Code.TOO_MANY_CONNECTIONS, "too many connections", retry_after_ms=RETRY_AFTER_MS))
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:

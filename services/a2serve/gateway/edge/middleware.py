@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.problems import RETRY_AFTER_MS, Code, Problem
 from a2serve.gateway import request_context
 from a2serve.gateway.edge.http_bounds import Connections
 from a2serve.gateway.edge.problem_responses import problem_response
@@ -89,7 +89,7 @@ class Edge:
 
 
 def _full() -> Problem:
-    return Problem(Code.TOO_MANY_CONNECTIONS, "this replica has as many connections as it may", retry_after_ms=2000)
+    return Problem(Code.TOO_MANY_CONNECTIONS, "this replica has as many connections as it may", retry_after_ms=RETRY_AFTER_MS)
 
 
 class _Answer:

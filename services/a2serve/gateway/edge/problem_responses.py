@@ -13,11 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from a2serve.contracts.problems import LONGEST_DETAIL, LONGEST_PARAM, Code, Problem, shortened
+from a2serve.contracts.problems import LONGEST_DETAIL, LONGEST_PARAM, RETRY_AFTER_MS, Code, Problem, shortened
 from a2serve.gateway import request_context
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_MS = 2000
 MOST_ERRORS = 100  # that are listed: a body may have a hundred thousand
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _OF_STATUS = {

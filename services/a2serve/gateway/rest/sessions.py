@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from a2serve.contracts.items import ConversationItem
-from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.problems import RETRY_AFTER_MS, Code, Problem
 from a2serve.contracts.records import SessionRecord
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
@@ -177,7 +177,7 @@ async def _erase(parts: GatewayParts, caller: Principal, session_id: str) -> boo
         return await parts.transcripts.erase(caller.tenant, session_id)
     except SQLAlchemyError:
         detail = "the session's transcript cannot be erased now: repeat the request"
-        raise Problem(Code.STATE_UNAVAILABLE, detail, retry_after_ms=2000) from None
+        raise Problem(Code.STATE_UNAVAILABLE, detail, retry_after_ms=RETRY_AFTER_MS) from None
 
 
 async def _create(parts: GatewayParts, caller: Principal, body: SessionCreate) -> Response:

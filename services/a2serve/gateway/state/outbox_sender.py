@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from a2serve.contracts.kafka_access import BACKOFF_S
 from a2serve.gateway.state import redis_keys
 from a2serve.gateway.state.outbox import KEY, TOPIC, VALUE
 
@@ -21,7 +22,6 @@ GROUP = "senders"
 BATCH = 200
 WAIT_MS = 1000
 TAKE_OVER_MS = 60_000
-BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 log = logging.getLogger(__name__)
 
 Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.problems import RETRY_AFTER_MS, Code, Problem
 from a2serve.contracts.records import RecordBase
 from a2serve.gateway import request_context
 from a2serve.gateway.model_client.interface import (
@@ -32,7 +32,6 @@ from a2serve.gateway.state import outbox, redis_keys
 
 MAX_PERSONAS = 200
 MOST_SEEN = 10_000
-RETRY_AFTER_MS = 2000
 LATELY_S = 5.0
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, underscore", examples=["concierge"])]

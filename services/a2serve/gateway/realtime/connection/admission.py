@@ -8,7 +8,7 @@ from dataclasses import replace
 from redis.exceptions import RedisError
 from starlette.websockets import WebSocket
 
-from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.problems import RETRY_AFTER_MS, Code, Problem
 from a2serve.contracts.server_events import RateLimit
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
@@ -31,7 +31,6 @@ from a2serve.gateway.state.late_writes import LateWrites
 from a2serve.gateway.state.records_sink import OutboxRecords
 from a2serve.gateway.state.store import SessionStore
 
-RETRY_AFTER_MS = 2000
 USED_S = 60  # that a secret was used is remembered longer than the secret, whatever the clocks say
 COUNT_S = 0.25  # an answer waits no longer for its being counted
 

@@ -16,6 +16,7 @@ from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
 from a2serve.gateway.model_client.interface import InferenceClient, Timings, Usage
 from a2serve.gateway.realtime.response.metrics import ResponseMetrics
+from a2serve.gateway.realtime.response.pacing import LEAD_MS
 from a2serve.telemetry import names
 
 EndedElsewhere: TypeAlias = Literal["deleted", "taken_over"]
@@ -250,7 +251,7 @@ class SessionLimits:
     stall_s: float = 20.0  # who takes no frame for so long is no reader; a large one may take as long as SLOWEST_BYTES_S allows
     max_session_ms: int = 3_600_000
     go_away_ms: int = 30_000
-    lead_ms: float = 1500.0
+    lead_ms: float = LEAD_MS
     parallel_responses: int = 2  # beside the conversation's own
     lost_after_s: float = 30.0  # a gateway that says nothing for so long is lost, and another one settles for it
 
