@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -147,16 +148,12 @@ def _build_shard(job: tuple[Path, Path, list[Line], int]) -> int:
     return len(utterances)
 
 
-_loaded: dict[Path, tuple[Speaker, AudioCodec]] = {}
-
-
+@cache
 def _worker(codec_file: Path) -> tuple[Speaker, AudioCodec]:
     """The worker's own speaker and codec, loaded once per process."""
-    if codec_file not in _loaded:
-        from a2llm.components import load_audio_codec
+    from a2llm.components import load_audio_codec
 
-        _loaded[codec_file] = (Speaker(), load_audio_codec(codec_file))
-    return _loaded[codec_file]
+    return Speaker(), load_audio_codec(codec_file)
 
 
 def build_speech(
