@@ -15,8 +15,10 @@ from gateway_stand import GatewayStand, eventually, gateway_standing
 from redis.exceptions import ConnectionError as RedisConnectionError
 from secret_stand import answered, opened, refused, session_of
 
-from a2serve.contracts.records import TOPIC_USAGE
+from a2serve.contracts.problems import Problem
+from a2serve.contracts.records import TOPIC_USAGE, AuditRecord
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.personas import PersonaBody
 from a2serve.gateway.tenants import create_key
 
 NEVER_WAS = "sess_0123456789abcdef0123"
@@ -339,6 +341,21 @@ def test_of_parallel_creates_of_a_persona_one_wins(stand) -> None:
         entries = await made.parts.redis.xrange(redis_keys.OUTBOX)
         audits = [json.loads(fields[b"value"]) for _, fields in entries if fields[b"topic"] == b"a2.audit"]
         assert sorted(audit["target"] for audit in audits if audit["action"] == "persona.create") == ["a", "b", "c"]
+
+    stand(test)
+
+
+def test_of_parallel_deletes_of_a_persona_one_wins(stand) -> None:
+    """Else each of them would write that it deleted it."""
+
+    async def test(made: GatewayStand) -> None:
+        personas, record = made.parts.personas, AuditRecord(tenant="acme", actor="k", action="persona.delete", target="a")
+        for _ in range(5):
+            await personas.create("acme", PersonaBody(name="a", instructions="x"))
+            await made.parts.redis.delete(redis_keys.OUTBOX)
+            answers = await asyncio.gather(*(personas.delete("acme", "a", record) for _ in range(8)), return_exceptions=True)
+            assert [type(answer) for answer in answers if answer] == [Problem] * 7
+            assert await made.parts.redis.xlen(redis_keys.OUTBOX) == 1
 
     stand(test)
 

@@ -48,6 +48,13 @@ local first = 4
 {outbox.ADD}
 return 'made'
 """
+# KEYS: the tenant's personas, the outbox. ARGV: name, records.
+_DELETE = f"""
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+local first = 2
+{outbox.ADD}
+return 1
+"""
 
 
 class AffectBody(BaseModel):
@@ -67,7 +74,7 @@ class PersonaBody(BaseModel):
     name: PersonaName
     instructions: str = Field(min_length=1, max_length=8000, examples=["You are the concierge of a small hotel. Be brief and kind."])
     avatar: str = Field(default="woman", pattern=NAME, description="one of GET /v1/avatars")
-    voice: str = Field(default="heart", pattern=NAME)
+    voice: str = Field(default="heart", pattern=NAME, description="of a persona that ships, or `default`: the model's own")
     affect_baseline: AffectBody | None = None
 
     def as_info(self) -> PersonaInfo:
@@ -91,6 +98,7 @@ class Personas:
     def __init__(self, redis: "Redis") -> None:
         self._redis: Any = redis
         self._create: Any = redis.register_script(_CREATE)
+        self._delete: Any = redis.register_script(_DELETE)
 
     async def all(self, tenant: str) -> list[PersonaBody]:
         """By name."""
@@ -111,14 +119,10 @@ class Personas:
             raise Problem(Code.CONFLICT, f"a tenant has at most {MAX_PERSONAS} personas")
 
     async def delete(self, tenant: str, name: str, *records: RecordBase) -> None:
-        """Raises Problem(not_found)."""
-        key = redis_keys.personas(tenant)
-        if not await self._redis.hexists(key, name):
+        """Forget it, with the records that say so. Raises Problem(not_found): also for all but one who delete it at once."""
+        keys = [redis_keys.personas(tenant), redis_keys.OUTBOX]
+        if not await self._delete(keys=keys, args=[name, *outbox.arguments(*records)]):
             raise Problem(Code.NOT_FOUND, f"no persona {name!r} of your own")
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hdel(key, name)
-        outbox.add(pipeline, *records)
-        await pipeline.execute()
 
 
 class InferenceWithPersonas:
@@ -146,7 +150,8 @@ class InferenceWithPersonas:
         tenant = request_context.current().tenant
         with _problems():
             own = await self._personas.all(tenant) if tenant else []
-        return replace(info, personas=info.personas + tuple(persona.as_info() for persona in own))
+        voices = voices_of(info)
+        return replace(info, personas=info.personas + tuple(_with_known_voice(persona.as_info(), voices) for persona in own))
 
     async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
         own = await self._own(request)
@@ -178,6 +183,16 @@ class InferenceWithPersonas:
             self._seen.clear()
         self._seen[name] = found
         return found
+
+
+def voices_of(info: ModelInfo) -> list[str]:
+    """The voices that the model has, its own first: those of the personas that ship, without a tenant's."""
+    return list(dict.fromkeys(persona.voice for persona in info.personas))
+
+
+def _with_known_voice(persona: PersonaInfo, voices: list[str]) -> PersonaInfo:
+    """The persona with the voice that speaks for it: a name that the model does not have was stored by an earlier version."""
+    return persona if persona.voice in voices or not voices else replace(persona, voice=voices[0])
 
 
 @contextmanager
