@@ -444,8 +444,8 @@ def test_personas_of_ones_own(stand) -> None:
             check_problem(await client.post("/v1/personas", json=mine | {"name": "ada"}), 409, "conflict")
             grumpy = mine | {"name": "x", "affect_baseline": {"category": "grumpy", "intensity": 1}}
             check_problem(await client.post("/v1/personas", json=grumpy), 422, "unsupported")
-            listed = {row["name"]: row["own"] for row in (await client.get("/v1/personas")).json()["data"]}
-            assert listed == {"ada": False, "concierge": True}
+            rows = (await client.get("/v1/personas")).json()["data"]
+            assert {row["name"]: (row["own"], row["voice"]) for row in rows} == {"ada": (False, "hibari"), "concierge": (True, "hibari")}
             session_id = await new_session(client, session={"a2": {"persona": "concierge"}})
             await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": False})
             request = made.script.requests[0]
@@ -507,6 +507,29 @@ async def pages(client: httpx.AsyncClient, path: str, **asked: Any) -> list[list
         if not body["has_more"]:
             return found
         after = {"after": body["last_id"]}
+
+
+def test_voices_that_are_not_there_are_named_as_such(stand) -> None:
+    """Also a persona that an earlier version kept with a voice of any name is shown with the one that speaks."""
+
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as client:
+            mine = {"name": "mine", "instructions": "x"}
+            refused = await client.post("/v1/personas", json=mine | {"voice": "zorro"})
+            assert "available: default, hibari" in check_problem(refused, 422, "invalid_value")["detail"]
+            for name, voice in (("a", "hibari"), ("b", "default")):
+                created = await client.post("/v1/personas", json=mine | {"name": name, "voice": voice})
+                assert (created.status_code, created.json()["voice"]) == (201, "hibari")
+            old = '{"name":"old","instructions":"x","avatar":"woman","voice":"zorro","affect_baseline":null}'
+            await made.parts.redis.hset(redis_keys.personas("acme"), "old", old)
+            assert {row["voice"] for row in (await client.get("/v1/personas")).json()["data"]} == {"hibari"}
+            session = {"audio": {"output": {"voice": "zorro"}}}
+            check_problem(await client.post("/v1/sessions", json={"session": session}), 422, "invalid_value")
+            check_problem(await client.post("/v1/realtime/client_secrets", json={"session": session}), 422, "invalid_value")
+            alloy = {"audio": {"output": {"voice": "alloy"}}}
+            assert (await client.post("/v1/sessions", json={"session": alloy})).status_code == 201
+
+    stand(test)
 
 
 def test_personas_by_page(stand) -> None:

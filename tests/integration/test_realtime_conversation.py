@@ -353,7 +353,7 @@ def test_what_a_secret_fixes_stays_fixed():
 
         async with standing(authorize=grant) as stand, stand.connect() as client:
             assert (await client.next())["session"]["instructions"] == "be kind"
-            await client.update(instructions="be kind", audio={"output": {"voice": "ash"}})
+            await client.update(instructions="be kind", audio={"output": {"voice": "hibari"}})
             await client.send("session.update", session={"type": "realtime", "instructions": "be rude"})
             assert (await client.until("error"))["error"]["code"] == "forbidden"
             assert (await client.update(tool_choice="none"))["session"]["instructions"] == "be kind"
@@ -412,5 +412,27 @@ def test_one_trace_from_the_users_last_word_to_the_models_first():
         session = next(span for span in exporter.get_finished_spans() if span.name == "a2.gateway.session")
         assert (session.attributes["a2.close_reason"], session.attributes["a2.turns"]) == ("client_left", 1)
         assert [link.context.span_id for link in spans["turn"].links] == [session.context.span_id]
+
+    run(scene)
+
+
+def test_only_voices_that_there_are_can_be_chosen():
+    """hibari is the voice of the model's persona; a stock client's alloy is whatever the persona's voice is."""
+
+    async def scene() -> None:
+        async with standing(Script(packets=2)) as stand, stand.connect() as client:
+            await client.next()
+            for given, used in (("alloy", "default"), ("hibari", "hibari"), ({"id": "hibari"}, "hibari"), ("default", "default")):
+                updated = await client.update(audio={"output": {"voice": given}})
+                assert updated["session"]["audio"]["output"]["voice"] == used
+            audio = {"output": {"voice": "zorro"}}
+            asked = {"session.update": {"session": {"type": "realtime", "audio": audio}}, "response.create": {"response": {"audio": audio}}}
+            for kind, fields in asked.items():
+                await client.send(kind, **fields)
+                error = (await client.until("error"))["error"]
+                assert (error["code"], error["param"]) == ("invalid_value", "audio.output.voice")
+                assert error["message"].endswith("(available: default, hibari)")
+            await client.send("response.create", response={"audio": {"output": {"voice": "coral"}}})
+            assert (await client.until("response.done"))["response"]["audio"]["output"]["voice"] == "default"
 
     run(scene)

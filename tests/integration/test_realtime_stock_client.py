@@ -35,9 +35,11 @@ def test_a_whole_conversation():
             async with client.realtime.connect(model="gpt-realtime") as connection:
                 await until(connection, "session.created", seen)
                 transcription = {"input": {"transcription": {"model": "whisper-1"}}}
-                session: Any = {"type": "realtime", "instructions": "be brief", "audio": transcription, "tools": [TOOL]}
+                audio = {"input": transcription["input"], "output": {"voice": "alloy"}}
+                session: Any = {"type": "realtime", "instructions": "be brief", "audio": audio, "tools": [TOOL]}
                 await connection.session.update(session=session)
-                assert (await until(connection, "session.updated", seen)).session.instructions == "be brief"
+                updated = (await until(connection, "session.updated", seen)).session
+                assert (updated.instructions, updated.audio.output.voice) == ("be brief", "default")
                 await say(connection, speech() + silence(960))
                 response = (await until(connection, "response.done", seen)).response
                 call = next(item for item in response.output if item.type == "function_call")

@@ -41,8 +41,8 @@ def message(role: str) -> MessageItem:
         ({"a2": {"persona": "ada"}}, {"instructions": "you are max"}, "session.instructions"),
         ({"a2": {"persona": "ada"}, "instructions": "a"}, {"instructions": "a"}, ""),
         ({"a2": None}, {"a2": {"persona": "ada"}}, "session.a2"),
-        ({"audio": {"output": {"voice": "ash"}}}, {"audio": {"output": {"voice": "coral"}}}, "session.audio.output.voice"),
-        ({"audio": {"output": {"voice": "ash"}}}, {"audio": {"output": {"speed": 1.2}}}, ""),
+        ({"audio": {"output": {"voice": "heart"}}}, {"audio": {"output": {"voice": "hibari"}}}, "session.audio.output.voice"),
+        ({"audio": {"output": {"voice": "heart"}}}, {"audio": {"output": {"speed": 1.2}}}, ""),
         ({"tracing": "auto"}, {"tracing": None}, ""),
         ({"tracing": "auto"}, {"tracing": "off"}, "session.tracing"),
         ({"model": "gpt-realtime"}, {"model": "other"}, ""),
@@ -68,12 +68,12 @@ def test_of_a_session(fixed: dict[str, object], session: dict[str, object], refu
         ({"instructions": "b"}, False),
         ({"instructions": ""}, False),
         ({"tools": [{"type": "function", "name": "f"}]}, False),
-        ({"audio": {"output": {"voice": "coral"}}}, False),
+        ({"audio": {"output": {"voice": "hibari"}}}, False),
         ({"audio": {"output": {"voice": None}}}, True),
     ],
 )
 def test_of_one_response(response: dict[str, object], allowed: bool) -> None:
-    bound = grant(instructions="a", tools=[], audio={"output": {"voice": "ash"}})
+    bound = grant(instructions="a", tools=[], audio={"output": {"voice": "heart"}})
     result = answered_with(SessionConfig().merged_with(bound.session), ResponseOptions.model_validate(response))
     if allowed:
         bound.check_settings(result, "response")

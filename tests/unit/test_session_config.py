@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
-from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.response.settings import ResponseSettings, answered_with, check_extension, check_tools, settle
+from a2serve.gateway.model_client.interface import ModelInfo, PersonaInfo
+from a2serve.gateway.realtime.response.settings import ResponseSettings, answered_with, check_extension, check_tools, check_voice, settle
 
 
 def patch(**fields) -> SessionConfig:
@@ -20,9 +20,9 @@ def settled(config: SessionConfig, options: ResponseOptions) -> ResponseSettings
 
 def test_an_update_keeps_what_it_does_not_name():
     config = SessionConfig().merged_with(patch(instructions="be brief", audio={"input": {"turn_detection": None}}))
-    later = config.merged_with(patch(audio={"input": {"transcription": {"model": "x"}}, "output": {"voice": "ash"}}))
+    later = config.merged_with(patch(audio={"input": {"transcription": {"model": "x"}}, "output": {"voice": "heart"}}))
     assert later.instructions == "be brief" and later.audio.input.turn_detection is None
-    assert later.audio.input.transcription and later.audio.output.voice == "ash"
+    assert later.audio.input.transcription and later.audio.output.voice == "heart"
     assert later.audio.output.format.type == "audio/pcm"
 
 
@@ -86,3 +86,25 @@ def test_a_response_may_be_otherwise():
     own = settled(config, ResponseOptions.model_validate({"output_modalities": ["text"], "instructions": "", "conversation": "none"}))
     assert (own.modality, own.instructions, own.in_conversation, own.motion) == ("text", "", False, None)
     assert settled(config, ResponseOptions()).motion is not None
+
+
+@pytest.mark.parametrize("voice", ["alloy", "marin", "cedar", {"id": "verse"}, "default"])
+def test_a_voice_of_openai_is_the_personas(voice):
+    config = SessionConfig().merged_with(patch(audio={"output": {"voice": voice}}))
+    assert config.audio.output.voice == "default"
+    options = ResponseOptions.model_validate({"audio": {"output": {"voice": voice}}})
+    assert settled(SessionConfig(), options).voice == "default"
+
+
+def test_a_voice_must_be_there():
+    info = ModelInfo("r", 24000, 20, 40, {}, (PersonaInfo("ada", "be kind", "ada", "hibari"),))
+    for known in (None, "default", "hibari"):
+        check_voice(known, info)
+    for unknown in ("zorro", {"name": "zorro"}, ""):
+        with pytest.raises(Problem, match="available: default, hibari") as caught:
+            check_voice(unknown, info)
+        assert (caught.value.code, caught.value.param) == (Code.INVALID_VALUE, "audio.output.voice")
+    check_voice("default", None)
+    with pytest.raises(Problem) as away:
+        check_voice("hibari", None)
+    assert away.value.code == Code.UNAVAILABLE

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from a2serve.contracts.items import ConversationItem, InputItem, ItemId
-from a2serve.contracts.session_config import AudioFormat, FunctionTool, MaxTokens, Modality, SessionConfig, ToolChoice
+from a2serve.contracts.session_config import AudioFormat, FunctionTool, MaxTokens, Modality, SessionConfig, ToolChoice, Voice
 from a2serve.contracts.wire import Strict, Wire
 
 
@@ -60,7 +60,7 @@ class ItemTruncate(ClientEventBase):
 
 class ResponseOutput(Wire):
     format: AudioFormat | None = None
-    voice: str | dict[str, str] | None = None
+    voice: Voice | None = None
 
 
 class ResponseAudio(Wire):

@@ -4,9 +4,9 @@ The names are those of the GA Realtime API. A setting that has no meaning here (
 given back, so that stock clients run unchanged.
 """
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, cast
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from a2serve.contracts.wire import Mergeable, Strict, Wire
@@ -84,11 +84,25 @@ class InputAudio(Mergeable):
     turn_detection: TurnDetection | None = ServerVad()
 
 
+PERSONA_VOICE = "default"  # the voice of the session's persona
+# Names that stock clients send and that no model here has: they stand for the persona's voice.
+_OPENAI_VOICES = frozenset("alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse".split())
+
+
+def _voice_name(voice: Any) -> Any:
+    """`{"id": name}` is the name; a voice of OpenAI's is the persona's."""
+    name = cast("dict[str, Any]", voice).get("id", voice) if isinstance(voice, dict) else voice
+    return PERSONA_VOICE if isinstance(name, str) and name in _OPENAI_VOICES else name
+
+
+Voice: TypeAlias = Annotated[str | dict[str, str], BeforeValidator(_voice_name)]
+
+
 class OutputAudio(Mergeable):
-    """What the client hears. The persona decides the voice; `voice` and `speed` are taken and given back."""
+    """What the client hears. `default` is the persona's voice, and so is each of OpenAI's names; `speed` is taken and given back."""
 
     format: AudioFormat = AudioPcm()
-    voice: str | dict[str, str] = "default"
+    voice: Voice = PERSONA_VOICE
     speed: float = Field(default=1.0, ge=0.25, le=1.5)
 
 

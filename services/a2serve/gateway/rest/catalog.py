@@ -9,13 +9,14 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.session_config import PERSONA_VOICE
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.rest.dependencies import ApiCaller, Caller, IdempotencyKey, Parts, audit, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.state.idempotency import of_persona
-from a2serve.gateway.state.personas import PersonaBody, PersonaName, persona_body
+from a2serve.gateway.state.personas import PersonaBody, PersonaName, persona_body, voices_of
 
 router = APIRouter(tags=["catalog"], route_class=GuardedRoute)
 
@@ -102,6 +103,7 @@ async def _create(parts: GatewayParts, caller: Principal, body: PersonaBody) -> 
     if any(persona.name == body.name for persona in info.personas):
         raise Problem(Code.CONFLICT, f"a persona {body.name!r} exists already", param="name")
     _check_choices(body, info, _avatar_names(parts.settings.avatars_folder))
+    body = body.model_copy(update={"voice": _voice(body, voices_of(info))})
     await parts.personas.create(caller.tenant, body, audit(caller, "persona.create", body.name))
     made = PersonaOut(**dict(body), own=True)
     return JSONResponse(made.model_dump(mode="json"), 201, {"location": f"/v1/personas/{body.name}"})
@@ -115,6 +117,16 @@ def _check_choices(body: PersonaBody, info: ModelInfo, avatars: list[str]) -> No
     if rest and info.affects and rest.category not in info.affects:
         detail = f"no affect {rest.category!r}; there are {', '.join(info.affects)}"
         raise Problem(Code.UNSUPPORTED, detail, param="affect_baseline.category")
+
+
+def _voice(body: PersonaBody, voices: list[str]) -> str:
+    """The name of the voice that will speak. Raises Problem(invalid_value) for one that is not there."""
+    named = body.voice if "voice" in body.model_fields_set else PERSONA_VOICE
+    if named == PERSONA_VOICE or not voices:
+        return voices[0] if voices else body.voice
+    if named not in voices:
+        raise Problem(Code.INVALID_VALUE, f"no voice {named!r} (available: {', '.join([PERSONA_VOICE, *voices])})", param="voice")
+    return named
 
 
 def _avatar_names(folder: Path | None) -> list[str]:

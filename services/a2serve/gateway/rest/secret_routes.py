@@ -15,7 +15,7 @@ from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.access.client_secrets import DEFAULT_S, GRANT_ID, MAX_S, MIN_S, Grant, letters_of, new_letters, secret_of
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.response.settings import check_extension, check_tools
+from a2serve.gateway.realtime.response.settings import check_choices, check_tools, chooses
 from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, audit, bearer_of, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.rest.sessions import EndUserId
@@ -94,8 +94,8 @@ async def create_client_secret(
 async def _create(parts: GatewayParts, caller: Principal, body: SecretCreate, api_key: str) -> Response:
     """The answer with what the secret is made of beside the API key in its place: that may be kept, for a repeat."""
     check_tools(body.session.tools, body.session.tool_choice)
-    if body.session.a2 is not None:
-        check_extension(body.session, await parts.inference.describe())
+    if chooses(body.session):
+        check_choices(body.session, await parts.inference.describe())
     seconds, own = body.expires_after.seconds, body.a2
     salt = new_letters()
     _, grant = await parts.secrets.mint(

@@ -17,7 +17,7 @@ from a2serve.gateway import request_context
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.conversation.conversation import item_from_json
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.response.settings import check_extension, check_tools
+from a2serve.gateway.realtime.response.settings import check_choices, check_tools, chooses
 from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, audit, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.state.store import SessionHead
@@ -182,8 +182,8 @@ async def _erase(parts: GatewayParts, caller: Principal, session_id: str) -> boo
 
 async def _create(parts: GatewayParts, caller: Principal, body: SessionCreate) -> Response:
     check_tools(body.session.tools, body.session.tool_choice)
-    if body.session.a2 is not None:
-        check_extension(body.session, await parts.inference.describe())
+    if chooses(body.session):
+        check_choices(body.session, await parts.inference.describe())
     head = SessionHead(
         session_id=f"sess_{secrets.token_hex(10)}",
         config=body.session.model_dump(mode="json"),

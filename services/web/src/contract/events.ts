@@ -370,7 +370,7 @@ export interface NoiseReduction {
   strength?: number | null;
 }
 
-/** What the client hears. The persona decides the voice; `voice` and `speed` are taken and given back. */
+/** What the client hears. `default` is the persona's voice, and so is each of OpenAI's names; `speed` is taken and given back. */
 export interface OutputAudio {
   format?: AudioPcm | AudioPcmu | AudioPcma;
   voice?: string | Record<string, string>;

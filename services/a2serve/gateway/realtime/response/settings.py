@@ -7,9 +7,20 @@ from dataclasses import dataclass
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.items import ItemReference
 from a2serve.contracts.problems import Code, Problem
-from a2serve.contracts.session_config import AudioFormat, FunctionTool, MaxTokens, Modality, MotionConfig, SessionConfig, ToolChoice
+from a2serve.contracts.session_config import (
+    PERSONA_VOICE,
+    AudioFormat,
+    FunctionTool,
+    MaxTokens,
+    Modality,
+    MotionConfig,
+    SessionConfig,
+    ToolChoice,
+)
 from a2serve.gateway.conversation.conversation import Conversation, Item, item_of_wire, prompt_of
 from a2serve.gateway.model_client.interface import ModelInfo, PromptItem, ResponseRequest
+
+RETRY_AFTER_MS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,28 @@ def check_extension(config: SessionConfig, info: ModelInfo | None) -> None:
         raise Problem(Code.RIG_UNAVAILABLE, detail, param="session.a2.motion.rig")
     if config.a2.persona and config.a2.persona not in {persona.name for persona in info.personas}:
         raise Problem(Code.PERSONA_UNKNOWN, f"no persona {config.a2.persona!r}", param="session.a2.persona")
+
+
+def check_voice(voice: str | dict[str, str] | None, info: ModelInfo | None) -> None:
+    """Raises Problem for a voice that the model does not have; None and the persona's own always can be."""
+    if voice is None or voice == PERSONA_VOICE:
+        return
+    if info is None:
+        raise Problem(Code.UNAVAILABLE, "the model's voices are not known now", param="audio.output.voice", retry_after_ms=RETRY_AFTER_MS)
+    names = [PERSONA_VOICE, *sorted({persona.voice for persona in info.personas})]
+    if voice not in names:
+        raise Problem(Code.INVALID_VALUE, f"no voice {voice!r} (available: {', '.join(names)})", param="audio.output.voice")
+
+
+def check_choices(config: SessionConfig, info: ModelInfo | None) -> None:
+    """Raises Problem when the model has not what a client chose: the rig, the persona, the voice."""
+    check_extension(config, info)
+    check_voice(config.audio.output.voice, info)
+
+
+def chooses(config: SessionConfig) -> bool:
+    """Whether only the model can tell if these settings can be met."""
+    return config.a2 is not None or config.audio.output.voice != PERSONA_VOICE
 
 
 def items_of_input(options: ResponseOptions, conversation: Conversation, new_id: Callable[[str], str]) -> list[Item]:

@@ -26,7 +26,7 @@ from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.conversation.conversation import item_of_wire
 from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.response.settings import check_extension, check_tools
+from a2serve.gateway.realtime.response.settings import check_extension, check_tools, check_voice
 from a2serve.gateway.realtime.session.collaborators import SessionFacts
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.user_turns import SessionTurns
@@ -97,7 +97,8 @@ class SessionCommands:
         merged = core.config.merged_with(patch)
         core.check_fixed(merged, "session")
         check_tools(merged.tools, merged.tool_choice)
-        await self._check_extension(merged)
+        await self._with_model(lambda info: check_extension(merged, info))
+        await self._with_model(lambda info: check_voice(patch.audio.output.voice, info))
         before, core.config = core.config.audio.input, merged
         if merged.audio.input.format != before.format:
             core.decoder = decoder_of(merged.audio.input.format)
@@ -116,14 +117,14 @@ class SessionCommands:
             facts = SessionFacts(identity.tenant, identity.session_id, "updated", holder=identity.holder, updates=1, updated=tuple(names))
             core.keeper.session(facts)
 
-    async def _check_extension(self, config: SessionConfig) -> None:
+    async def _with_model(self, check: Callable[[ModelInfo | None], None]) -> None:
         """Raises Problem. What was not there when the session began may have come meanwhile."""
         core = self._core
         try:
-            check_extension(config, core.info)
+            check(core.info)
         except Problem:
             core.info = await core.parts.inference.describe()
-            check_extension(config, core.info)
+            check(core.info)
 
     async def _append(self, event: ask.InputAudioAppend) -> None:
         try:
@@ -193,7 +194,10 @@ class SessionCommands:
         core.keeper.item_done(item)
 
     async def _respond(self, event: ask.ResponseCreate) -> None:
-        self._turns.answering.respond(event.response or ask.ResponseOptions())
+        options = event.response or ask.ResponseOptions()
+        voice = options.audio.output.voice if options.audio and options.audio.output else None
+        await self._with_model(lambda info: check_voice(voice, info))
+        self._turns.answering.respond(options)
 
     async def _cancel(self, event: ask.ResponseCancel) -> None:
         self._core.responses.cancel(event.response_id)
