@@ -6,8 +6,9 @@ import pytest
 
 from a2serve.contracts.session_config import SemanticVad, ServerVad
 from a2serve.gateway.hearing.backchannel import is_backchannel
-from a2serve.gateway.realtime.turn import machine as turn
-from a2serve.gateway.realtime.turn.machine import TurnRules, TurnState, rules_of, step
+from a2serve.gateway.realtime.turn import events as turn
+from a2serve.gateway.realtime.turn.machine import MAX_UTTERANCE_MS, TurnState, step
+from a2serve.gateway.realtime.turn.rules import TurnRules, rules_of
 
 WINDOW_MS = 32
 
@@ -15,14 +16,14 @@ WINDOW_MS = 32
 class Table:
     """Runs the machine: real time, so input clock and session clock go together."""
 
-    def __init__(self, rules: TurnRules | None = None, reply: str = "none") -> None:
+    def __init__(self, rules: TurnRules | None = None, response: str = "none") -> None:
         self.state = TurnState(rules=rules or rules_of(ServerVad()))
         self.now_ms = 0.0
         self.seen: list[turn.TurnAction] = []
-        if reply != "none":
-            self.do(turn.ReplyStarted())
-        if reply == "speaking":
-            self.do(turn.ReplySpeaking())
+        if response != "none":
+            self.do(turn.ResponseStarted())
+        if response == "speaking":
+            self.do(turn.ResponseSpeaking())
 
     def do(self, event: turn.TurnEvent) -> list[turn.TurnAction]:
         self.state, actions = step(self.state, event, self.now_ms)
@@ -100,7 +101,7 @@ def test_words_about_an_earlier_pause_do_not_end_the_turn():
 
 
 def test_barge_in_holds_at_once_and_interrupts_when_it_says_something():
-    table = Table(reply="speaking")
+    table = Table(response="speaking")
     assert table.voice(64) == [turn.BeginUtterance(0), turn.Hold()]
     assert table.state.phase == "held"
     table.voice(256)
@@ -111,7 +112,7 @@ def test_barge_in_holds_at_once_and_interrupts_when_it_says_something():
 
 @pytest.mark.parametrize("sound", ["mhm", "Yeah.", "uh-huh", "Okay, right.", "", "[coughs]", "I see.", "Thank you."])
 def test_a_backchannel_ducks_and_resumes(sound):
-    table = Table(reply="speaking")
+    table = Table(response="speaking")
     table.voice(416)
     table.quiet(192)
     table.words(sound)
@@ -122,20 +123,20 @@ def test_a_backchannel_ducks_and_resumes(sound):
 
 
 def test_a_short_cough_resumes_without_words():
-    table = Table(reply="speaking")
+    table = Table(response="speaking")
     table.voice(96)
     assert table.quiet(224)[-2:] == [turn.DropUtterance(), turn.Resume()]
 
 
 def test_a_long_voice_without_words_takes_the_floor_after_the_longest_hold():
-    table = Table(reply="speaking")
+    table = Table(response="speaking")
     table.voice(928)
     assert "Interrupt" not in table.kinds()
     assert table.voice(64)[-2:] == [turn.AnnounceSpeech(0), turn.Interrupt()]
 
 
 def test_a_hold_ends_by_the_clock_when_the_client_stops_sending():
-    table = Table(reply="speaking")
+    table = Table(response="speaking")
     table.voice(416)
     table.quiet(224)
     table.now_ms += 1000
@@ -143,7 +144,7 @@ def test_a_hold_ends_by_the_clock_when_the_client_stops_sending():
 
 
 def test_a_long_backchannel_is_dismissed_until_it_says_something():
-    table = Table(reply="speaking")
+    table = Table(response="speaking")
     table.voice(896)
     table.words("yeah yeah")
     table.voice(96)
@@ -153,30 +154,30 @@ def test_a_long_backchannel_is_dismissed_until_it_says_something():
 
 
 def test_interrupt_response_false_never_holds():
-    table = Table(rules_of(ServerVad(interrupt_response=False)), reply="speaking")
+    table = Table(rules_of(ServerVad(interrupt_response=False)), response="speaking")
     table.voice(640)
     table.words("wait stop")
     assert table.quiet(512)[-1] == turn.EndTurn(640, respond=False)  # one answer at a time
     assert "Hold" not in table.kinds() and "Interrupt" not in table.kinds()
 
 
-def test_a_reply_that_ends_while_held_gives_the_floor():
-    table = Table(reply="speaking")
+def test_a_response_that_ends_while_held_gives_the_floor():
+    table = Table(response="speaking")
     table.voice(320)
-    assert table.do(turn.ReplyEnded()) == [turn.Resume(), turn.AnnounceSpeech(0)]
+    assert table.do(turn.ResponseEnded()) == [turn.Resume(), turn.AnnounceSpeech(0)]
     assert table.quiet(512)[-1] == turn.EndTurn(320, respond=True)
 
 
 def test_speaking_on_after_a_premature_end_cancels_the_thinking():
-    table = Table(reply="thinking")
+    table = Table(response="thinking")
     table.voice(320)
     assert table.words("and also the sun")[-1] == turn.Interrupt()
 
 
-def test_idle_timeout_counts_from_the_end_of_the_reply():
-    table = Table(rules_of(ServerVad(idle_timeout_ms=5000)), reply="speaking")
+def test_idle_timeout_counts_from_the_end_of_the_response():
+    table = Table(rules_of(ServerVad(idle_timeout_ms=5000)), response="speaking")
     table.quiet(960)
-    table.do(turn.ReplyEnded())
+    table.do(turn.ResponseEnded())
     table.quiet(4960)
     assert table.do(turn.Tick()) == []
     table.quiet(64)
@@ -191,15 +192,15 @@ def test_off_means_off():
 
 
 def test_turning_detection_off_while_held_resumes():
-    table = Table(reply="speaking")
+    table = Table(response="speaking")
     table.voice(96)
     assert table.do(turn.Configured(rules_of(None))) == [turn.Resume()]
 
 
 def test_an_endless_voice_is_a_turn_at_last():
     table = Table()
-    table.voice(turn.MAX_UTTERANCE_MS + 64)
-    assert [a for a in table.seen if isinstance(a, turn.EndTurn)] == [turn.EndTurn(turn.MAX_UTTERANCE_MS, respond=True)]
+    table.voice(MAX_UTTERANCE_MS + 64)
+    assert [a for a in table.seen if isinstance(a, turn.EndTurn)] == [turn.EndTurn(MAX_UTTERANCE_MS, respond=True)]
 
 
 def test_the_client_takes_the_buffer():

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2serve.contracts.session_config import SemanticVad, ServerVad
-from a2serve.gateway.realtime.turn import machine as turn
-from a2serve.gateway.realtime.turn.machine import TurnState, rules_of, step
+from a2serve.gateway.realtime.turn import events as turn
+from a2serve.gateway.realtime.turn.machine import MAX_HOLD_MS, TurnState, step
+from a2serve.gateway.realtime.turn.rules import rules_of
 
 DETECTIONS = st.one_of(
     st.none(),
@@ -24,7 +25,7 @@ STEPS = st.one_of(
     st.tuples(st.just("voice"), st.floats(0, 1), st.integers(1, 20)),
     st.tuples(st.just("words"), TEXTS, st.one_of(st.none(), st.floats(0, 1))),
     st.tuples(st.just("tick"), st.integers(0, 2000), st.none()),
-    st.tuples(st.just("reply"), st.sampled_from([turn.ReplyStarted(), turn.ReplySpeaking(), turn.ReplyEnded()]), st.none()),
+    st.tuples(st.just("response"), st.sampled_from([turn.ResponseStarted(), turn.ResponseSpeaking(), turn.ResponseEnded()]), st.none()),
     st.tuples(st.just("taken"), st.none(), st.none()),
     st.tuples(st.just("rules"), DETECTIONS, st.none()),
 )
@@ -44,7 +45,7 @@ def run(detection, steps):
         elif kind == "tick":
             now_ms += first
             events.append(turn.Tick())
-        elif kind == "reply":
+        elif kind == "response":
             events.append(first)
         elif kind == "taken":
             events.append(turn.InputTaken())
@@ -64,14 +65,14 @@ def test_every_hold_is_answered_once_and_in_time(detection, steps):
     for before, _event, state, actions, now_ms in run(detection, steps):
         for action in actions:
             if isinstance(action, turn.Hold):
-                assert not held and before.rules.interrupts and before.reply != "none"
+                assert not held and before.rules.interrupts and before.response != "none"
                 held = True
             elif isinstance(action, turn.Resume | turn.Interrupt):
                 assert held or (isinstance(action, turn.Interrupt) and before.speech and before.speech.dismissed)
                 held = False
         assert held == (state.held_since_ms is not None) == (state.phase == "held")
         if state.held_since_ms is not None and isinstance(_event, turn.Voice | turn.Tick):
-            assert now_ms - state.held_since_ms < turn.MAX_HOLD_MS
+            assert now_ms - state.held_since_ms < MAX_HOLD_MS
 
 
 @settings(max_examples=150, deadline=None)

@@ -30,7 +30,8 @@ from a2serve.gateway.realtime.response.settings import check_extension, check_to
 from a2serve.gateway.realtime.session.collaborators import SessionFacts
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.user_turns import SessionTurns
-from a2serve.gateway.realtime.turn.machine import Configured, InputTaken, ReplyEnded, rules_of
+from a2serve.gateway.realtime.turn.events import Configured, InputTaken, ResponseEnded
+from a2serve.gateway.realtime.turn.rules import rules_of
 
 
 class SessionCommands:
@@ -190,7 +191,7 @@ class SessionCommands:
         end_ms = item.cut(event.audio_end_ms)
         core.out.send(ItemTruncated(item_id=item.id, audio_end_ms=end_ms))
         if core.responses.stopped_playing(item, end_ms):
-            self._turns.step(ReplyEnded())
+            self._turns.step(ResponseEnded())
         core.keeper.item_done(item)
 
     async def _respond(self, event: ask.ResponseCreate) -> None:

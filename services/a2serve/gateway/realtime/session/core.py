@@ -22,7 +22,8 @@ from a2serve.gateway.realtime.session.collaborators import Change, Checkpoint, C
 from a2serve.gateway.realtime.session.keeping import Keeper
 from a2serve.gateway.realtime.session.trace import SessionTrace
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
-from a2serve.gateway.realtime.turn.machine import TurnState, rules_of
+from a2serve.gateway.realtime.turn.machine import TurnState
+from a2serve.gateway.realtime.turn.rules import rules_of
 
 
 class SessionCore:

@@ -15,14 +15,14 @@ from a2serve.gateway.realtime.response.turn_trace import TRACEPARENT_KEY, TurnTr
 from a2serve.gateway.realtime.response.writer import ResponseWriter
 from a2serve.gateway.realtime.session.checkpoints import turn_facts
 from a2serve.gateway.realtime.session.core import SessionCore
-from a2serve.gateway.realtime.turn.machine import ReplyEnded, ReplySpeaking, ReplyStarted, TurnEvent
+from a2serve.gateway.realtime.turn.events import ResponseEnded, ResponseSpeaking, ResponseStarted, TurnEvent
 from a2serve.telemetry import names
 
 Prepare: TypeAlias = Callable[[], Awaitable[ResponseRequest | None]]
 
 
 class Answering:
-    """`on_turn` takes the events of the reply to the turn machine."""
+    """`on_turn` takes the events of the response to the turn machine."""
 
     def __init__(self, core: SessionCore, on_turn: Callable[[TurnEvent], None]) -> None:
         self._core, self._on_turn = core, on_turn
@@ -58,7 +58,7 @@ class Answering:
         response.writer.create()
         core.keeper.beat()
         if settings.in_conversation:
-            self._on_turn(ReplyStarted())
+            self._on_turn(ResponseStarted())
         core.responses.begin(response, core.tasks, in_conversation=settings.in_conversation)
 
     def tick(self) -> None:
@@ -71,7 +71,7 @@ class Answering:
                 responses.audible = None
                 audible.heard()
                 if responses.active is None:
-                    self._on_turn(ReplyEnded())
+                    self._on_turn(ResponseEnded())
 
     async def _words_are_known(self) -> None:
         pending = list(self._core.transcribing.values())
@@ -113,7 +113,7 @@ class Answering:
             core.echo.played(pcm16)
             if settings.in_conversation:
                 core.responses.audible = response
-                self._on_turn(ReplySpeaking())
+                self._on_turn(ResponseSpeaking())
 
         response = Response(
             writer,
@@ -157,7 +157,7 @@ class Answering:
         if cancelled and core.responses.audible is response:
             core.responses.audible = None
         if core.responses.audible is not response:
-            self._on_turn(ReplyEnded())
+            self._on_turn(ResponseEnded())
 
     async def _release(self, response: Response) -> None:
         """A response outside the conversation had a slot of its own."""

@@ -30,7 +30,7 @@ from a2serve.gateway.realtime.session.commands import SessionCommands
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.user_turns import SessionTurns
 from a2serve.gateway.realtime.transport.send_queue import SendQueue, SlowReader
-from a2serve.gateway.realtime.turn.machine import Tick
+from a2serve.gateway.realtime.turn.events import Tick
 
 TICK_S = 0.05
 RELEASE_S = 2.0

@@ -25,7 +25,8 @@ from a2serve.gateway.model_client.interface import Heard
 from a2serve.gateway.realtime.face.idle_face import Face
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.response_lifecycle import Answering
-from a2serve.gateway.realtime.turn import machine as turn
+from a2serve.gateway.realtime.turn import events as turn
+from a2serve.gateway.realtime.turn import machine
 
 WINDOWS_AT_ONCE = 32  # then others get the loop: one second of input costs about 10 ms
 
@@ -68,7 +69,7 @@ class SessionTurns:
     def step(self, event: turn.TurnEvent) -> None:
         """One step of the turn machine, and what it wants done."""
         core = self._core
-        core.turn_state, actions = turn.step(core.turn_state, event, core.parts.now_ms())
+        core.turn_state, actions = machine.step(core.turn_state, event, core.parts.now_ms())
         for action in actions:
             try:
                 self._perform(action)

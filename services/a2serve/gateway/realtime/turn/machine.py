@@ -10,11 +10,32 @@ A voice over the avatar is first a Hold. It becomes an Interrupt when it lasts a
 cough or a "mhm". `speech_started` goes out only when the voice is believed, since clients flush their player on it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from a2serve.contracts.session_config import SemanticVad, ServerVad
 from a2serve.gateway.hearing.backchannel import is_backchannel
+from a2serve.gateway.realtime.turn.events import (
+    Actions,
+    AnnounceSpeech,
+    AskWords,
+    BeginUtterance,
+    Configured,
+    DropUtterance,
+    EndTurn,
+    Hold,
+    IdleTimeout,
+    InputTaken,
+    Interrupt,
+    ResponseEnded,
+    ResponseSpeaking,
+    ResponseStarted,
+    Resume,
+    Tick,
+    TurnEvent,
+    Voice,
+    Words,
+)
+from a2serve.gateway.realtime.turn.rules import TurnRules
 
 ONSET_MS = 64  # two windows: one alone is often a click
 CONTINUE_MARGIN = 0.15  # Silero's own hysteresis: speech goes on at a lower probability than it begins
@@ -22,166 +43,12 @@ BARGE_IN_MS = 300
 MAX_HOLD_MS = 900
 PAUSE_MS = 200  # a silence worth a question to the model
 MAX_UTTERANCE_MS = 120_000
-REQUIRED_PROBABILITY = {"low": 0.7, "medium": 0.5, "high": 0.3}
-MAX_WAIT_MS = {"low": 8000, "medium": 4000, "high": 2000}  # as the GA API documents them
 
 Phase: TypeAlias = Literal["idle", "listening", "thinking", "speaking", "held"]
 
 
 @dataclass(frozen=True, slots=True)
-class TurnRules:
-    """How turns are found. `off`: the client decides; `required_probability` is None where silence alone decides."""
-
-    off: bool = False
-    threshold: float = 0.5
-    prefix_padding_ms: int = 300
-    max_silence_ms: int = 500
-    required_probability: float | None = None
-    idle_timeout_ms: int | None = None
-    creates_response: bool = True
-    interrupts: bool = True
-
-
-def rules_of(detection: ServerVad | SemanticVad | None) -> TurnRules:
-    """The rules that a session's `turn_detection` stands for."""
-    if detection is None:
-        return TurnRules(off=True)
-    common = TurnRules(creates_response=detection.create_response, interrupts=detection.interrupt_response)
-    if isinstance(detection, SemanticVad):
-        eagerness = "medium" if detection.eagerness == "auto" else detection.eagerness
-        return replace(common, required_probability=REQUIRED_PROBABILITY[eagerness], max_silence_ms=MAX_WAIT_MS[eagerness])
-    return replace(
-        common,
-        threshold=detection.threshold,
-        prefix_padding_ms=detection.prefix_padding_ms,
-        max_silence_ms=detection.silence_duration_ms,
-        idle_timeout_ms=detection.idle_timeout_ms,
-    )
-
-
-# --- what happens ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """One window of input audio and the probability that it holds the user's voice (0 for our own echo)."""
-
-    probability: float
-    start_input_ms: int
-    end_input_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The running transcript of the current speech, covering the input up to `until_input_ms`."""
-
-    text: str
-    until_input_ms: int
-    turn_end_probability: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyStarted:
-    """A response for the conversation was created; nothing is heard yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplySpeaking:
-    """Its first sound was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyEnded:
-    """It was played to its end, failed, or was cancelled by the client."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputTaken:
-    """The client committed or cleared the input buffer itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """The session's rules changed."""
-
-    rules: TurnRules
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time passed."""
-
-
-TurnEvent: TypeAlias = Voice | Words | ReplyStarted | ReplySpeaking | ReplyEnded | InputTaken | Configured | Tick
-
-
-# --- what to do ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class BeginUtterance:
-    """Keep the input from here on; not announced yet."""
-
-    start_input_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class DropUtterance:
-    """It was nothing: forget what was kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnnounceSpeech:
-    """Send speech_started."""
-
-    start_input_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class AskWords:
-    """A pause: ask for words and for the probability that the turn is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Send nothing more of the response until Resume or Interrupt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Go on where the response was held."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupt:
-    """Cancel the response; what was not played was not said."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndTurn:
-    """Send speech_stopped and commit the utterance; answer it if `respond`."""
-
-    end_input_ms: int
-    respond: bool
-
-
-@dataclass(frozen=True, slots=True)
-class IdleTimeout:
-    """Nobody spoke for long: commit silence and say something."""
-
-    start_input_ms: int
-    end_input_ms: int
-
-
-TurnAction: TypeAlias = BeginUtterance | DropUtterance | AnnounceSpeech | AskWords | Hold | Resume | Interrupt | EndTurn | IdleTimeout
-Actions: TypeAlias = tuple[TurnAction, ...]
-
-
-# --- where we are ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Speech:
+class UserSpeech:
     """The user's current speech. `dismissed`: judged a backchannel while it still goes on."""
 
     start_input_ms: int
@@ -198,11 +65,11 @@ class Speech:
 class TurnState:
     """Everything the machine remembers."""
 
-    rules: TurnRules = TurnRules()
+    rules: TurnRules = field(default_factory=TurnRules)
     input_ms: int = 0
     onset_input_ms: int | None = None
-    speech: Speech | None = None
-    reply: Literal["none", "thinking", "speaking"] = "none"
+    speech: UserSpeech | None = None
+    response: Literal["none", "thinking", "speaking"] = "none"
     held_since_ms: float | None = None
     quiet_since_ms: float | None = None
     quiet_input_ms: int = 0
@@ -212,8 +79,8 @@ class TurnState:
         """The state in one word."""
         if self.held_since_ms is not None:
             return "held"
-        if self.reply != "none":
-            return self.reply
+        if self.response != "none":
+            return self.response
         return "listening" if self.speech else "idle"
 
 
@@ -226,12 +93,12 @@ def step(state: TurnState, event: TurnEvent, now_ms: float) -> tuple[TurnState, 
             return _words(state, event, now_ms)
         case Tick():
             return _tick(state, now_ms)
-        case ReplyStarted():
-            return replace(state, reply="thinking", quiet_since_ms=None), ()
-        case ReplySpeaking():
-            return (replace(state, reply="speaking") if state.reply != "none" else state), ()
-        case ReplyEnded():
-            return _reply_ended(state, now_ms)
+        case ResponseStarted():
+            return replace(state, response="thinking", quiet_since_ms=None), ()
+        case ResponseSpeaking():
+            return (replace(state, response="speaking") if state.response != "none" else state), ()
+        case ResponseEnded():
+            return _response_ended(state, now_ms)
         case InputTaken():
             return _without_speech(state)
         case Configured():
@@ -255,8 +122,8 @@ def _onset(state: TurnState, event: Voice, now_ms: float) -> tuple[TurnState, Ac
     start = event.start_input_ms if state.onset_input_ms is None else state.onset_input_ms
     if event.end_input_ms - start < ONSET_MS:
         return replace(state, onset_input_ms=start), ()
-    held = state.reply != "none" and state.rules.interrupts
-    state = replace(state, onset_input_ms=None, speech=Speech(start, event.end_input_ms, announced=not held), quiet_since_ms=None)
+    held = state.response != "none" and state.rules.interrupts
+    state = replace(state, onset_input_ms=None, speech=UserSpeech(start, event.end_input_ms, announced=not held), quiet_since_ms=None)
     begin = BeginUtterance(_padded(state, start))
     if held:
         return replace(state, held_since_ms=now_ms), (begin, Hold())
@@ -274,14 +141,14 @@ def _tick(state: TurnState, now_ms: float) -> tuple[TurnState, Actions]:
     if state.speech is not None:  # the client may have stopped sending
         return _judge(state, now_ms)
     timeout, since = state.rules.idle_timeout_ms, state.quiet_since_ms
-    if timeout is None or since is None or state.reply != "none" or now_ms - since < timeout:
+    if timeout is None or since is None or state.response != "none" or now_ms - since < timeout:
         return state, ()
     return replace(state, quiet_since_ms=None), (IdleTimeout(state.quiet_input_ms, state.input_ms),)
 
 
-def _reply_ended(state: TurnState, now_ms: float) -> tuple[TurnState, Actions]:
+def _response_ended(state: TurnState, now_ms: float) -> tuple[TurnState, Actions]:
     actions: Actions = (Resume(),) if state.held_since_ms is not None else ()
-    state = replace(state, reply="none", held_since_ms=None, quiet_since_ms=now_ms, quiet_input_ms=state.input_ms)
+    state = replace(state, response="none", held_since_ms=None, quiet_since_ms=now_ms, quiet_input_ms=state.input_ms)
     if state.speech is None or state.speech.announced or state.speech.dismissed:
         return state, actions
     announced = replace(state, speech=replace(state.speech, announced=True))
@@ -294,7 +161,7 @@ def _without_speech(state: TurnState) -> tuple[TurnState, Actions]:
 
 
 def _judge(state: TurnState, now_ms: float) -> tuple[TurnState, Actions]:
-    """Speech is going on, or has just stopped: what is it?"""
+    """UserSpeech is going on, or has just stopped: what is it?"""
     if state.speech is None:
         return state, ()
     state, asks = _ask_at_pause(state)
@@ -331,7 +198,7 @@ def _judge_held(state: TurnState, held_ms: float) -> tuple[TurnState, Actions]:
 
 def _judge_dismissed(state: TurnState) -> tuple[TurnState, Actions]:
     assert state.speech
-    if state.reply != "none" and not is_backchannel(state.speech.text):
+    if state.response != "none" and not is_backchannel(state.speech.text):
         return _interrupt(state)
     if _silence_ms(state) < PAUSE_MS:
         return state, ()
@@ -351,14 +218,14 @@ def _judge_end(state: TurnState) -> tuple[TurnState, Actions]:
     )
     if not ended and not sounds_over:
         return state, ()
-    respond = rules.creates_response and state.reply == "none"
+    respond = rules.creates_response and state.response == "none"
     return replace(state, speech=None), (EndTurn(speech.voiced_until_ms, respond),)
 
 
 def _interrupt(state: TurnState) -> tuple[TurnState, Actions]:
     assert state.speech
     speech = replace(state.speech, announced=True, dismissed=False)
-    cut = replace(state, speech=speech, reply="none", held_since_ms=None, quiet_since_ms=None)
+    cut = replace(state, speech=speech, response="none", held_since_ms=None, quiet_since_ms=None)
     return cut, (AnnounceSpeech(_padded(state, speech.start_input_ms)), Interrupt())
 
 
