@@ -25,7 +25,7 @@ from a2llm.language.runtime import Adapter, load_backbone
 from a2llm.language.spoken_text import clean_user_text
 from a2llm.language.tokenizer import TextTokenizer
 from a2llm.layers.threads import THREADS
-from a2llm.listening.listener import Heard, Listener
+from a2llm.listening.listener import Listener, ListenResult
 from a2llm.listening.user_affect import STRANGER, Usual
 from a2llm.talker.phones import PhoneTable, load_g2p
 from a2llm.talker.runtime import fast_talker
@@ -67,7 +67,7 @@ class A2LLM:
     _conversation: Conversation = field(init=False)
     _listener: Listener | None = None
     _usual: Usual = STRANGER
-    heard: Heard | None = None
+    heard: ListenResult | None = None
     reply: Reply | None = None
 
     def __post_init__(self) -> None:

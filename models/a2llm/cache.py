@@ -58,7 +58,7 @@ def build_once(key: str, build: Callable[[Path], None]) -> Path:
                 _build_aside(final, build)
     except Exception as error:
         if _disk_is_full(error):
-            raise CacheError(f"{_no_room(final.parent)} ({error})") from error
+            raise CacheError(f"{_disk_full(final.parent)} ({error})") from error
         raise
     return final
 
@@ -100,7 +100,7 @@ def _writable_dir(key: str) -> Path:
         return _try_to_write(home)
     except OSError as error:
         if error.errno in _FULL:
-            raise CacheError(_no_room(home)) from error
+            raise CacheError(_disk_full(home)) from error
         if error.errno not in _READ_ONLY:
             raise CacheError(f"the cache folder {home} cannot be made ({error.strerror}): set A2_HOME to another") from error
         return _instead_of(home, key, error)
@@ -160,7 +160,7 @@ def _disk_is_full(error: Exception) -> bool:
     return int(number or 0) in _FULL
 
 
-def _no_room(folder: Path) -> str:
+def _disk_full(folder: Path) -> str:
     free_mb = shutil.disk_usage(folder).free // 1_000_000 if folder.is_dir() else 0
     return f"no room in the cache folder {folder} ({free_mb} MB free): make some, or set A2_HOME to a folder on another disk"
 

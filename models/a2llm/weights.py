@@ -146,12 +146,12 @@ def convert(name: str, on_progress: Progress | None = None) -> Path:
     weight = WEIGHTS[name]
     if not weight.converter or ((own := replaced_by(name)) and own.is_dir()):
         return resolve(name)
-    told = on_progress or _untold
+    on_progress = on_progress or _no_progress
     if ready := converted(name):
-        told(1.0)
+        on_progress(1.0)
         return ready
     run = resolve_name(weight.converter)
-    return build_once(_key(weight, verify(name)), lambda out: run(resolve(name), out, told))
+    return build_once(_key(weight, verify(name)), lambda out: run(resolve(name), out, on_progress))
 
 
 def converted(name: str) -> Path | None:
@@ -172,7 +172,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
-def _untold(share: float) -> None:
+def _no_progress(share: float) -> None:
     """Progress nobody asked for."""
 
 

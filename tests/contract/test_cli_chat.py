@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from a2llm.cli.answer_files import NAMES
+from a2llm.cli.response_files import NAMES
 from a2llm.cli.sound import NoSound, Speaker
 from a2llm.cli.text_flow import TextFlow
 
@@ -49,11 +49,11 @@ class Script:
             raise KeyboardInterrupt
         return line
 
-    def begin_answer(self, name: str) -> Any:
+    def begin_response(self, name: str) -> Any:
         self.names.append(name)
         return SimpleNamespace(add=lambda text: self.at_word() if text else None, end=lambda: None)
 
-    def end_answer(self, ttfa_ms: float, rtf: float, affect: object, duration_s: float) -> None:
+    def end_response(self, ttfa_ms: float, rtf: float, affect: object, duration_s: float) -> None:
         self.answers.append((ttfa_ms, rtf))
 
     def heard(self, text: str, voice: object) -> None:

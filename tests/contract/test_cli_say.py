@@ -16,7 +16,7 @@ import pytest
 
 from a2llm.avatar.export import read_motion_json
 from a2llm.cli import main
-from a2llm.cli.answer_files import NAMES, appearing_together
+from a2llm.cli.response_files import NAMES, appearing_together
 from a2llm.rig import ARKIT61, FLAME58
 
 pytestmark = pytest.mark.usefixtures("tiny_model")

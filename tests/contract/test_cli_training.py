@@ -118,7 +118,7 @@ def test_hidden_states_are_read_once(
     data, told = trained / "data", list[tuple[int, int]]()
     make_hidden(data, 1, lambda done, total: told.append((done, total)))
     states = load_hidden(data / "shards")
-    texts = [json.loads(line)["answer"] for line in (data / "text.jsonl").read_text().splitlines()]
+    texts = [json.loads(line)["response"] for line in (data / "text.jsonl").read_text().splitlines()]
     assert told == [(len(texts), len(texts))]
     assert {index: len(found) for index, found in states.items()} == {i: len(text.split()) for i, text in enumerate(texts)}
     file = next((data / "shards").glob("hidden-*.npz"))

@@ -42,7 +42,6 @@ NOT_YET: tuple[str, ...] = (
     "models/a2llm/talker",
     "models/a2llm/training",
     "models/a2llm/voices.py",
-    "models/a2llm/weights.py",
     "services/a2serve/contracts",
     "services/a2serve/gateway",
     "services/a2serve/inference",

@@ -14,8 +14,8 @@ from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.data.build import Speaker, move
 from a2llm.data.speech_teacher import spectral_head
 from a2llm.engine import Engine, Parts
-from a2llm.evaluation.answers import Answer, teacher_motion
 from a2llm.evaluation.bench import bench_response
+from a2llm.evaluation.clips import Clip, teacher_motion
 from a2llm.evaluation.face import liveliness
 from a2llm.evaluation.run import run_evaluation
 from a2llm.evaluation.sync import Pair, sync_report
@@ -32,17 +32,17 @@ TEXTS = (
 
 
 @pytest.fixture(scope="module")
-def recorded() -> list[Answer]:
+def recorded() -> list[Clip]:
     """The teacher's speech and motion, as if a model had made them."""
     speaker, vocoder = Speaker(), Vocoder(*spectral_head(weights.resolve("voice")))
-    answers = []
+    clips = []
     for index, text in enumerate(TEXTS):
         affect = Affect(AFFECTS[index], 0.7 if index else 0.0)
         speech, _ = speaker.say(text, affect, index)
         pcm = vocoder.decode(vocoder.start(index), speech.hidden.astype(np.float32), speech.f0_hz, last=True)
         motion = move(speech, affect, index)
-        answers.append(Answer("", text, affect, speech.phones, speech.durations, speech.f0_hz, pcm, motion, 1.0))
-    return answers
+        clips.append(Clip("", text, affect, speech.phones, speech.durations, speech.f0_hz, pcm, motion, 1.0))
+    return clips
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +50,18 @@ def model(shipped_parts: Parts) -> A2LLM:
     return A2LLM(Engine(shipped_parts), find_persona("ada"))
 
 
-def test_the_teacher_agrees_with_itself(recorded: list[Answer]):
-    pairs = [Pair(answer, teacher_motion(answer, index)) for index, answer in enumerate(recorded)]
+def test_the_teacher_agrees_with_itself(recorded: list[Clip]):
+    pairs = [Pair(clip, teacher_motion(clip, index)) for index, clip in enumerate(recorded)]
     figures = sync_report(pairs, seed=0)
     assert figures["lip_correlation"] > 0.98 and abs(figures["audio_motion_lag_ms"]) <= 50
     assert figures["bilabial_closure_pct"] == 100 and figures["bilabials"] > 10
 
 
-def test_a_late_mouth_and_a_still_face_are_found(recorded: list[Answer]):
+def test_a_late_mouth_and_a_still_face_are_found(recorded: list[Clip]):
     from a2llm.avatar.geometry import HeadGeometry
 
-    def worn(answer: Answer, motion: np.ndarray) -> Answer:
-        return Answer("", answer.text, answer.affect, answer.phones, answer.durations, answer.f0_hz, answer.pcm, motion, 1.0)
+    def worn(clip: Clip, motion: np.ndarray) -> Clip:
+        return Clip("", clip.text, clip.affect, clip.phones, clip.durations, clip.f0_hz, clip.pcm, motion, 1.0)
 
     late = [Pair(worn(a, np.roll(a.motion, 6, axis=0)), a.motion) for a in recorded]
     still = [Pair(worn(a, 0.4 * a.motion), a.motion) for a in recorded]
@@ -70,7 +70,7 @@ def test_a_late_mouth_and_a_still_face_are_found(recorded: list[Answer]):
     assert liveliness(still, HeadGeometry.load(), 0)["velocity_ratio"] == pytest.approx(0.4)
 
 
-def test_the_judge_understands_the_teacher(recorded: list[Answer]):
+def test_the_judge_understands_the_teacher(recorded: list[Clip]):
     judge = Judge()
     errors = [word_errors(normalise(a.text), normalise(judge.hear(a.pcm, a.sample_rate_hz))) for a in recorded]
     assert sum(errors) <= 2

@@ -29,7 +29,7 @@ def test_held_out_questions_keep_their_order() -> None:
 
 
 def test_spoken_lines_stay_in_their_split() -> None:
-    texts = (sample.answer for sample in written_samples())
+    texts = (sample.response for sample in written_samples())
     assert digest(f"{split_of(text)} {text}" for text in texts) == "e7d68a50cc7a4600"
 
 

@@ -10,6 +10,7 @@ import tiny
 
 from a2llm import weights
 from a2llm.affect import AFFECTS
+from a2llm.data.build import read_samples
 from a2llm.data.text import (
     Sample,
     TextBuilder,
@@ -54,13 +55,13 @@ def test_drills_repeat_by_seed_and_meet_every_affect():
     assert one == same != other
     assert {s.affect for s in one} == set(AFFECTS)
     assert all(s.intensity == 0 if s.affect == "neutral" else 0.3 <= s.intensity <= 1 for s in one)
-    assert all(to_spoken(s.answer) == s.answer for s in one)
+    assert all(to_spoken(s.response) == s.response for s in one)
 
 
 def test_repeated_lines_are_new_and_tidy():
-    taken = {s.answer.lower() for s in written_samples()}
+    taken = {s.response.lower() for s in written_samples()}
     before = set(taken)
-    lines = [s.answer for s in islice(repeat_samples(taken), 200)]
+    lines = [s.response for s in islice(repeat_samples(taken), 200)]
     assert len(set(map(str.lower, lines))) == len(lines)
     assert not before & set(map(str.lower, lines))
     assert all(line[0].isupper() and line[-1] in ".!?" for line in lines)
@@ -91,8 +92,8 @@ def test_the_builder_asks_the_model_and_repeats_by_seed():
 
 
 def test_only_fitting_answers_are_kept():
-    answers = builder().answer([("Hello", "neutral"), ("Why?", "sadness")] * 8, "sampled")
-    assert all(fits_speech(a.answer) and a.affect in AFFECTS for a in answers)
+    answers = builder().response([("Hello", "neutral"), ("Why?", "sadness")] * 8, "sampled")
+    assert all(fits_speech(a.response) and a.affect in AFFECTS for a in answers)
 
 
 def test_built_text_is_distinct_and_on_disk(tmp_path: Path):
@@ -102,3 +103,8 @@ def test_built_text_is_distinct_and_on_disk(tmp_path: Path):
     lines = [json.loads(line) for line in (tmp_path / "text.jsonl").read_text().splitlines()]
     assert lines == [asdict(s) for s in samples]
     assert [Sample(**line) for line in lines] == samples
+
+
+def test_a_folder_of_an_older_version_is_read(tmp_path: Path):
+    (tmp_path / "text.jsonl").write_text('{"question": "Hi?", "answer": "Hello.", "affect": "joy"}\n')
+    assert read_samples(tmp_path / "text.jsonl") == [{"question": "Hi?", "response": "Hello.", "affect": "joy"}]

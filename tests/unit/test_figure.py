@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from a2llm.avatar.figure import HEIGHT_PX, WIDTH_PX, answer_figure, curve
+from a2llm.avatar.figure import HEIGHT_PX, WIDTH_PX, curve, response_figure
 from a2llm.rig import ARKIT61
 
 pytestmark = pytest.mark.unit
@@ -25,7 +25,7 @@ def _answer() -> tuple[np.ndarray, np.ndarray]:
 
 def test_picture_holds_curves_and_faces(tmp_path: Path) -> None:
     pcm, motion = _answer()
-    answer_figure(tmp_path / "a.png", pcm, RATE, PHONES, WORDS, motion, 40, "joy:0.7", "Hi? $5 ☺ 你好")
+    response_figure(tmp_path / "a.png", pcm, RATE, PHONES, WORDS, motion, 40, "joy:0.7", "Hi? $5 ☺ 你好")
     with Image.open(tmp_path / "a.png") as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     assert pixels.shape == (HEIGHT_PX, WIDTH_PX, 3)
@@ -36,13 +36,13 @@ def test_picture_holds_curves_and_faces(tmp_path: Path) -> None:
 
 def test_silence_without_words_still_draws(tmp_path: Path) -> None:
     _, motion = _answer()
-    answer_figure(tmp_path / "a.png", np.zeros(0, np.float32), RATE, [], [], motion, 40)
+    response_figure(tmp_path / "a.png", np.zeros(0, np.float32), RATE, [], [], motion, 40)
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 
 def test_refuses_motion_of_another_rig(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="61"):
-        answer_figure(tmp_path / "a.png", np.zeros(9, np.float32), RATE, [], [], np.zeros((3, 15)), 40)
+        response_figure(tmp_path / "a.png", np.zeros(9, np.float32), RATE, [], [], np.zeros((3, 15)), 40)
     assert not list(tmp_path.iterdir())
 
 

@@ -40,7 +40,7 @@ CURVES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 SILENT_PHONES = set(' ˈˌ.,!?;:—…"()“”')
 
 
-def answer_figure(
+def response_figure(
     out_path: str | Path,
     pcm: np.ndarray,
     sample_rate_hz: int,

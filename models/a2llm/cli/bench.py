@@ -25,8 +25,8 @@ def run(arguments: argparse.Namespace) -> None:
     from a2llm.cli.progress import progress
     from a2llm.evaluation.bench import bench_response
 
-    with progress(f"answering {arguments.prompts} questions") as told:
-        figures = bench_response(arguments.prompts, told)
+    with progress(f"answering {arguments.prompts} questions") as on_progress:
+        figures = bench_response(arguments.prompts, on_progress)
     if arguments.json:
         write_figures(arguments.json, figures)
     print_figures("a2 bench response", figures)

@@ -44,11 +44,11 @@ class Screen:
             self._out.print()
             return None
 
-    def begin_answer(self, name: str) -> TextFlow:
+    def begin_response(self, name: str) -> TextFlow:
         self._out.print(f"{name} › ", style="bold green", end="")
         return TextFlow(indent=len(name) + 3)
 
-    def end_answer(self, ttfa_ms: float, rtf: float, affect: "Affect", duration_s: float) -> None:
+    def end_response(self, ttfa_ms: float, rtf: float, affect: "Affect", duration_s: float) -> None:
         shown = f"{affect.category} {affect.intensity:.2f}" if affect.index else "neutral"
         self._out.print(f"  TTFA {ttfa_ms:.0f} ms · RTF {rtf:.2f} · {duration_s:.1f} s · ", style="bright_black", end="")
         self._out.print(shown, style=COLORS[affect.category])

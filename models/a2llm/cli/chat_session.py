@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from a2llm.api import A2LLM
-from a2llm.cli.answer_files import write_answer
 from a2llm.cli.chat_screen import HELP, Screen
 from a2llm.cli.hearing import Question, hear
 from a2llm.cli.opening import open_model
+from a2llm.cli.response_files import write_response
 from a2llm.cli.sound import NoSound, Speaker
-from a2llm.cli.speaking import Answer, Speech
+from a2llm.cli.speaking import RecordedResponse, TimedResponse
 from a2llm.evaluation.timing import Stopwatch
 from a2llm.interrupt import Pause
 from a2llm.language.chat import find_persona
@@ -57,7 +57,7 @@ class Chat:
 
     def __init__(self, a2: A2LLM, watch: Stopwatch, screen: Screen, speaker: Speaker | None, seed: int) -> None:
         self._a2, self._watch, self._screen, self._speaker, self._seed = a2, watch, screen, speaker, seed
-        self._last: Answer | None = None
+        self._last: RecordedResponse | None = None
         self._usual = STRANGER  # how the user sounds when nothing is the matter
         self._interrupted = False  # nothing was typed since the last Ctrl-C
         self._commands = {
@@ -91,29 +91,29 @@ class Chat:
     def _obey(self, line: str) -> None:
         name, _, rest = line.partition(" ")
         if not name.startswith("/"):
-            self._answer(Question(clean_user_text(line)))
+            self._respond(Question(clean_user_text(line)))
         elif name in self._commands:
             self._commands[name](rest.strip())
         else:
             raise ValueError(f"there is no command {name}; /help lists them")
 
-    def _answer(self, question: Question) -> None:
-        speech = Speech(self._a2, question, None, self._seed, self._watch)
+    def _respond(self, question: Question) -> None:
+        response = TimedResponse(self._a2, question, None, self._seed, self._watch)
         self._seed += 1
-        flow, pause = self._screen.begin_answer(self._a2.persona.name), Pause()
+        flow, pause = self._screen.begin_response(self._a2.persona.name), Pause()
         try:
             with pause:
-                self._speak(speech, flow.add, pause)
+                self._speak(response, flow.add, pause)
         finally:
             self._interrupted = pause.asked
             flow.end()
-        self._close_turn(speech)
+        self._close_turn(response)
         if pause.asked and not self._screen.interactive:
             raise KeyboardInterrupt
 
-    def _speak(self, speech: Speech, show: Callable[[str], None], pause: Pause) -> None:
+    def _speak(self, response: TimedResponse, show: Callable[[str], None], pause: Pause) -> None:
         """Make, show and play, step by step; between two steps Ctrl-C takes effect."""
-        for step in speech.steps():
+        for step in response.steps():
             show(step.text)
             if self._speaker:
                 self._speaker.play(step.pcm)
@@ -124,14 +124,14 @@ class Chat:
             self._speaker.wait(0.0, pause)
             self._speaker.stop()
 
-    def _close_turn(self, speech: Speech) -> None:
+    def _close_turn(self, response: TimedResponse) -> None:
         if self._interrupted:
             self._screen.note("(interrupted; Ctrl-C again leaves)")
-        if speech.frl_ms is None:
+        if response.frl_ms is None:
             return
-        self._last = answer = speech.answer()
-        ttfa_ms = speech.frl_ms + (self._speaker.latency_ms if self._speaker else 0.0)
-        self._screen.end_answer(ttfa_ms, speech.rtf, answer.affect, speech.duration_ms / 1000)
+        self._last = recorded = response.recorded()
+        ttfa_ms = response.frl_ms + (self._speaker.latency_ms if self._speaker else 0.0)
+        self._screen.end_response(ttfa_ms, response.rtf, recorded.affect, response.duration_ms / 1000)
 
     def _help(self, _: str) -> None:
         self._screen.note(HELP)
@@ -150,10 +150,10 @@ class Chat:
         question = hear(str(Path(file).expanduser()), self._a2.listener, self._usual)
         self._usual = question.heard.usual if question.heard else STRANGER
         self._screen.heard(question.text, question.voice)
-        self._answer(question)
+        self._respond(question)
 
     def _save(self, folder: str) -> None:
         if self._last is None:
             raise ValueError("there is no answer yet to save")
-        files = write_answer(self._last, Path(folder or ".").expanduser())
+        files = write_response(self._last, Path(folder or ".").expanduser())
         self._screen.note(f"wrote {', '.join(str(file) for file in files)}")

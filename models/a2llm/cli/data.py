@@ -62,8 +62,8 @@ def text_stage(folder: Path, plan: "DataPlan") -> None:
     from a2llm.cli.progress import progress
     from a2llm.data.stages import make_text
 
-    with progress("1/4 texts") as told:
-        make_text(folder, plan, told)
+    with progress("1/4 texts") as on_progress:
+        make_text(folder, plan, on_progress)
 
 
 def codec_stage(folder: Path, plan: "DataPlan") -> None:
@@ -80,22 +80,22 @@ def speech_stage(folder: Path, plan: "DataPlan", workers: int) -> None:
 
     # Workers die of Ctrl-C without a word; this process tells.
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    with progress("3/4 speech and motion") as told:
-        make_speech(folder, plan, workers, told)
+    with progress("3/4 speech and motion") as on_progress:
+        make_speech(folder, plan, workers, on_progress)
 
 
 def hidden_stage(folder: Path, threads: int) -> None:
     from a2llm.cli.progress import progress
     from a2llm.data.stages import make_hidden
 
-    with progress("4/4 hidden states") as told:
-        make_hidden(folder, threads, told)
+    with progress("4/4 hidden states") as on_progress:
+        make_hidden(folder, threads, on_progress)
 
 
 def report_on(arguments: argparse.Namespace) -> None:
     from a2llm.cli.progress import progress
     from a2llm.data.report import write_report
 
-    with progress(f"reading {arguments.data}") as told:
-        files = write_report(arguments.data, arguments.out or arguments.data / "report", told)
+    with progress(f"reading {arguments.data}") as on_progress:
+        files = write_report(arguments.data, arguments.out or arguments.data / "report", on_progress)
     print("\n".join(str(file) for file in files))

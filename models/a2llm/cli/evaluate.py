@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> None:
     from a2llm.cli.progress import progress
     from a2llm.evaluation.run import run_evaluation
 
-    with progress(f"evaluating {arguments.kind}, {arguments.clips} answers") as told:
-        figures = run_evaluation(arguments.kind, arguments.clips, told, details=arguments.details)
+    with progress(f"evaluating {arguments.kind}, {arguments.clips} answers") as on_progress:
+        figures = run_evaluation(arguments.kind, arguments.clips, on_progress, details=arguments.details)
     if arguments.json:
         write_figures(arguments.json, figures)
     print_figures(f"a2 evaluate {arguments.kind}", figures)

@@ -6,7 +6,7 @@ from pathlib import Path
 from a2llm.affect import Affect
 from a2llm.cli.progress import working
 from a2llm.listening.audio_input import read_audio
-from a2llm.listening.listener import Heard, Listener
+from a2llm.listening.listener import Listener, ListenResult
 from a2llm.listening.user_affect import STRANGER, Usual
 
 
@@ -15,7 +15,7 @@ class Question:
     """What was asked; `heard` and `source` (the file's name) when it was spoken."""
 
     text: str
-    heard: Heard | None = None
+    heard: ListenResult | None = None
     source: str | None = None
 
     @property

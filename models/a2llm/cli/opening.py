@@ -12,8 +12,8 @@ def open_model(persona: str) -> tuple[A2LLM, Stopwatch]:
     """The model, ready to answer, and the watch on its parts. Raises WeightsError, CheckpointError, or ValueError for
     an unknown persona."""
     if not ready("backbone"):
-        with progress("converting the language model (once)") as told:
-            weights.convert("backbone", told)
+        with progress("converting the language model (once)") as on_progress:
+            weights.convert("backbone", on_progress)
     with working("loading the language model, the voice and the face"):
         watch, chosen = Stopwatch(), find_persona(persona)
         a2 = A2LLM(Engine(timed_parts(load_parts(), watch)), chosen)

@@ -9,17 +9,17 @@ from typing import Any, Protocol
 QUIET_S = 5.0  # between two lines in a log
 
 
-class Told(Protocol):
+class OnProgress(Protocol):
     """Told how far it is: done of total, and figures worth showing."""
 
     def __call__(self, done: float, total: float = 1.0, figures: Mapping[str, Any] | None = None) -> None: ...
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Told]:
+def progress(label: str) -> Iterator[OnProgress]:
     """A bar for one piece of work; without a call to it, it only says that it works."""
-    with _bar(label) if sys.stderr.isatty() else _lines(label) as told:
-        yield told
+    with _bar(label) if sys.stderr.isatty() else _lines(label) as on_progress:
+        yield on_progress
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def working(label: str) -> Iterator[None]:
 
 
 @contextmanager
-def _bar(label: str) -> Iterator[Told]:
+def _bar(label: str) -> Iterator[OnProgress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -52,27 +52,27 @@ def _bar(label: str) -> Iterator[Told]:
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(label, total=None, note="")
 
-        def told(done: float, total: float = 1.0, figures: Mapping[str, Any] | None = None) -> None:
+        def on_progress(done: float, total: float = 1.0, figures: Mapping[str, Any] | None = None) -> None:
             bars.update(task, completed=done, total=max(total, done))
             if figures:
                 bars.update(task, note=note(figures))
 
-        yield told
+        yield on_progress
         bars.update(task, total=bars.tasks[task].total or 1.0, completed=bars.tasks[task].total or 1.0)
 
 
 @contextmanager
-def _lines(label: str) -> Iterator[Told]:
+def _lines(label: str) -> Iterator[OnProgress]:
     started = last = time.monotonic()
     print(f"{label} ...", file=sys.stderr, flush=True)
 
-    def told(done: float, total: float = 1.0, figures: Mapping[str, Any] | None = None) -> None:
+    def on_progress(done: float, total: float = 1.0, figures: Mapping[str, Any] | None = None) -> None:
         nonlocal last
         if time.monotonic() - last >= QUIET_S:
             last = time.monotonic()
             print(f"{label} {100 * done / max(total, 1e-9):.0f}% {note(figures)}".rstrip(), file=sys.stderr, flush=True)
 
-    yield told
+    yield on_progress
     if (spent := time.monotonic() - started) >= QUIET_S:
         print(f"{label}: done in {spent:.0f} s", file=sys.stderr, flush=True)
 

@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     from a2llm.avatar.video import render_video
     from a2llm.cli.progress import progress
 
-    with progress(f"rendering {arguments.out}") as told:
-        render_video(motion.frames, motion.fps, arguments.audio, arguments.out, arguments.size, arguments.avatar, arguments.fps, told)
+    with progress(f"rendering {arguments.out}") as on_progress:
+        render_video(
+            motion.frames, motion.fps, arguments.audio, arguments.out, arguments.size, arguments.avatar, arguments.fps, on_progress
+        )
     print(arguments.out)

@@ -9,7 +9,7 @@ from a2llm.cli.arguments import AFFECT_HELP, PERSONA_HELP, RIG_HELP, Commands, U
 
 if TYPE_CHECKING:
     from a2llm.cli.hearing import Question
-    from a2llm.cli.speaking import Answer, Speech
+    from a2llm.cli.speaking import RecordedResponse, TimedResponse
     from a2llm.rig import FlameMapping
 
 DESCRIPTION = """\
@@ -44,38 +44,39 @@ def run(arguments: argparse.Namespace) -> None:
     text = _text(arguments)
     question = _question(text, arguments.audio)
     from a2llm.cli.opening import open_model
-    from a2llm.cli.speaking import Speech
+    from a2llm.cli.speaking import TimedResponse
 
     a2, watch = open_model(arguments.persona)
-    speech = Speech(a2, question, arguments.affect, arguments.seed, watch)
-    _print_steps(speech)
-    _write(speech.answer(), arguments.out, arguments.rig, flame)
+    response = TimedResponse(a2, question, arguments.affect, arguments.seed, watch)
+    _print_steps(response)
+    _write(response.recorded(), arguments.out, arguments.rig, flame)
 
 
-def _print_steps(speech: "Speech") -> None:
+def _print_steps(response: "TimedResponse") -> None:
     from a2llm.cli.text_flow import TextFlow
 
     flow = TextFlow()
     try:
-        for step in speech.steps():
+        for step in response.steps():
             flow.add(step.text)
     finally:
         flow.end()
 
 
-def _write(answer: "Answer", out: Path, rig: str, flame: "FlameMapping | None") -> None:
-    from a2llm.cli.answer_files import write_answer
+def _write(response: "RecordedResponse", out: Path, rig: str, flame: "FlameMapping | None") -> None:
     from a2llm.cli.progress import working
+    from a2llm.cli.response_files import write_response
 
     with working("writing the files and drawing the picture"):
-        files = write_answer(answer, out, rig, flame)
-    print(f"{summary(answer)}\nwrote {', '.join(str(file) for file in files)}", file=sys.stderr)
+        files = write_response(response, out, rig, flame)
+    print(f"{summary(response)}\nwrote {', '.join(str(file) for file in files)}", file=sys.stderr)
 
 
-def summary(answer: "Answer") -> str:
+def summary(response: "RecordedResponse") -> str:
     """One line of figures."""
-    t = answer.timings
-    return f"{answer.affect}, {answer.pcm.size / answer.sample_rate_hz:.1f} s, first sound after {t['frl_ms']:.0f} ms, RTF {t['rtf']:.2f}"
+    t = response.timings
+    seconds = response.pcm.size / response.sample_rate_hz
+    return f"{response.affect}, {seconds:.1f} s, first sound after {t['frl_ms']:.0f} ms, RTF {t['rtf']:.2f}"
 
 
 def _text(arguments: argparse.Namespace) -> str | None:

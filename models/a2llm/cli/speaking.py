@@ -21,7 +21,7 @@ LISTENING, OTHER = "listening", "other"
 
 
 @dataclass(frozen=True)
-class Answer:
+class RecordedResponse:
     """A whole answer. pcm float32 [S] at sample_rate_hz, motion float32 [F, 61] at motion_fps, times in milliseconds."""
 
     question: Question
@@ -39,8 +39,8 @@ class Answer:
     timings: dict[str, object]
 
 
-class Speech:
-    """One response on its way: iterate `steps`, then take `answer`."""
+class TimedResponse:
+    """One response on its way: iterate `steps`, then take `recorded`."""
 
     def __init__(self, a2: A2LLM, question: Question, affect: Affect | None, seed: int, watch: Stopwatch) -> None:
         self._a2, self._question, self._forced, self._seed, self._watch = a2, question, affect, seed, watch
@@ -76,14 +76,14 @@ class Speech:
         assert self._a2.reply is not None
         return self._a2.reply
 
-    def answer(self) -> Answer:
+    def recorded(self) -> RecordedResponse:
         """What was said so far. Raises ValueError when not a sound came out."""
         if not self._out:
             raise ValueError("the avatar found nothing to say to this: ask in other words or with another seed")
         response, clock = self.response, self._a2.engine.parts.clock
         spoken = response.spoken[: response.emitted_words]
         last_unit = sum(len(step.motion) for step in self._out)
-        return Answer(
+        return RecordedResponse(
             self._question,
             " ".join(spoken),
             _spans("word", response.talker.word_timings(spoken), clock.motion_hz, last_unit),

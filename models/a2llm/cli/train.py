@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     out = arguments.out or out
     data = arguments.data or (out / "data" if find_recipe(arguments.recipe).small else data)
     device = pick_device(arguments.device)
-    with progress(f"training {arguments.recipe} on {device}") as told:
-        figures = train(arguments.recipe, Job(data, out, device, arguments.minutes, told))
+    with progress(f"training {arguments.recipe} on {device}") as on_progress:
+        figures = train(arguments.recipe, Job(data, out, device, arguments.minutes, on_progress))
     print(f"wrote {out}", file=sys.stderr)
     print_figures(f"a2 train {arguments.recipe}", figures)
 

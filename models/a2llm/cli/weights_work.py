@@ -52,11 +52,11 @@ def trained() -> Iterator[tuple[str, Path]]:
 
 def verify() -> None:
     """Hash everything. Raises WeightsError, CheckpointError or OSError at the first that is not as it should be."""
-    with progress("verifying") as told:
+    with progress("verifying") as on_progress:
         steps = [*((name, None) for name in WEIGHTS), *trained()]
         for number, (name, file) in enumerate(steps):
             _verify_trained(name, file) if file else weights.verify(name)
-            told(number + 1, len(steps))
+            on_progress(number + 1, len(steps))
     replaced = [name for name in WEIGHTS if weights.replaced_by(name)]
     print(f"all {len(steps)} weights are intact" + (f" ({', '.join(replaced)}: your own, not compared)" if replaced else ""))
 
@@ -75,8 +75,8 @@ def convert() -> None:
     """Everything that would make the first answer slow: packages' weights, the int8 backbone, the renderer's kernels."""
     for name, weight in WEIGHTS.items():
         if weight.converter:
-            with progress(f"converting the {weight.name}") as told:
-                weights.convert(name, told)
+            with progress(f"converting the {weight.name}") as on_progress:
+                weights.convert(name, on_progress)
         else:
             weights.resolve(name)
     _quantize()

@@ -53,7 +53,7 @@ def plan(samples: list[dict[str, object]], variants: int, seed: int) -> list[Lin
         for _ in range(variants - 1 if sample["source"] != "drill" else 0):
             category = rng.choice(AFFECTS)
             affects.append((category, round(rng.uniform(0.3, 1.0), 2) if category != "neutral" else 0.0))
-        text = str(sample["answer"])
+        text = str(sample["response"])
         lines.append(Line(index, text, tuple(affects), split_of(text)))
     return lines
 
@@ -176,4 +176,6 @@ def build_speech(
 
 
 def read_samples(file: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    """The samples of a text.jsonl, as `data.text.Sample` has them. Older folders say `answer` for `response`."""
+    samples = [json.loads(line) for line in file.read_text().splitlines()]
+    return [{"response" if name == "answer" else name: value for name, value in sample.items()} for sample in samples]

@@ -50,17 +50,17 @@ class HiddenReader:
 
     def _batch(self, samples: list[dict[str, object]]) -> list[np.ndarray]:
         prompts = [self._prompt(s) for s in samples]
-        answers = [self.tokenizer.encode(str(s["answer"])) for s in samples]
+        responses = [self.tokenizer.encode(str(s["response"])) for s in samples]
         shared = len({tuple(p) for p in prompts}) == 1
         for row in range(BATCH):
             self.cache.truncate(row, 0)
         if shared:
             self._share(prompts[0], len(samples))
             prompts = [[] for _ in prompts]
-        hidden = self._forward([p + a for p, a in zip(prompts, answers, strict=True)])
+        hidden = self._forward([p + a for p, a in zip(prompts, responses, strict=True)])
         return [
             hidden[row, [len(p) + e for e in word_ends(self.tokenizer, a)]].half().numpy()
-            for row, (p, a) in enumerate(zip(prompts, answers, strict=True))
+            for row, (p, a) in enumerate(zip(prompts, responses, strict=True))
         ]
 
     def _share(self, prompt: list[int], rows: int) -> None:

@@ -29,7 +29,7 @@ VOICED_HZ = 50.0
 EXAMPLE_S = (2.0, 6.0)  # how long a motion example may be
 EXAMPLE_INTENSITY = 0.6
 PERCENTILES = (5, 50, 95)
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Survey:
             self.examples[u.category] = (u.text, u.motion.astype(np.float32))
 
 
-def survey(folder: Path, told: Told | None = None, clock: FrameClock | None = None) -> Survey:
+def survey(folder: Path, on_progress: OnProgress | None = None, clock: FrameClock | None = None) -> Survey:
     """One pass over the speech shards of a data folder. Raises ValueError when there is none."""
     files = sorted(shards_of(folder).glob("speech-*.npz"))
     if not files:
@@ -78,8 +78,8 @@ def survey(folder: Path, told: Told | None = None, clock: FrameClock | None = No
     for number, file in enumerate(files):
         for utterance in read_shard(file):
             found.add(utterance, clock or FrameClock())
-        if told:
-            told(number + 1, len(files))
+        if on_progress:
+            on_progress(number + 1, len(files))
     return found
 
 
@@ -152,9 +152,9 @@ def _phone_counts(phones: Counter[int]) -> dict[str, int]:
     return {symbol: count for symbol, count in named if symbol.isalpha() and symbol not in STRESS}
 
 
-def write_report(folder: Path, out: Path, told: Told | None = None) -> list[Path]:
+def write_report(folder: Path, out: Path, on_progress: OnProgress | None = None) -> list[Path]:
     """Survey `folder` and write report.json, overview.png and motion.png into `out`; returns the files."""
-    found = survey(folder, told)
+    found = survey(folder, on_progress)
     report = describe(folder, found)
     with replacing(out / "report.json") as temporary:
         temporary.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -20,7 +20,7 @@ from a2llm.files import replacing
 from a2llm.language.runtime import Adapter, load_backbone
 from a2llm.language.tokenizer import TextTokenizer
 
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 PLAN, TEXT, SAMPLED, SHARDS = "plan.json", "text.jsonl", "sampled.jsonl", "shards"
 
 
@@ -49,23 +49,23 @@ class DataPlan:
 
 def settle_plan(folder: Path, wanted: DataPlan) -> None:
     """Write the plan into a new folder. Raises ValueError when the folder was begun with another one."""
-    file, told = folder / PLAN, asdict(wanted)
+    file, settings = folder / PLAN, asdict(wanted)
     if not file.exists():
-        _write(file, json.dumps(told, indent=1) + "\n")
+        _write(file, json.dumps(settings, indent=1) + "\n")
         return
     known = json.loads(file.read_text())
-    if other := [name for name in told if known.get(name) != told[name]]:
-        differences = ", ".join(f"{name} {known.get(name)} there, {told[name]} now" for name in other)
+    if other := [name for name in settings if known.get(name) != settings[name]]:
+        differences = ", ".join(f"{name} {known.get(name)} there, {settings[name]} now" for name in other)
         raise ValueError(f"{folder} was begun with other settings ({differences}): choose another folder")
 
 
-def make_text(folder: Path, wanted: DataPlan, told: Told | None = None) -> list[dict[str, object]]:
+def make_text(folder: Path, wanted: DataPlan, on_progress: OnProgress | None = None) -> list[dict[str, object]]:
     """Every question with its answer: written, repeated, drilled, then sampled from the backbone."""
     file = folder / TEXT
     if not file.exists():
         samples = offline_samples(weights.resolve("g2p"), wanted.drills, wanted.seed)
         if wanted.samples:
-            samples += _sample(folder, wanted, told)
+            samples += _sample(folder, wanted, on_progress)
         if wanted.limit:
             samples = _few(samples, wanted.limit)
         _write(file, "".join(json.dumps(asdict(sample)) + "\n" for sample in samples))
@@ -74,12 +74,12 @@ def make_text(folder: Path, wanted: DataPlan, told: Told | None = None) -> list[
 
 def _few(samples: list[Sample], limit: int) -> list[Sample]:
     """Lines spread over the whole text, an eighth of them held out."""
-    held_out = [s for s in samples if split_of(s.answer) == "held_out"]
-    train = [s for s in samples if split_of(s.answer) == "train"]
+    held_out = [s for s in samples if split_of(s.response) == "held_out"]
+    train = [s for s in samples if split_of(s.response) == "train"]
     return [*train[:: max(1, len(train) // limit)][:limit], *held_out[: max(1, limit // 8)]]
 
 
-def _sample(folder: Path, wanted: DataPlan, told: Told | None) -> list[Sample]:
+def _sample(folder: Path, wanted: DataPlan, on_progress: OnProgress | None) -> list[Sample]:
     """Pairs that the backbone, with the adapter that ships, invents and answers."""
     from a2llm.language.llama import Llama
     from a2llm.layers.lora import merge_lora
@@ -91,7 +91,7 @@ def _sample(folder: Path, wanted: DataPlan, told: Told | None) -> list[Sample]:
     builder = TextBuilder(model, head, TextTokenizer(backbone), wanted.seed)
     words = dictionary_words(weights.resolve("g2p"))
     count = sum(1 for _ in written_samples()) + wanted.samples
-    progress = (lambda done, total, _: told(done, total)) if told else None
+    progress = (lambda done, total, _: on_progress(done, total)) if on_progress else None
     found = build_text(builder, words, count, folder / SAMPLED, batch=min(512, 4 * wanted.samples), on_progress=progress)
     return [sample for sample in found if sample.source in ("sampled", "word")]
 
@@ -113,17 +113,17 @@ def make_codec(folder: Path, wanted: DataPlan, out: Path | None = None) -> Path:
     return file
 
 
-def make_speech(folder: Path, wanted: DataPlan, workers: int, told: Told | None = None) -> int:
+def make_speech(folder: Path, wanted: DataPlan, workers: int, on_progress: OnProgress | None = None) -> int:
     """Speech and motion of every line in every affect; returns the number of shards."""
-    return build_speech(lines_of(folder, wanted), folder / FILES["audio_codec"], folder / SHARDS, wanted.seed, workers, told)
+    return build_speech(lines_of(folder, wanted), folder / FILES["audio_codec"], folder / SHARDS, wanted.seed, workers, on_progress)
 
 
-def make_hidden(folder: Path, threads: int, told: Told | None = None) -> None:
+def make_hidden(folder: Path, threads: int, on_progress: OnProgress | None = None) -> None:
     """The backbone's hidden states at every word of every answer, read as they are when serving."""
     backbone = weights.convert("backbone")
     lora, alpha, _ = load_adapter(model_folder() / FILES["backbone_lora"])
     reader = HiddenReader(load_backbone(backbone, Adapter(lora, alpha), threads=threads), TextTokenizer(backbone))
-    build_hidden(read_samples(folder / TEXT), reader, folder / SHARDS, told)
+    build_hidden(read_samples(folder / TEXT), reader, folder / SHARDS, on_progress)
 
 
 def shards_of(folder: Path) -> Path:

@@ -57,7 +57,7 @@ class Sample:
 
     question: str
     voice: str
-    answer: str
+    response: str
     affect: str
     intensity: float
     source: str
@@ -101,7 +101,7 @@ class TextBuilder:
         voices = ["neutral"] * 6 + list(AFFECTS[1:])
         return [(self.rng.choice(WORD_QUESTIONS).format(self.rng.choice(words)), self.rng.choice(voices)) for _ in range(count)]
 
-    def answer(self, questions: list[tuple[str, str]], source: str) -> list[Sample]:
+    def respond(self, questions: list[tuple[str, str]], source: str) -> list[Sample]:
         """Answers that pass the filter, each with the affect the model chose for it."""
         known = list(personas().values())
         prompts = [self._prompt(known[0] if self.rng.random() < 0.6 else self.rng.choice(known), q) for q in questions]
@@ -167,20 +167,20 @@ def dictionary_words(assets: Path) -> list[str]:
 def offline_samples(assets: Path, drills: int, seed: int) -> list[Sample]:
     """Everything that needs no sampling: written answers, repeated user lines, drills."""
     written = list(written_samples())
-    repeats = list(repeat_samples({s.answer.lower() for s in written}))
+    repeats = list(repeat_samples({s.response.lower() for s in written}))
     return [*written, *repeats, *drill_samples(dictionary_words(assets), drills, seed)]
 
 
 def build_text(builder: TextBuilder, words: list[str], count: int, out: Path, batch: int = 512, on_progress: object = None) -> list[Sample]:
     """Collect `count` distinct samples and write them as JSON lines, in a fixed order per seed."""
     samples = list(written_samples())
-    seen = {s.answer.lower() for s in samples}
+    seen = {s.response.lower() for s in samples}
     rounds = 0
     while len(samples) < count and rounds < 40 * (1 + count // batch):
         questions = builder.invent_questions(batch) if rounds % 3 else builder.word_questions(words, batch)
-        for sample in builder.answer(questions, "sampled" if rounds % 3 else "word"):
-            if sample.answer.lower() not in seen:
-                seen.add(sample.answer.lower())
+        for sample in builder.respond(questions, "sampled" if rounds % 3 else "word"):
+            if sample.response.lower() not in seen:
+                seen.add(sample.response.lower())
                 samples.append(sample)
         rounds += 1
         if callable(on_progress):

@@ -14,7 +14,7 @@ from a2llm.avatar.geometry import HeadGeometry
 from a2llm.clock import FrameClock
 from a2llm.evaluation import face_metrics as fm
 from a2llm.evaluation.affect_classifier import AffectClassifier
-from a2llm.evaluation.answers import Answer
+from a2llm.evaluation.clips import Clip
 from a2llm.evaluation.statistics import ratio, rounded, share_pct, with_interval
 from a2llm.evaluation.sync import Pair
 from a2llm.layers.quantize import perplexity
@@ -41,12 +41,12 @@ def _spread(motion: np.ndarray) -> float:
 
 
 def _total_ratio(pairs: Sequence[Pair], size: Callable[[np.ndarray], float]) -> float:
-    return sum(size(p.answer.motion) for p in pairs) / sum(size(p.truth) for p in pairs)
+    return sum(size(p.clip.motion) for p in pairs) / sum(size(p.truth) for p in pairs)
 
 
 def liveliness(pairs: Sequence[Pair], head: HeadGeometry, seed: int) -> dict[str, float]:
     """Generated over teacher: change of coefficients (all, mouth, upper face), way of the vertices, variance."""
-    made, true = [_speed(p.answer.motion) for p in pairs], [_speed(p.truth) for p in pairs]
+    made, true = [_speed(p.clip.motion) for p in pairs], [_speed(p.truth) for p in pairs]
     parts = {
         "mouth_velocity_ratio": _total_ratio(pairs, lambda m: _speed(m, "mouth")),
         "upper_velocity_ratio": _total_ratio(pairs, lambda m: _speed(m, "upper")),
@@ -62,20 +62,20 @@ def distances(pairs: Sequence[Pair], head: HeadGeometry) -> dict[str, float]:
     frames = [len(p.truth) for p in pairs]
 
     def mean(metric: Callable[[np.ndarray, np.ndarray, HeadGeometry], float]) -> float:
-        return float(np.average([metric(p.truth, p.answer.motion, head) for p in pairs], weights=frames))
+        return float(np.average([metric(p.truth, p.clip.motion, head) for p in pairs], weights=frames))
 
-    fdd = np.array([fm.fdd_mm2(p.truth, p.answer.motion, head) for p in pairs])
+    fdd = np.array([fm.fdd_mm2(p.truth, p.clip.motion, head) for p in pairs])
     figures = {"lve_mm": mean(fm.lve_mm), "mve_mm": mean(fm.mve_mm), "mod_mm": mean(fm.mod_mm)}
     return rounded({**figures, "fdd_mm2": float(fdd.mean()), "fdd_abs_mm2": float(np.abs(fdd).mean())})
 
 
-def blinks(answers: Sequence[Answer], truths: Sequence[np.ndarray]) -> dict[str, float]:
+def blinks(clips: Sequence[Clip], truths: Sequence[np.ndarray]) -> dict[str, float]:
     """Blinks per minute over all generated speech and over the teacher's motion, with the seconds they rest on."""
     hz = FrameClock().motion_hz
-    frames, true_frames = sum(len(a.motion) for a in answers), sum(len(t) for t in truths)
+    frames, true_frames = sum(len(a.motion) for a in clips), sum(len(t) for t in truths)
     return rounded(
         {
-            "blinks_per_min": 60.0 * hz * sum(fm.count_blinks(a.motion) for a in answers) / frames,
+            "blinks_per_min": 60.0 * hz * sum(fm.count_blinks(a.motion) for a in clips) / frames,
             "teacher_blinks_per_min": 60.0 * hz * sum(fm.count_blinks(t) for t in truths) / true_frames,
             "blink_seconds": frames / hz,
         }
@@ -85,8 +85,8 @@ def blinks(answers: Sequence[Answer], truths: Sequence[np.ndarray]) -> dict[str,
 def masked_affect(judge: AffectClassifier, pairs: Sequence[Pair], seed: int) -> dict[str, float]:
     """Share of answers whose forced affect the judge reads without the mouth; ceiling: on the teacher's motion; shuffled:
     against shuffled labels. Recall of each affect beside them, in percent."""
-    target = np.array([p.answer.affect.index for p in pairs])
-    made = np.array([judge.predict(p.answer.motion) for p in pairs])
+    target = np.array([p.clip.affect.index for p in pairs])
+    made = np.array([judge.predict(p.clip.motion) for p in pairs])
     true = np.array([judge.predict(p.truth) for p in pairs])
     rng = np.random.default_rng(seed)
     shuffled = np.mean([(made == rng.permutation(target)).mean() for _ in range(SHUFFLES)])
@@ -112,7 +112,7 @@ def motion_codec_figures(codec: MotionCodec, pairs: Sequence[Pair], head: HeadGe
     for truth in truths:
         codes.append(codec.encode(torch.from_numpy(truth)[None]))
         rebuilt.append(codec.decode(codes[-1])[0, : len(truth)].numpy())
-    closed = [fm.bilabial_closures(m, p.answer.phones, p.answer.durations, head) for m, p in zip(rebuilt, pairs, strict=True)]
+    closed = [fm.bilabial_closures(m, p.clip.phones, p.clip.durations, head) for m, p in zip(rebuilt, pairs, strict=True)]
     lve = [fm.lve_mm(x, y, head) for x, y in zip(truths, rebuilt, strict=True)]
     use = perplexity(torch.cat(codes, dim=2), codec.config.size)
     figures = {
@@ -132,7 +132,7 @@ def face_report(
     both = [*natural, *forced]
     return {
         **liveliness(natural, head, seed),
-        **blinks([p.answer for p in both], [p.truth for p in both]),
+        **blinks([p.clip for p in both], [p.truth for p in both]),
         **masked_affect(judge, forced, seed),
         **distances(natural, head),
         **motion_codec_figures(codec, natural, head),

@@ -12,13 +12,13 @@ from pathlib import Path
 from a2llm.api import A2LLM
 from a2llm.components import model_folder
 from a2llm.evaluation.affect_classifier import FILE, load_affect_classifier
-from a2llm.evaluation.answers import Answer, forced_answers, natural_answers
+from a2llm.evaluation.clips import Clip, forced_clips, natural_clips
 from a2llm.evaluation.face import face_report
 from a2llm.evaluation.machine import machine_facts
 from a2llm.evaluation.progress import OnProgress, Steps
 from a2llm.evaluation.sentences import held_out_questions, questions
 from a2llm.evaluation.sync import pair_up, sync_report
-from a2llm.evaluation.voice import Heard, listen, prosody_by_affect, voice_report
+from a2llm.evaluation.voice import HeardClip, listen, prosody_by_affect, voice_report
 
 NAMES = ("voice", "sync", "face")
 Report = dict[str, float | str]
@@ -46,8 +46,8 @@ def run_evaluation(
     started, asked = time.perf_counter(), questions(clips)
     model = model or A2LLM.load(folder)
     steps = Steps(_steps(chosen, clips), on_progress)
-    answers = natural_answers(model, asked, seed, steps)
-    report = _reports(chosen, model, answers, folder or model_folder(), seed, steps, details)
+    natural = natural_clips(model, asked, seed, steps)
+    report = _reports(chosen, model, natural, folder or model_folder(), seed, steps, details)
     facts = {"n": clips, "questions": len(held_out_questions()), "seed": seed}
     return report | facts | {"seconds": round(time.perf_counter() - started, 1)} | machine_facts()
 
@@ -63,33 +63,31 @@ def _forced(clips: int) -> int:
     return max(1, clips // 2)
 
 
-def _reports(
-    chosen: Sequence[str], model: A2LLM, answers: list[Answer], folder: Path, seed: int, steps: Steps, details: Path | None
-) -> Report:
+def _reports(chosen: Sequence[str], model: A2LLM, clips: list[Clip], folder: Path, seed: int, steps: Steps, details: Path | None) -> Report:
     parts, report = model.engine.parts, Report()
     judge = load_affect_classifier(folder / FILE) if "face" in chosen else None
     if "voice" in chosen:
-        heard = listen(answers, parts.audio_codec, parts.vocoder, steps)
+        heard = listen(clips, parts.audio_codec, parts.vocoder, steps)
         report |= voice_report(heard, parts.audio_codec, seed)
         _write_details(details, heard)
     if {"sync", "face"} & set(chosen):
-        pairs = pair_up(answers, steps)
+        pairs = pair_up(clips, steps)
         if "sync" in chosen:
             report |= sync_report(pairs, seed)
         if judge is not None:
-            forced = forced_answers(model, questions(_forced(len(answers))), seed, steps)
+            forced = forced_clips(model, questions(_forced(len(clips))), seed, steps)
             report |= face_report(pairs, pair_up(forced, steps), judge, parts.motion_codec, seed)
             report |= prosody_by_affect(forced, "forced_")
     return report
 
 
-def _write_details(file: Path | None, heard: Sequence[Heard]) -> None:
+def _write_details(file: Path | None, heard: Sequence[HeardClip]) -> None:
     """One JSON line per answer."""
     if file is None:
         return
     lines = []
     for h in heard:
-        affect, (model, codec, teacher) = h.answer.affect, h.texts
-        said = {"question": h.answer.question, "answer": h.answer.text, "affect": affect.category, "intensity": affect.intensity}
+        affect, (model, codec, teacher) = h.clip.affect, h.texts
+        said = {"question": h.clip.question, "answer": h.clip.text, "affect": affect.category, "intensity": affect.intensity}
         lines.append(said | {"heard": model, "heard_codec": codec, "heard_teacher": teacher, "errors": h.errors, "words": len(h.said)})
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from a2llm.avatar.geometry import HeadGeometry
-from a2llm.evaluation.answers import Answer, teacher_motion
+from a2llm.evaluation.clips import Clip, teacher_motion
 from a2llm.evaluation.face_metrics import (
     MAX_LAG_FRAMES,
     bilabial_closures,
@@ -29,16 +29,16 @@ SHORTEST_FRAMES = 4 * MAX_LAG_FRAMES  # shorter answers say nothing about a lag
 class Pair:
     """An answer with the teacher's motion [2T, 61] for its speech."""
 
-    answer: Answer
+    clip: Clip
     truth: np.ndarray
 
 
-def pair_up(answers: Sequence[Answer], steps: Steps) -> list[Pair]:
+def pair_up(clips: Sequence[Clip], steps: Steps) -> list[Pair]:
     """Teach every answer that is long enough to be judged."""
     pairs = []
-    for index, answer in enumerate(answers):
-        if len(answer.motion) >= SHORTEST_FRAMES:
-            pairs.append(Pair(answer, teacher_motion(answer, index)))
+    for index, clip in enumerate(clips):
+        if len(clip.motion) >= SHORTEST_FRAMES:
+            pairs.append(Pair(clip, teacher_motion(clip, index)))
         steps.tick()
     if not pairs:
         raise ValueError("no answer is long enough to be judged")
@@ -49,15 +49,15 @@ def pooled_lag_ms(pairs: Sequence[Pair], head: HeadGeometry, truth: bool = False
     """Place (ms) and height of the correlation curve between loudness and lips, averaged by length over the clips."""
     curves, lengths = [], []
     for pair in pairs:
-        motion = pair.truth if truth else pair.answer.motion
-        curves.append(lag_curve(loudness(pair.answer.pcm, len(motion)), head.lip_opening(motion)))
+        motion = pair.truth if truth else pair.clip.motion
+        curves.append(lag_curve(loudness(pair.clip.pcm, len(motion)), head.lip_opening(motion)))
         lengths.append(len(motion))
     curve = np.average(curves, axis=0, weights=lengths)
     return curve_lag_ms(curve), float(curve.max())
 
 
 def _closures(pairs: Sequence[Pair], head: HeadGeometry, truth: bool) -> list[np.ndarray]:
-    return [bilabial_closures(p.truth if truth else p.answer.motion, p.answer.phones, p.answer.durations, head) for p in pairs]
+    return [bilabial_closures(p.truth if truth else p.clip.motion, p.clip.phones, p.clip.durations, head) for p in pairs]
 
 
 def _closure_figures(pairs: Sequence[Pair], head: HeadGeometry, seed: int) -> dict[str, float]:
@@ -70,15 +70,15 @@ def _closure_figures(pairs: Sequence[Pair], head: HeadGeometry, seed: int) -> di
 
 
 def _velocity_correlation(pair: Pair, head: HeadGeometry) -> float:
-    a, b = np.diff(head.lip_opening(pair.truth)), np.diff(head.lip_opening(pair.answer.motion))
+    a, b = np.diff(head.lip_opening(pair.truth)), np.diff(head.lip_opening(pair.clip.motion))
     return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0
 
 
 def sync_report(pairs: Sequence[Pair], seed: int) -> dict[str, float]:
     """Lag, lip correlations and closures. The correlations are means over clips."""
     head = HeadGeometry.load()
-    lips = np.array([lip_correlation(p.truth, p.answer.motion, head) for p in pairs])
-    widths = np.array([lip_width_correlation(p.truth, p.answer.motion, head) for p in pairs])
+    lips = np.array([lip_correlation(p.truth, p.clip.motion, head) for p in pairs])
+    widths = np.array([lip_width_correlation(p.truth, p.clip.motion, head) for p in pairs])
     speeds = np.array([_velocity_correlation(p, head) for p in pairs])
     lag, height = pooled_lag_ms(pairs, head)
     teacher_lag, teacher_height = pooled_lag_ms(pairs, head, truth=True)
@@ -95,7 +95,7 @@ def sync_report(pairs: Sequence[Pair], seed: int) -> dict[str, float]:
                 "audio_lip_correlation": height,
                 "teacher_audio_lip_correlation": teacher_height,
                 "sync_clips": len(pairs),
-                "sync_audio_s": sum(p.answer.seconds for p in pairs),
+                "sync_audio_s": sum(p.clip.seconds for p in pairs),
             }
         ),
     }

@@ -15,7 +15,7 @@ from a2llm.audio_codec.codec import AudioCodec
 from a2llm.audio_codec.frames import VOICED_HZ, VoiceFrames
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.data.build import Speaker, voice_frames
-from a2llm.evaluation.answers import TEACHER_SEED, Answer
+from a2llm.evaluation.clips import TEACHER_SEED, Clip
 from a2llm.evaluation.progress import Steps
 from a2llm.evaluation.sentences import trained_responses
 from a2llm.evaluation.statistics import rounded, share_pct, with_interval
@@ -56,8 +56,8 @@ class Teacher:
         self._speaker, self._codec, self._vocoder = Speaker(), codec, vocoder
 
     @torch.inference_mode()
-    def say(self, answer: Answer, seed: int) -> Rendition:
-        speech, _ = self._speaker.say(answer.text, answer.affect, TEACHER_SEED + seed)
+    def say(self, clip: Clip, seed: int) -> Rendition:
+        speech, _ = self._speaker.say(clip.text, clip.affect, TEACHER_SEED + seed)
         frames = voice_frames(speech)
         codes = self._codec.quantize(self._codec.analyse(frames))
         coded = self._codec.synthesise(self._codec.dequantize(codes))
@@ -69,25 +69,25 @@ class Teacher:
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardClip:
     """One answer and what was heard of it, from the model, the codec and the teacher."""
 
-    answer: Answer
+    clip: Clip
     rendition: Rendition
     said: list[str]
     texts: tuple[str, ...]
     errors: tuple[int, ...]
 
 
-def listen(answers: Sequence[Answer], codec: AudioCodec, vocoder: Vocoder, steps: Steps, judge: Judge | None = None) -> list[Heard]:
+def listen(clips: Sequence[Clip], codec: AudioCodec, vocoder: Vocoder, steps: Steps, judge: Judge | None = None) -> list[HeardClip]:
     """Have every answer said by all three and heard."""
     judge, teacher, heard = judge or Judge(), Teacher(codec, vocoder), []
-    for index, answer in enumerate(answers):
-        rendition = teacher.say(answer, index)
-        said, rate = normalise(answer.text), answer.sample_rate_hz
-        texts = tuple(judge.hear(pcm, rate) for pcm in (answer.pcm, rendition.coded, rendition.plain))
+    for index, clip in enumerate(clips):
+        rendition = teacher.say(clip, index)
+        said, rate = normalise(clip.text), clip.sample_rate_hz
+        texts = tuple(judge.hear(pcm, rate) for pcm in (clip.pcm, rendition.coded, rendition.plain))
         errors = tuple(word_errors(said, normalise(text)) for text in texts)
-        heard.append(Heard(answer, rendition, said, texts, errors))
+        heard.append(HeardClip(clip, rendition, said, texts, errors))
         steps.tick()
     return heard
 
@@ -108,11 +108,11 @@ def spread_ratio(made: Sequence[np.ndarray], true: Sequence[np.ndarray], picks: 
     return spread(made) / spread(true)
 
 
-def prosody_by_affect(answers: Sequence[Answer], prefix: str = "") -> dict[str, float]:
+def prosody_by_affect(clips: Sequence[Clip], prefix: str = "") -> dict[str, float]:
     """Mean pitch, its spread and the speaking rate of the answers of each affect that occurs."""
     figures: dict[str, float] = {}
     for name in AFFECTS:
-        chosen = [a for a in answers if a.affect.category == name and len(a.pcm)]
+        chosen = [a for a in clips if a.affect.category == name and len(a.pcm)]
         pitch = np.concatenate([semitones(a.f0_hz) for a in chosen]) if chosen else np.zeros(0)
         figures[f"{prefix}clips_{name}"] = len(chosen)
         if len(pitch):
@@ -123,35 +123,35 @@ def prosody_by_affect(answers: Sequence[Answer], prefix: str = "") -> dict[str, 
     return rounded(figures)
 
 
-def _word_error_rates(heard: Sequence[Heard], seed: int) -> dict[str, float]:
+def _word_error_rates(heard: Sequence[HeardClip], seed: int) -> dict[str, float]:
     words, figures = [len(h.said) for h in heard], {}
     for place, key in enumerate(("wer_pct", "codec_wer_pct", "teacher_wer_pct")):
         figures |= with_interval(key, share_pct([h.errors[place] for h in heard], words), len(heard), seed)
     return figures
 
 
-def _pitch(heard: Sequence[Heard], seed: int) -> dict[str, float]:
-    made, true = [semitones(h.answer.f0_hz) for h in heard], [semitones(h.rendition.f0_hz) for h in heard]
+def _pitch(heard: Sequence[HeardClip], seed: int) -> dict[str, float]:
+    made, true = [semitones(h.clip.f0_hz) for h in heard], [semitones(h.rendition.f0_hz) for h in heard]
     whole = with_interval("f0_std_ratio", lambda picks: spread_ratio(made, true, picks, False), len(heard), seed)
     within = with_interval("f0_std_within_ratio", lambda picks: spread_ratio(made, true, picks, True), len(heard), seed)
     levels = {"f0_std_st": np.concatenate(made).std(), "teacher_f0_std_st": np.concatenate(true).std()}
     return whole | within | rounded({name: float(value) for name, value in levels.items()})
 
 
-def voice_report(heard: Sequence[Heard], codec: AudioCodec, seed: int) -> dict[str, float | str]:
+def voice_report(heard: Sequence[HeardClip], codec: AudioCodec, seed: int) -> dict[str, float | str]:
     """Word error rates with intervals, pitch, rate, code use and the pace of generation."""
-    answers, known = [h.answer for h in heard], trained_responses()
+    clips, known = [h.clip for h in heard], trained_responses()
     codes = torch.cat([h.rendition.codes for h in heard], dim=1)[None]
     use = perplexity(codes, codec.config.size)
-    audio_s = sum(a.seconds for a in answers)
+    audio_s = sum(a.seconds for a in clips)
     figures = {
         "words": sum(len(h.said) for h in heard),
         "audio_s": audio_s,
-        "duration_ratio": audio_s / (sum(len(h.rendition.plain) for h in heard) / answers[0].sample_rate_hz),
-        "frames_per_s": sum(len(a.motion) for a in answers) / 2 / sum(a.compute_s for a in answers),
-        "silent_answers": sum(not len(a.pcm) for a in answers),
-        "answers_known_from_training": sum(a.text.lower() in known for a in answers),
+        "duration_ratio": audio_s / (sum(len(h.rendition.plain) for h in heard) / clips[0].sample_rate_hz),
+        "frames_per_s": sum(len(a.motion) for a in clips) / 2 / sum(a.compute_s for a in clips),
+        "silent_answers": sum(not len(a.pcm) for a in clips),
+        "answers_known_from_training": sum(a.text.lower() in known for a in clips),
         **{f"audio_perplexity_{level}": float(value) for level, value in enumerate(use)},
     }
-    prosody = prosody_by_affect(answers)
+    prosody = prosody_by_affect(clips)
     return {**_word_error_rates(heard, seed), **_pitch(heard, seed), **rounded(figures), **prosody, "judge": JUDGE_SETTING}

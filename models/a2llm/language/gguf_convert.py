@@ -49,7 +49,7 @@ def convert_gguf(src: Path, out: Path, on_progress: Progress | None = None) -> N
 
     Raises GgufError for another architecture, tokenizer or tensor name, or a damaged file.
     """
-    told: Progress = on_progress or (lambda share: None)
+    on_progress = on_progress or (lambda share: None)
     reader = _open(src)
     fields = _Fields(reader)
     config = llama_config(fields)
@@ -58,10 +58,10 @@ def convert_gguf(src: Path, out: Path, on_progress: Progress | None = None) -> N
     build_tokenizer(fields).save(str(out / "tokenizer.json"))
     (out / "chat_template.jinja").write_text(fields.get("tokenizer.chat_template", ""), encoding="utf-8")
     _write_json(out / "tokenizer_config.json", _tokenizer_config(fields))
-    tensors = dict(_convert_tensors(reader, config, told))
+    tensors = dict(_convert_tensors(reader, config, on_progress))
     with replacing(out / "model.safetensors") as temporary:
         save_file(tensors, str(temporary), metadata=header(tensors))
-    told(1.0)
+    on_progress(1.0)
 
 
 class _Fields:
@@ -141,9 +141,9 @@ def _open(src: Path) -> GGUFReader:
         raise GgufError(f"{src} is not a readable GGUF file: {error}") from error
 
 
-def _convert_tensors(reader: GGUFReader, config: dict[str, Any], told: Progress) -> Iterator[tuple[str, NDArray[np.float16]]]:
+def _convert_tensors(reader: GGUFReader, config: dict[str, Any], on_progress: Progress) -> Iterator[tuple[str, NDArray[np.float16]]]:
     for done, tensor in enumerate(reader.tensors):
-        told(done / (len(reader.tensors) + 1))  # + 1: writing the file is the last share
+        on_progress(done / (len(reader.tensors) + 1))  # + 1: writing the file is the last share
         yield _hf_name(tensor.name), _expand(tensor, config)
 
 

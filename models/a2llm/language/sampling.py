@@ -4,13 +4,13 @@ seed alone and not on who shares its batch."""
 import torch
 from torch import Tensor
 
-COLDEST = 1e-4  # of a row with temperature 0: the best token takes it all
+LOWEST_TEMPERATURE = 1e-4  # of a row with temperature 0: the best token takes it all
 
 
 def sample_top_p(logits: Tensor, uniforms: Tensor, temperature: float | Tensor = 0.7, top_p: float = 0.9, top_k: int = 50) -> Tensor:
     """Token ids [B] from logits [B, V] and uniforms [B] in 0..1. Temperature, one or one per row [B]: 0 takes the best token."""
     if isinstance(temperature, Tensor):
-        temperature = temperature.clamp(min=COLDEST)[:, None]
+        temperature = temperature.clamp(min=LOWEST_TEMPERATURE)[:, None]
     elif temperature <= 0.0:
         return logits.argmax(-1)
     values, ids = logits.float().topk(min(top_k, logits.shape[-1]), dim=-1)

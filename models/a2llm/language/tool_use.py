@@ -56,13 +56,13 @@ class ToolJudge:
 
     def wanted(self, tools: Sequence[Tool], instructions: str, text: str) -> Tool | None:
         """The tool that the user's words ask for; None where they rather talk."""
-        scores = self._scores([*(_wish(tool) for tool in tools), TALK, instructions[:_SETTING_CHARS]], text)
+        scores = self._scores([*(_use_of(tool) for tool in tools), TALK, instructions[:_SETTING_CHARS]], text)
         best = max(range(len(tools)), key=lambda i: scores[i])
         return tools[best] if scores[best] - max(scores[-2:]) > CALL_MARGIN else None
 
     def best(self, tools: Sequence[Tool], text: str) -> Tool:
         """The tool that suits the words most."""
-        scores = self._scores([_wish(tool) for tool in tools], text) if len(tools) > 1 else [0.0]
+        scores = self._scores([_use_of(tool) for tool in tools], text) if len(tools) > 1 else [0.0]
         return tools[max(range(len(tools)), key=lambda i: scores[i])]
 
     @torch.inference_mode()
@@ -73,8 +73,8 @@ class ToolJudge:
         hidden = self._backbone.forward(words[:-1].expand(len(settings), -1), self._cache)
         behind = torch.cat([self._last, hidden], dim=1)  # [n, T, D], from which each word is foreseen
         chances = torch.log_softmax(self._backbone.logits(behind).float(), -1)
-        told = words.to(chances.device).expand(len(settings), -1)[..., None]
-        return chances.gather(-1, told)[..., 0].sum(-1).tolist()
+        targets = words.to(chances.device).expand(len(settings), -1)[..., None]
+        return chances.gather(-1, targets)[..., 0].sum(-1).tolist()
 
     def _hold(self, settings: list[str]) -> None:
         """Fill the cache's rows with the settings and nothing behind them."""
@@ -88,6 +88,6 @@ class ToolJudge:
             self._cache.truncate(row, end)
 
 
-def _wish(tool: Tool) -> str:
+def _use_of(tool: Tool) -> str:
     name = " ".join(tool.name.replace("-", "_").split("_"))
     return f"The user asks the assistant to {name}: {tool.description[:DESCRIPTION_CHARS]}".rstrip(": ")

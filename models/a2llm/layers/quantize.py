@@ -158,7 +158,7 @@ class ResidualQuantizer(nn.Module):
             return Quantized(vectors, codes, self.config.commitment * (x - vectors).square().mean())
         if generator is None:
             raise ValueError("training a quantizer needs a generator")
-        return self._learn(x, generator)
+        return self._train(x, generator)
 
     def start(self, x: Tensor, generator: torch.Generator) -> None:
         """Set the codebooks by k-means on x [N, D]; the first training pass calls it by itself."""
@@ -170,7 +170,7 @@ class ResidualQuantizer(nn.Module):
         self.sums.copy_(books * use)
         self.ready.fill_(True)
 
-    def _learn(self, x: Tensor, generator: torch.Generator) -> Quantized:
+    def _train(self, x: Tensor, generator: torch.Generator) -> Quantized:
         flat = x.reshape(-1, x.shape[-1])  # [N, D]
         if not bool(self.ready):
             self.start(flat, generator)

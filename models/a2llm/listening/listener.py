@@ -17,7 +17,7 @@ _GUESS_SILENCE = 0.6
 
 
 @dataclass(frozen=True)
-class Heard:
+class ListenResult:
     """transcript: the words. voice: how they sounded. segments: where, in samples at 16 kHz. compute_ms: all of it.
 
     usual: hand it in with the same speaker's next turn.
@@ -38,11 +38,11 @@ class Listener:
         self.transcriber = Transcriber(ear, threads, vad=self.vad, workers=workers)
         self.user_affect = UserAffect(affect_weights)
 
-    def hear_file(self, path: str | Path, usual: Usual = STRANGER) -> Heard:
+    def hear_file(self, path: str | Path, usual: Usual = STRANGER) -> ListenResult:
         """A sound file of one turn. Raises AudioInputError or NoSpeechError, each with one sentence for the user."""
         return self.hear(read_audio(path), usual)
 
-    def hear(self, clip: AudioClip, usual: Usual = STRANGER) -> Heard:
+    def hear(self, clip: AudioClip, usual: Usual = STRANGER) -> ListenResult:
         """A clip at 16 kHz; usual: how this speaker sounded in earlier turns. Raises NoSpeechError where nobody speaks."""
         started = time.perf_counter()
         segments = self.vad.speech_segments(clip.pcm)
@@ -53,7 +53,7 @@ class Listener:
         if not transcript.text or is_guess(transcript):
             raise NoSpeechError("no words could be made out in the recording")
         voice, usual = self.user_affect.follow(spoken, usual)
-        return Heard(transcript, voice, usual, tuple(segments), (time.perf_counter() - started) * 1000)
+        return ListenResult(transcript, voice, usual, tuple(segments), (time.perf_counter() - started) * 1000)
 
     def open_stream(self) -> IncrementalTranscriber:
         """Hear a turn while it is spoken."""

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 BELOW_ONE = 1.0 - 2.0**-20  # a uniform is kept so far below 1 that rounding cannot point behind the last code
-COLDEST = 1e-6  # temperature 0 takes the best code
+LOWEST_TEMPERATURE = 1e-6  # temperature 0 takes the best code
 
 
 def sharpness(temperature: float) -> float:
     """Factor on the logits."""
-    return 1.0 / max(temperature, COLDEST)
+    return 1.0 / max(temperature, LOWEST_TEMPERATURE)
 
 
 def log_cut(min_p: float) -> float:

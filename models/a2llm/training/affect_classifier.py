@@ -51,8 +51,8 @@ def train_affect_classifier(data: Path, out: Path, config: ClassifierTraining, o
         "held_out_clips": float(len(right)),
         "train_clips": float(len(train)),
     }
-    told = {"data": "teacher motion, train split", "recipe": asdict(config), "training": facts, "figures": figures}
-    save_component(out / FILE, "affect_classifier", {"width": config.width}, judge.state_dict(), told)
+    described = {"data": "teacher motion, train split", "recipe": asdict(config), "training": facts, "figures": figures}
+    save_component(out / FILE, "affect_classifier", {"width": config.width}, judge.state_dict(), described)
     return figures
 
 

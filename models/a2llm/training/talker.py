@@ -66,15 +66,15 @@ class TalkerLoss(nn.Module):
             codes = residual_encode(batch.audio, books).transpose(1, 2)  # [B, T, K]
             partial = partial_sums(codes, books)
             motion = partial_sums(batch.motion_codes, talker.motion_codebooks)
-            past_audio = shift(self._worn_audio(partial))
-            past_motion = shift(self._worn_motion(motion[-1]))
+            past_audio = shift(self._noisy_audio(partial))
+            past_motion = shift(self._noisy_motion(motion[-1]))
             if progress > c.own_history_from and float(self._draw(1)) < c.own_history:
-                past_audio, past_motion = self._own(batch, past_audio, past_motion)
+                past_audio, past_motion = self._sample_history(batch, past_audio, past_motion)
         frames = FrameBatch(batch.phones, batch.counts, batch.hidden, batch.affect)
         x = talker.trunk(talker.condition(frames, past_audio, past_motion))
         keep = batch.mask.bool()
         losses = self._audio(x[keep], partial[:, keep], codes[keep], batch.audio[keep])
-        context = torch.cat((x[keep], self._worn(partial[-1][keep], 0.1)), dim=-1)
+        context = torch.cat((x[keep], self._noisy(partial[-1][keep], 0.1)), dim=-1)
         logits, _ = talker.motion_head(context, motion[:, keep])
         losses["motion"] = sum_cross_entropy(logits, batch.motion_codes[keep]) / len(logits)
         timing = talker.durations(batch.duration_phones, batch.duration_past, batch.duration_affect, batch.duration_hidden)
@@ -94,7 +94,7 @@ class TalkerLoss(nn.Module):
         residual = c.residual_l1 * l1.mean() + c.coarse_l1 * l1[0] + c.coarse_l2 * errors[0].square().mean()
         return {"audio": audio, "residual": residual, "coarse_l1": l1[0].detach()}
 
-    def _worn_audio(self, partial: Tensor) -> Tensor:
+    def _noisy_audio(self, partial: Tensor) -> Tensor:
         """History as it may look at run time: partial [K + 1, B, T, D] -> [B, T, D]."""
         c = self.config
         batch, frames = partial.shape[1:3]
@@ -103,26 +103,26 @@ class TalkerLoss(nn.Module):
         )
         audio = partial.gather(0, levels[None, ..., None].expand(1, *partial.shape[1:]))[0]
         noisy = (self._draw(batch, 1, 1) < c.noisy_rows) * self._draw(batch, 1, 1) * c.noise
-        audio = self._worn(audio, noisy)
+        audio = self._noisy(audio, noisy)
         return audio * (self._draw(batch, frames, 1) >= c.dropped)
 
-    def _worn(self, x: Tensor, level: Tensor | float) -> Tensor:
+    def _noisy(self, x: Tensor, level: Tensor | float) -> Tensor:
         noise = torch.randn(x.shape, generator=self.generator, device=x.device)
         return x + noise * level * x.std()
 
-    def _worn_motion(self, motion: Tensor) -> Tensor:
+    def _noisy_motion(self, motion: Tensor) -> Tensor:
         keep = self._draw(*motion.shape[:2], 1) >= self.config.motion_dropped
-        return self._worn(motion, self.config.motion_noise) * keep
+        return self._noisy(motion, self.config.motion_noise) * keep
 
-    def _own(self, batch: TalkerBatch, audio: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+    def _sample_history(self, batch: TalkerBatch, audio: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
         """Half of the history replaced by what the model samples at each place."""
         talker = self.talker
         frames = FrameBatch(batch.phones, batch.counts, batch.hidden, batch.affect)
         x = talker.trunk(talker.condition(frames, audio, motion)).flatten(0, 1)
         draws = self._draw(x.shape[0], talker.config.audio_levels + talker.config.motion_levels)
         split, sampling = talker.config.audio_levels, SamplingConfig()
-        warmth = [max(sampling.audio_temperature)] * split
-        _, own_audio = talker.audio_head.sample(x, talker.audio_codebooks, draws[:, :split], warmth, sampling.min_p, split)
+        temperatures = [max(sampling.audio_temperature)] * split
+        _, own_audio = talker.audio_head.sample(x, talker.audio_codebooks, draws[:, :split], temperatures, sampling.min_p, split)
         _, own_motion = talker.motion_head.sample(
             torch.cat((x, own_audio), -1),
             talker.motion_codebooks,

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from a2llm.affect import AFFECTS
-from a2llm.data.user_voices import Utterance, colour, read_plan, room, tone_of
+from a2llm.data.user_voices import Utterance, colour, other_microphone, read_plan, tone_of
 from a2llm.files import replacing
 from a2llm.listening.audio_input import read_audio
 from a2llm.listening.features import FEATURES, prosody
@@ -85,7 +85,7 @@ def _coloured_features(path: Path, vad: SileroVad, config: HeadConfig) -> np.nda
     rows = []
     for label in list(range(len(AFFECTS))) * config.variants:
         intensity = rng.uniform(0.45, 1.0) if label else 0.0
-        heard = room(colour(plain, tone_of(AFFECTS[label], intensity, rng), rng), rng)
+        heard = other_microphone(colour(plain, tone_of(AFFECTS[label], intensity, rng), rng), rng)
         rows.append([label, intensity, *prosody(speech_only(heard, vad))])
     return np.asarray(rows, np.float32)
 
@@ -166,17 +166,17 @@ def evaluate(examples: Examples, head: UserAffect) -> dict[str, object]:
 def _scores(readings: list[AffectReading], examples: Examples, prefix: str) -> dict[str, object]:
     """Accuracy of the likeliest affect, and the behaviour of the answer with its fall back to neutral."""
     likeliest = np.array([reading.probabilities.argmax() for reading in readings])
-    answers = np.array([reading.affect.index for reading in readings])
+    judged = np.array([reading.affect.index for reading in readings])
     confusion = np.zeros((len(AFFECTS), len(AFFECTS)), int)
-    np.add.at(confusion, (examples.labels, answers), 1)
+    np.add.at(confusion, (examples.labels, judged), 1)
     coloured = examples.labels > 0
-    right = (answers == examples.labels) & coloured
+    right = (judged == examples.labels) & coloured
     levels = np.array([reading.affect.intensity for reading in readings])
     scores = {
         "accuracy_pct": _pct(likeliest == examples.labels),
-        "neutral_kept_pct": _pct(answers[~coloured] == 0),
+        "neutral_kept_pct": _pct(judged[~coloured] == 0),
         "affect_found_pct": _pct(right[coloured]),
-        "wrong_affect_pct": _pct((answers > 0) & (answers != examples.labels)),
+        "wrong_affect_pct": _pct((judged > 0) & (judged != examples.labels)),
         "intensity_error": round(float(np.abs(levels - examples.intensity)[right].mean()), 3) if right.any() else None,
         "confusion_truth_by_answer": confusion.tolist(),
     }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from a2llm.affect import Affect
-from a2llm.evaluation.answers import Answer, energy_db, filled, teacher_motion
+from a2llm.evaluation.clips import Clip, energy_db, filled, teacher_motion
 from a2llm.evaluation.progress import Steps
 from a2llm.evaluation.sync import pair_up
 
@@ -26,16 +26,16 @@ def test_energy_is_rms_in_db():
     assert loud.shape == (80,) and loud[60] == pytest.approx(-3, abs=0.2) and loud[10] < -80
 
 
-def answer(units: int) -> Answer:
+def clip(units: int) -> Clip:
     rng = np.random.default_rng(0)
     pcm = (0.1 * rng.standard_normal(units * 600)).astype(np.float32)
     pitch = np.full(2 * units, 180, np.float32)
     phones, durations = "bˈAb ə", np.array([units // 6] * 5 + [units - 5 * (units // 6)])
-    return Answer("?", "babe a", Affect("joy", 0.8), phones, durations, pitch, pcm, np.zeros((units, 61), np.float32), 0.1)
+    return Clip("?", "babe a", Affect("joy", 0.8), phones, durations, pitch, pcm, np.zeros((units, 61), np.float32), 0.1)
 
 
 def test_the_teacher_moves_to_the_generated_speech():
-    made = answer(60)
+    made = clip(60)
     motion = teacher_motion(made, 1)
     assert motion.shape == made.motion.shape and np.array_equal(motion, teacher_motion(made, 1))
     assert not np.array_equal(motion, teacher_motion(made, 2))
@@ -44,7 +44,7 @@ def test_the_teacher_moves_to_the_generated_speech():
 
 def test_short_answers_are_left_out():
     steps = Steps(3)
-    pairs = pair_up([answer(60), answer(12), answer(72)], steps)
+    pairs = pair_up([clip(60), clip(12), clip(72)], steps)
     assert len(pairs) == 2 and steps.done == 3
     with pytest.raises(ValueError, match="long enough"):
-        pair_up([answer(12)], Steps(1))
+        pair_up([clip(12)], Steps(1))

@@ -26,7 +26,7 @@ _HOP = 300
 
 
 @dataclass(frozen=True)
-class Answer:
+class Clip:
     """One answer. durations in units of 25 ms that fill the motion exactly; f0 in Hz, 0 where unvoiced."""
 
     question: str
@@ -67,7 +67,7 @@ class Interviewer:
         listening = replace(parts, audio_codec=cast(AudioCodec, self._codec))
         self._model = A2LLM(Engine(listening), model.persona)
 
-    def ask(self, question: Question, seed: int, affect: Affect | None = None) -> Answer:
+    def ask(self, question: Question, seed: int, affect: Affect | None = None) -> Clip:
         """The whole answer; `affect` overrides what the model would choose."""
         self._model.restart()
         self._codec.f0_hz = []
@@ -78,7 +78,7 @@ class Interviewer:
         assert response is not None and response.affect is not None
         motion = _joined([step.motion for step in steps], (0, 61))
         symbols = response.talker.phones.table.symbols()
-        return Answer(
+        return Clip(
             question.text,
             " ".join(response.spoken),
             response.affect,
@@ -106,23 +106,23 @@ def filled(durations: np.ndarray, units: int) -> np.ndarray:
     return np.concatenate((durations[:-1], [durations[-1] + rest]))
 
 
-def natural_answers(model: A2LLM, asked: Sequence[Question], seed: int, steps: Steps) -> list[Answer]:
+def natural_clips(model: A2LLM, asked: Sequence[Question], seed: int, steps: Steps) -> list[Clip]:
     """One answer to each question, affect chosen by the model."""
-    interviewer, answers = Interviewer(model), []
+    interviewer, clips = Interviewer(model), []
     for index, question in enumerate(asked):
-        answers.append(interviewer.ask(question, seed * 10_000 + index))
+        clips.append(interviewer.ask(question, seed * 10_000 + index))
         steps.tick()
-    return answers
+    return clips
 
 
-def forced_answers(model: A2LLM, asked: Sequence[Question], seed: int, steps: Steps) -> list[Answer]:
+def forced_clips(model: A2LLM, asked: Sequence[Question], seed: int, steps: Steps) -> list[Clip]:
     """Each question answered in all five affects. The words are the same in all: only voice and face may differ."""
-    interviewer, answers = Interviewer(model), []
+    interviewer, clips = Interviewer(model), []
     for index, question in enumerate(asked):
         for affect in forced_affects(index, seed):
-            answers.append(interviewer.ask(Question(question.text, Affect()), seed * 10_000 + index, affect))
+            clips.append(interviewer.ask(Question(question.text, Affect()), seed * 10_000 + index, affect))
             steps.tick()
-    return answers
+    return clips
 
 
 def energy_db(pcm: np.ndarray, frames: int) -> np.ndarray:
@@ -136,7 +136,7 @@ def energy_db(pcm: np.ndarray, frames: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def teacher_motion(answer: Answer, seed: int) -> np.ndarray:
+def teacher_motion(clip: Clip, seed: int) -> np.ndarray:
     """What the motion teacher makes of the generated speech itself: its phones, durations, pitch, loudness [2T, 61]."""
-    loud = energy_db(answer.pcm, len(answer.f0_hz))
-    return teach_motion(answer.phones, answer.durations, answer.f0_hz, loud, answer.affect, TEACHER_SEED + seed)
+    loud = energy_db(clip.pcm, len(clip.f0_hz))
+    return teach_motion(clip.phones, clip.durations, clip.f0_hz, loud, clip.affect, TEACHER_SEED + seed)

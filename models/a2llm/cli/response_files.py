@@ -9,25 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from a2llm.avatar.export import write_livelink_csv, write_motion_json, write_wav
-from a2llm.cli.speaking import Answer
+from a2llm.cli.speaking import RecordedResponse
 from a2llm.interrupt import undisturbed
 from a2llm.rig import ARKIT61, FlameMapping, get_rig, retarget
 
 NAMES = ("answer.wav", "answer.json", "answer.motion.json", "answer.livelink.csv", "answer.png")
 
 
-def write_answer(answer: Answer, folder: Path, rig: str = ARKIT61.name, flame: FlameMapping | None = None) -> list[Path]:
+def write_response(response: RecordedResponse, folder: Path, rig: str = ARKIT61.name, flame: FlameMapping | None = None) -> list[Path]:
     """Write all files into `folder`, made if missing, and return their paths.
 
     They replace those of an earlier answer together; an interruption leaves the earlier ones. The motion file is in
     `rig`, Live Link and picture always in arkit61. Raises ValueError for flame58 without a mapping, OSError.
     """
     with appearing_together(folder) as aside:
-        write_wav(aside / NAMES[0], answer.pcm, answer.sample_rate_hz)
-        (aside / NAMES[1]).write_text(_laid_out(describe(answer, rig)), encoding="utf-8")
-        write_motion_json(aside / NAMES[2], retarget(answer.motion, rig, flame), answer.motion_fps, rig, get_rig(rig).names)
-        write_livelink_csv(aside / NAMES[3], answer.motion, answer.motion_fps)
-        _draw(answer, aside / NAMES[4])
+        write_wav(aside / NAMES[0], response.pcm, response.sample_rate_hz)
+        (aside / NAMES[1]).write_text(_laid_out(describe(response, rig)), encoding="utf-8")
+        write_motion_json(aside / NAMES[2], retarget(response.motion, rig, flame), response.motion_fps, rig, get_rig(rig).names)
+        write_livelink_csv(aside / NAMES[3], response.motion, response.motion_fps)
+        _draw(response, aside / NAMES[4])
     return [folder / name for name in NAMES]
 
 
@@ -46,9 +46,9 @@ def appearing_together(folder: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def describe(answer: Answer, rig: str) -> dict[str, object]:
+def describe(response: RecordedResponse, rig: str) -> dict[str, object]:
     """What answer.json says."""
-    heard = answer.question.heard
+    heard = response.question.heard
     voice = (
         {
             "affect": heard.voice.affect.category,
@@ -59,21 +59,25 @@ def describe(answer: Answer, rig: str) -> dict[str, object]:
         else None
     )
     return {
-        "question": answer.question.text,
+        "question": response.question.text,
         "transcript": heard.transcript.text if heard else None,
-        "audio": answer.question.source,
+        "audio": response.question.source,
         "user_voice": voice,
-        "text": answer.text,
-        "affect": {"category": answer.affect.category, "intensity": round(answer.affect.intensity, 3), "chosen_by_model": answer.chosen},
-        "persona": answer.persona.name,
-        "avatar": answer.persona.avatar,
-        "seed": answer.seed,
+        "text": response.text,
+        "affect": {
+            "category": response.affect.category,
+            "intensity": round(response.affect.intensity, 3),
+            "chosen_by_model": response.chosen,
+        },
+        "persona": response.persona.name,
+        "avatar": response.persona.avatar,
+        "seed": response.seed,
         "rig": rig,
-        "sample_rate_hz": answer.sample_rate_hz,
-        "motion_fps": answer.motion_fps,
-        "timings": answer.timings,
-        "words": answer.words,
-        "phones": answer.phones,
+        "sample_rate_hz": response.sample_rate_hz,
+        "motion_fps": response.motion_fps,
+        "timings": response.timings,
+        "words": response.words,
+        "phones": response.phones,
     }
 
 
@@ -87,18 +91,18 @@ def _laid_out(document: dict[str, object]) -> str:
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
-def _draw(answer: Answer, path: Path) -> None:
-    from a2llm.avatar.figure import answer_figure
+def _draw(response: RecordedResponse, path: Path) -> None:
+    from a2llm.avatar.figure import response_figure
 
-    answer_figure(
+    response_figure(
         path,
-        answer.pcm,
-        answer.sample_rate_hz,
-        answer.phones,
-        answer.words,
-        answer.motion,
-        answer.motion_fps,
-        str(answer.affect),
-        answer.question.text,
-        answer.persona.avatar,
+        response.pcm,
+        response.sample_rate_hz,
+        response.phones,
+        response.words,
+        response.motion,
+        response.motion_fps,
+        str(response.affect),
+        response.question.text,
+        response.persona.avatar,
     )
