@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from sql_stand import Postgres
+    from support.servers.sql import Postgres
 
 CATEGORIES = ("unit", "contract", "parity", "integration", "e2e")
 ORDER = {name: index for index, name in enumerate(CATEGORIES)}
@@ -39,7 +39,7 @@ def a2_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def mini_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A 2-layer Llama of random numbers with a byte-level vocabulary, as a GGUF file (some tensors Q8_0)."""
-    from gguf_mini import write_mini_gguf
+    from support.models.gguf_mini import write_mini_gguf
 
     return write_mini_gguf(tmp_path_factory.mktemp("gguf") / "mini.gguf")
 
@@ -47,7 +47,7 @@ def mini_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator["Postgres"]:
     """PostgreSQL, started once by each test process that asks for it."""
-    from sql_stand import postgres_standing
+    from support.servers.sql import postgres_standing
 
     with postgres_standing() as server:
         yield server

@@ -20,10 +20,10 @@ from unittest.mock import patch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-import triton_stand
-from cli_model import write_tiny_model
-from cluster_stand import cluster
-from gguf_mini import write_mini_gguf
+from support.models.cli_model import write_tiny_model
+from support.models.gguf_mini import write_mini_gguf
+from support.servers import triton as triton_stand
+from support.servers.cluster import cluster
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.grpc_client import GrpcInference

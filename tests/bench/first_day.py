@@ -22,8 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from findings_table import left_open, rows  # noqa: E402 - of the folder just named
-from infra_files import rules  # noqa: E402
+from support.findings_table import left_open, rows  # noqa: E402 - of the folder just named
+from support.infra_files import rules  # noqa: E402
 
 Figures = dict[str, float]
 KUBERNETES = ("kubernetes_objects_admitted", "kubernetes_objects_rejected", "examples_installed", "upgrade_steps_passed")

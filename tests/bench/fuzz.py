@@ -20,8 +20,8 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from gateway_stand import free_port, gateway_standing, process, valkey_command
-from realtime_stand import Script
+from support.servers.gateway import free_port, gateway_standing, process, valkey_command
+from support.servers.realtime import Script
 
 from a2serve.gateway.tenants import Limits
 from a2serve.recorder.database import RecordDatabase

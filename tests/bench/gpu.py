@@ -61,7 +61,7 @@ def measure(device: str) -> dict[str, Any]:
 def tiny() -> dict[str, Any]:
     """Every step of `measure`, with numbers that mean nothing."""
     sys.path.append(str(Path(__file__).parents[1]))
-    from tiny import parts
+    from support.models.tiny import parts
 
     scale_engine.PROBE_S, scale_engine.PROOF_S, scale_engine.STEPS_S = 0.4, 0.4, 0.1
     model = parts("torch")

@@ -18,11 +18,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import grpc
-import inference_server
-from cli_model import write_tiny_model
-from cluster_stand import APPLICATION, Cluster, cluster
-from failover_stand import answer, speaking, talking
-from gguf_mini import write_mini_gguf
+from support.models.cli_model import write_tiny_model
+from support.models.gguf_mini import write_mini_gguf
+from support.servers import inference as inference_server
+from support.servers.cluster import APPLICATION, Cluster, cluster
+from support.servers.failover import answer, speaking, talking
 
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarStub

@@ -19,9 +19,9 @@ import helm_python
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from chart_checks import CHECKS  # noqa: E402
-from chart_mutants import MUTANTS, Mutant  # noqa: E402
-from chart_render import CHART, profiles, render  # noqa: E402
+from support.chart.checks import CHECKS  # noqa: E402
+from support.chart.mutants import MUTANTS, Mutant  # noqa: E402
+from support.chart.render import CHART, profiles, render  # noqa: E402
 
 
 def copy_of_chart(folder: Path) -> Path:

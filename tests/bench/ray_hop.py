@@ -138,8 +138,8 @@ def flat(first: dict[str, list[float]], packets: dict[str, list[float]]) -> dict
 
 
 def tiny_environment(folder: Path) -> None:
-    from cli_model import write_tiny_model
-    from gguf_mini import write_mini_gguf
+    from support.models.cli_model import write_tiny_model
+    from support.models.gguf_mini import write_mini_gguf
 
     (folder / "model").mkdir()
     os.environ |= {

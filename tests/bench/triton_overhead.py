@@ -15,12 +15,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # where triton_stand is
+sys.path.insert(0, str(Path(__file__).parents[1]))  # where `support` is
 
 import numpy as np
-from cli_model import write_tiny_model
-from gguf_mini import write_mini_gguf
-from triton_stand import running
+from support.models.cli_model import write_tiny_model
+from support.models.gguf_mini import write_mini_gguf
+from support.servers.triton import running
 
 from a2llm.clock import FrameClock
 from a2llm.language.chat import find_persona

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every trained component, tiny and random."""
-    from cli_model import write_tiny_model
+    from support.models.cli_model import write_tiny_model
 
     return write_tiny_model(tmp_path_factory.mktemp("tiny_model"))
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from findings_table import DOCUMENT, TESTS, faults, left_open, rows
+from support.findings_table import DOCUMENT, TESTS, faults, left_open, rows
 
 ROWS = rows()
 
@@ -39,7 +39,7 @@ def test_a_row_that_is_not_complete_is_noticed() -> None:
 def test_what_is_open_is_counted(tmp_path: Path) -> None:
     made = [{"id": "A1", "state": "open"}, {"id": "A2", "state": "mended"}, {"id": "B1", "state": "open"}, {"id": "B2", "state": "open"}]
     assert left_open(made) == {"findings_A_open": 1, "findings_B_open": 2, "findings_N_open": 0}
-    done = subprocess.run([sys.executable, TESTS / "findings_table.py"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, TESTS / "support" / "findings_table.py"], capture_output=True, text=True, check=True)
     assert '"findings_A_open": ' in done.stdout
     other = tmp_path / "other.md"
     other.write_text("## Findings\n")

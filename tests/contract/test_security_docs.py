@@ -1,7 +1,7 @@
 """docs/security.md can be counted: every row is complete, and every test it names exists."""
 
 import pytest
-from findings_table import SECURITY, faults, rows
+from support.findings_table import SECURITY, faults, rows
 
 ROWS = rows(SECURITY)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bench.realtime_client import microphone, session, spoken_questions
 from bench.service import Service
-from prometheus_stand import Prometheus, dashboard_queries, is_here, metrics_ports, prometheus
+from support.servers.prometheus import Prometheus, dashboard_queries, is_here, metrics_ports, prometheus
 
 PEOPLE = 8  # twice the slots, so that somebody is refused
 PATIENCE_S = 60.0

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_stand import GatewayStand, free_port, gateway_standing, process, run, valkey_command
 from redis import Redis
+from support.servers.gateway import GatewayStand, free_port, gateway_standing, process, run, valkey_command
 
 from a2llm.api import load_parts
 from a2llm.engine import Parts

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from any_json import NASTY, Body, anything, around, bodies, events, places, written
-from gateway_stand import GatewayStand, gateway_standing, run
 from hypothesis import HealthCheck, given, settings
-from realtime_stand import Script
+from support.any_json import NASTY, Body, anything, around, bodies, events, places, written
+from support.servers.gateway import GatewayStand, gateway_standing, run
+from support.servers.realtime import Script
 
 from a2serve.contracts.events import CLIENT_EVENTS
 

@@ -4,7 +4,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from gateway_stand import eventually, free_port, gateway_standing, process, run, valkey_command
+from support.servers.gateway import eventually, free_port, gateway_standing, process, run, valkey_command
 
 from a2serve.gateway.state import append_only_file
 

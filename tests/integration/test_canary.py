@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
-import inference_server
 import pytest
-from cli_model import write_tiny_model
-from failover_stand import Answer, answer, assert_same, speaking, talking
 from prometheus_client import CollectorRegistry
-from realtime_stand import Stand, run
+from support.models.cli_model import write_tiny_model
+from support.servers import inference as inference_server
+from support.servers.failover import Answer, answer, assert_same, speaking, talking
+from support.servers.realtime import Stand, run
 
 from a2serve.gateway.model_client.canary import CanaryInference, Choice
 from a2serve.gateway.model_client.grpc_client import GrpcInference
@@ -45,7 +45,7 @@ async def gateway(hosts: list[inference_server.Server], choice: Choice, monkeypa
         canary = GrpcInference(hosts[1].target, patience_s=0.0)
         return CanaryInference(GrpcInference(target, application=application), canary, choice, lambda: "acme", registry)
 
-    monkeypatch.setattr("realtime_stand.GrpcInference", made)
+    monkeypatch.setattr("support.servers.realtime.GrpcInference", made)
     async with speaking(hosts[0].target) as stand:
         yield stand
 

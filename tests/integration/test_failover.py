@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
-import inference_server
 import pytest
-from cli_model import write_tiny_model
-from failover_stand import answer, assert_same, speaking, talking
-from realtime_stand import Client, Stand, run
+from support.models.cli_model import write_tiny_model
+from support.servers import inference as inference_server
+from support.servers.failover import answer, assert_same, speaking, talking
+from support.servers.realtime import Client, Stand, run
 
 QUESTIONS = ("Hello you", "And now?")
 # A short lead, so that the gateway does not have all of an answer at once; and no cheaper sound, or a busy machine would be heard.

@@ -5,9 +5,9 @@ import base64
 import json
 from pathlib import Path
 
-from gateway_stand import bills, eventually, gateway_standing, records, run
-from realtime_stand import Client, Script
 from redis import Redis
+from support.servers.gateway import bills, eventually, gateway_standing, records, run
+from support.servers.realtime import Client, Script
 
 from a2serve.contracts.records import SessionRecord, TurnRecord
 

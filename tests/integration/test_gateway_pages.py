@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import websockets
-from gateway_stand import WAIT_S, GatewayStand, gateway_standing, run
-from realtime_stand import Client
+from support.servers.gateway import WAIT_S, GatewayStand, gateway_standing, run
+from support.servers.realtime import Client
 
 ORIGIN = "https://shop.example"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 import websockets
-from gateway_stand import WAIT_S, run, scripted
-from realtime_stand import Client, Script
+from support.servers.gateway import WAIT_S, run, scripted
+from support.servers.realtime import Client, Script
 
 from a2serve.gateway.request_context import log_id
 from a2serve.gateway.tenants import create_key

@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_stand import GatewayStand, eventually, gateway_standing, run, talking
 from openai.types.realtime import ClientSecretCreateResponse
-from realtime_stand import Script
 from redis.asyncio.lock import Lock
 from redis.exceptions import ConnectionError as RedisConnectionError
+from support.servers.gateway import GatewayStand, eventually, gateway_standing, run, talking
+from support.servers.realtime import Script
 
 from a2serve.gateway.access.door import Door
 from a2serve.gateway.state import redis_keys, store

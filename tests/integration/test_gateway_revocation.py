@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import websockets
-from gateway_stand import GatewayStand, eventually, gateway_standing, run
-from realtime_stand import Client
-from secret_stand import answered, opened, refused, session_of
+from support.secrets.sockets import answered, opened, refused, session_of
+from support.servers.gateway import GatewayStand, eventually, gateway_standing, run
+from support.servers.realtime import Client
 
 from a2serve.gateway.tenants import revoke_key
 

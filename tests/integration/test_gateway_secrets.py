@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 import websockets
-from gateway_stand import GatewayStand, eventually, gateway_standing
 from redis.exceptions import ConnectionError as RedisConnectionError
-from secret_stand import answered, opened, refused, session_of
+from support.secrets.sockets import answered, opened, refused, session_of
+from support.servers.gateway import GatewayStand, eventually, gateway_standing
 
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.records import TOPIC_USAGE, AuditRecord

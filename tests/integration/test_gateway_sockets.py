@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from gateway_stand import WAIT_S, GatewayStand, eventually, gateway_standing
 from openai import AsyncOpenAI
-from realtime_stand import Client
+from support.servers.gateway import WAIT_S, GatewayStand, eventually, gateway_standing
+from support.servers.realtime import Client
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import uvicorn
-from gateway_stand import WAIT_S, GatewayStand, gateway_standing, run
-from secret_stand import opened, session_of
+from support.secrets.sockets import opened, session_of
+from support.servers.gateway import WAIT_S, GatewayStand, gateway_standing, run
 
 from a2serve.local.traces.receiver import Receiver
 from a2serve.telemetry import names

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import websockets
-from gateway_stand import WAIT_S, GatewayStand, eventually, gateway_standing, run
+from support.servers.gateway import WAIT_S, GatewayStand, eventually, gateway_standing, run
 
 from a2serve.gateway.edge import http_bounds
 

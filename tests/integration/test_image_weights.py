@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from other_user import UID, image_folders, needs_root, run_as_user, without_writing
+from support.other_user import UID, image_folders, needs_root, run_as_user, without_writing
 
 from a2llm import weights
 from a2llm.components import load_adapter, model_folder

@@ -11,8 +11,8 @@ from functools import cache
 
 import grpc
 import pytest
-import tiny
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support.models import tiny
 
 from a2llm.engine import Engine, TextSampling
 from a2serve.contracts.proto import avatar_pb2 as pb

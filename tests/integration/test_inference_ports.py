@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_model import write_tiny_model
+from support.models.cli_model import write_tiny_model
 
 from a2serve.local.ports import HOST, free_ports
 

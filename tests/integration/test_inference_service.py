@@ -11,11 +11,11 @@ from pathlib import Path
 from threading import Thread
 
 import grpc
-import inference_server
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from support.servers import inference as inference_server
 
 from a2llm.listening.audio_input import read_audio
 from a2serve.contracts.proto import avatar_pb2 as pb

@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 
-from gateway_stand import run
+from support.servers.gateway import run
 
 from a2serve.gateway.access.limits import Lease, TenantLimits
 from a2serve.gateway.state import redis_client, redis_keys

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
+from support.models import tiny
 
 from a2llm.affect import AFFECTS
 from a2llm.api import A2LLM

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from gateway_stand import bills, eventually, gateway_process, records, run, scripted
-from realtime_stand import WORDS, Client, Script
 from redis import Redis
+from support.servers.gateway import bills, eventually, gateway_process, records, run, scripted
+from support.servers.realtime import WORDS, Client, Script
 
 from a2serve.contracts.records import SessionRecord, UsageRecord
 from a2serve.gateway.state import redis_keys

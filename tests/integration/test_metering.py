@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import orjson
 import pytest
-from gateway_stand import GatewayStand, bills, eventually, gateway_standing, records, run
-from realtime_stand import Client, Script
+from support.servers.gateway import GatewayStand, bills, eventually, gateway_standing, records, run
+from support.servers.realtime import Client, Script
 
 from a2serve.contracts.records import SessionRecord, UsageRecord
 

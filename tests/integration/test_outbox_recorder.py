@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from gateway_stand import GatewayStand, eventually, free_port, gateway_standing, process, recorder_command, run, tansu_command
+from support.servers.gateway import GatewayStand, eventually, free_port, gateway_standing, process, recorder_command, run, tansu_command
 
 from a2serve.contracts.records import AuditRecord, UsageRecord
 from a2serve.gateway.settings import GatewaySettings

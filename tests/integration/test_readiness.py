@@ -5,8 +5,8 @@ import signal
 from pathlib import Path
 
 import websockets
-from gateway_stand import GatewayStand, eventually, free_port, gateway_standing, process, run, valkey_command
-from realtime_stand import Client, Script
+from support.servers.gateway import GatewayStand, eventually, free_port, gateway_standing, process, run, valkey_command
+from support.servers.realtime import Client, Script
 
 
 async def gone(made: GatewayStand, name: str) -> bool:

@@ -8,7 +8,7 @@ import websockets
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from realtime_stand import Allowance, Client, Script, run, silence, speech, standing
+from support.servers.realtime import Allowance, Client, Script, run, silence, speech, standing
 
 from a2serve.gateway.access import client_secrets
 from a2serve.gateway.realtime.connection.socket_route import Grant

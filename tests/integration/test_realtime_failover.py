@@ -4,7 +4,7 @@ import asyncio
 
 import grpc
 import pytest
-from realtime_stand import PACKET_SAMPLES, WORDS, Client, Script, Stand, run, silence, speech, standing
+from support.servers.realtime import PACKET_SAMPLES, WORDS, Client, Script, Stand, run, silence, speech, standing
 
 from a2serve.contracts.packets import PacketKind, read_packet
 from a2serve.gateway.model_client import continuing

@@ -3,7 +3,7 @@
 import base64
 
 import numpy as np
-from realtime_stand import Client, Script, run, silence, speech, standing
+from support.servers.realtime import Client, Script, run, silence, speech, standing
 
 from a2serve.contracts.packets import MediaPacket, PacketKind, read_packet, write_packet
 

@@ -11,7 +11,7 @@ import pytest
 import websockets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from realtime_stand import Script, run, silence, speech, standing
+from support.servers.realtime import Script, run, silence, speech, standing
 
 from a2serve.gateway.realtime.session.collaborators import SessionLimits
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from openai import AsyncOpenAI
-from realtime_stand import Script, run, silence, speech, standing
+from support.servers.realtime import Script, run, silence, speech, standing
 
 TOOL = {"type": "function", "name": "clock", "description": "tells the time", "parameters": {"type": "object", "properties": {}}}
 

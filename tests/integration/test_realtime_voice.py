@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 import pytest
-from realtime_stand import Client, Script, Stand, run, silence, speech, standing
+from support.servers.realtime import Client, Script, Stand, run, silence, speech, standing
 
 from a2serve.contracts.session_config import AudioPcma, AudioPcmu
 from a2serve.gateway.hearing.audio_formats import decoder_of, encoder_of

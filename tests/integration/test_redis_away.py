@@ -9,8 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_stand import GatewayProcess, bills, eventually, free_port, gateway_process, process, records, run, scripted, valkey_command
-from realtime_stand import Script
+from support.servers.gateway import (
+    GatewayProcess,
+    bills,
+    eventually,
+    free_port,
+    gateway_process,
+    process,
+    records,
+    run,
+    scripted,
+    valkey_command,
+)
+from support.servers.realtime import Script
 
 from a2serve.contracts.records import SessionRecord, TurnRecord
 from a2serve.gateway.tenants import create_key

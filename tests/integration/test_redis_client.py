@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from gateway_stand import free_port, process, run, valkey_command
 from redis.exceptions import RedisError
+from support.servers.gateway import free_port, process, run, valkey_command
 
 from a2serve.gateway.state import redis_client
 

@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import pytest
 import websockets
-from certificates import Authority
-from gateway_stand import WAIT_S, GatewayStand, eventually, free_port, gateway_standing, process, run
 from redis import Redis
 from redis.cluster import key_slot
 from redis.exceptions import AuthenticationError, RedisError
-from redis_stand import SERVERS, cluster_standing, kill_all_connections, ready, sentinels_standing, server_command
 from starlette.responses import Response
+from support.certificates import Authority
+from support.servers.gateway import WAIT_S, GatewayStand, eventually, free_port, gateway_standing, process, run
+from support.servers.redis import SERVERS, cluster_standing, kill_all_connections, ready, sentinels_standing, server_command
 
 from a2serve.contracts.problems import Problem
 from a2serve.gateway.parts import GatewayParts

@@ -1,12 +1,12 @@
-"""Nothing that a client secret fixes can be changed: attempts over the whole schema of a session, by every door (`secret_attacks`)."""
+"""Nothing that a client secret fixes can be changed: attempts over the whole schema of a session, by every door (support/secrets)."""
 
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from gateway_stand import gateway_standing, run
-from realtime_stand import Script
-from secret_attacks import VALUES, attack, fields
+from support.secrets.attacks import VALUES, attack, fields
+from support.servers.gateway import gateway_standing, run
+from support.servers.realtime import Script
 
 from a2serve.gateway.access import client_secrets
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from gateway_stand import WAIT_S, gateway_standing, run
+from support.servers.gateway import WAIT_S, gateway_standing, run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
 EXAMPLES = dict(re.findall(r"<!-- run by tests/integration/test_serving_docs\.py -->\n```(\w+)\n(.*?)```", PAGE, re.DOTALL))

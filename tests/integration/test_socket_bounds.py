@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_stand import GatewayStand, eventually, gateway_standing, run
+from support.servers.gateway import GatewayStand, eventually, gateway_standing, run
 from websockets.frames import Frame, Opcode
 
 from a2serve.gateway.edge import socket_bounds

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import websockets
-from gateway_stand import GatewayStand, gateway_standing, run
-from realtime_stand import Script
 from redis import Redis
+from support.servers.gateway import GatewayStand, gateway_standing, run
+from support.servers.realtime import Script
 
 from a2serve.gateway.state import redis_keys
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import websockets
-from gateway_stand import GatewayStand, eventually, gateway_standing, run
-from realtime_stand import Client
 from sqlalchemy import text
-from words_stand import all_of_redis, all_of_sql
+from support.kept_words import all_of_redis, all_of_sql
+from support.servers.gateway import GatewayStand, eventually, gateway_standing, run
+from support.servers.realtime import Client
 
 from a2serve.gateway.state import redis_keys, transcripts
 from a2serve.gateway.state.outbox import VALUE

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from gateway_stand import gateway_standing, run
 from redis import Redis
+from support.servers.gateway import gateway_standing, run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
 SESSION = "sess_80450c4a2872d05a257b"

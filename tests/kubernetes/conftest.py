@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from findings_table import left_open, rows
 from kube.cluster import Cluster, cluster
 from kube.programs import versions
 from kube.release import Release, release
+from support.findings_table import left_open, rows
 
 HERE = Path(__file__).parent
 TEST_S = 600  # a test; the first one waits for the control plane

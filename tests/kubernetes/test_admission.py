@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from chart_render import Object, Pod, pods, profiles, rendered
 from kube.api import Refused
 from kube.cluster import Cluster
 from kube.release import Release, release
+from support.chart.render import Object, Pod, pods, profiles, rendered
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from chart_render import Object
 from kube import look
 from kube.cluster import Cluster
 from kube.processes import until
 from kube.release import NAME, Release, documented, example, release
+from support.chart.render import Object
 
 SMALL: Object = {
     "gateway": {"autoscaling": {"mode": "none"}, "replicas": 3},

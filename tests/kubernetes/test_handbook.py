@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from chart_render import ROOT, Object
 from kube import look
 from kube.cluster import Cluster
 from kube.handbook import Block, blocks, not_run
@@ -17,6 +16,7 @@ from kube.processes import until
 from kube.programs import PROGRAMS
 from kube.release import Release, wipe
 from kube.watch import Watch, reached
+from support.chart.render import ROOT, Object
 
 BLOCKS = blocks()
 NAMESPACE, TRIAL = "a2llm", "a2llm-trial"

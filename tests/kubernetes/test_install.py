@@ -1,12 +1,12 @@
 """Installing: each example as documentation says, and what is said when something is missing."""
 
 import pytest
-from chart_render import Object, render
 from kube import look
 from kube.api import Refused
 from kube.cluster import Cluster
 from kube.processes import until
 from kube.release import NAME, Release, example, merged, release, secrets_of
+from support.chart.render import Object, render
 
 DEFAULT: Object = {  # nothing but what has no default
     "redis": {"address": "redis.data:6379"},

@@ -2,12 +2,12 @@
 
 import time
 
-from chart_render import Object
 from kube import look
 from kube.kubelet import FAIL
 from kube.processes import until
 from kube.release import Release, documented, example
 from kube.watch import Watch, asked, reached, watching
+from support.chart.render import Object
 
 SMALL: Object = {"gateway": {"autoscaling": {"mode": "none"}, "replicas": 1}, "recorder": {"replicas": 1, "autoscaling": {"mode": "none"}}}
 NEXT: Object = {"inference": {"versionDefaults": {"image": {"tag": "next"}}}}

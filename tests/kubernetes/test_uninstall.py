@@ -2,11 +2,11 @@
 
 import time
 
-from chart_render import Object
 from kube import look
 from kube.processes import until
 from kube.ray_state import ray_state
 from kube.release import Release, cluster_wide, documented, example
+from support.chart.render import Object
 
 SMALL: Object = {
     "gateway": {"autoscaling": {"mode": "none"}, "replicas": 1},

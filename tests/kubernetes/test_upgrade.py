@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chart_render import CHART, Object
 from kube import look
 from kube.cluster import Cluster
 from kube.processes import until
 from kube.release import NAME, Release, example, merged, release
 from kube.watch import gateways, watching
+from support.chart.render import CHART, Object
 
 REACHED_S = 30
 GATEWAYS: Object = {"gateway": {"autoscaling": {"mode": "none"}, "replicas": 2}, "recorder": {"autoscaling": {"mode": "none"}}}

@@ -1,7 +1,7 @@
 """Stateless by design: frame by frame equals the whole, and a batch equals its rows, both ways."""
 
-import tiny
 import torch
+from support.models import tiny
 
 from a2llm.audio_codec.frames import VoiceFrames
 

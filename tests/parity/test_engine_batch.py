@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import tiny
 import torch
+from support.models import tiny
 
 from a2llm import conversation
 from a2llm.affect import Affect

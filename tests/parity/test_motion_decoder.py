@@ -1,7 +1,7 @@
 """The motion codec's OpenVINO decoder equals the reference, step for step, in any batch and after any change of chunks."""
 
-import tiny
 import torch
+from support.models import tiny
 
 from a2llm.layers.state import StreamState
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny
 import torch
-from tape import Tape
+from support.models import tiny
+from support.models.tape import Tape
 from torch import Tensor
 
 from a2llm.affect import Affect

@@ -1,8 +1,8 @@
 """The talker frame by frame equals the whole sequence, and OpenVINO's codes equal torch's."""
 
 import pytest
-import tiny
 import torch
+from support.models import tiny
 
 from a2llm.talker.config import SamplingConfig, TalkerConfig
 from a2llm.talker.model import FrameBatch

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.models import tiny
 
 from a2llm.audio_codec.vocoder import HOP, LATENCY_FRAMES
 

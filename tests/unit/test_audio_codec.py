@@ -1,8 +1,8 @@
 """Voice frames and latents and codes, there and back."""
 
 import pytest
-import tiny
 import torch
+from support.models import tiny
 
 from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig, fit_audio_codec
 from a2llm.audio_codec.frames import VoiceFrames, head_metric, stack_frames, unstack_frames

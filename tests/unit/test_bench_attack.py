@@ -3,7 +3,7 @@
 import re
 
 from bench.attack.__main__ import BARS, findings_open, misses
-from findings_table import SECURITY
+from support.findings_table import SECURITY
 
 
 def test_a_figure_that_is_not_as_it_has_to_be_is_a_miss():

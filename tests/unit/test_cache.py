@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from other_user import UID, image_folders, needs_root, run_as_user, without_writing
 from safetensors.numpy import save_file
+from support.other_user import UID, image_folders, needs_root, run_as_user, without_writing
 
 from a2llm import cache
 from a2llm.cache import CacheError, build_once, cached

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import grpc
 import pytest
 from prometheus_client import CollectorRegistry
-from replica_stand import SESSIONS, Replica, run, serving, wish, words
+from support.servers.replicas import SESSIONS, Replica, run, serving, wish, words
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.canary import CanaryInference, Choice

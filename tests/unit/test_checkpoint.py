@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from other_user import image_folders, needs_root, run_as_user
 from safetensors import safe_open
 from safetensors.torch import save_file
+from support.other_user import image_folders, needs_root, run_as_user
 
 from a2llm import checkpoint
 from a2llm.checkpoint import CheckpointError, check_requires, load_component, save_component

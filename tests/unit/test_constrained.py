@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from support.models import tiny
 
 from a2llm.language import constrained
 from a2llm.language.constrained import CALL_TOKENS, CallGrammar

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.models import tiny
 
 from a2llm.affect import Affect
 from a2llm.conversation import Conversation, Reply, dropped_turns, split_turns

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-import tiny
+from support.models import tiny
 
 from a2llm import weights
 from a2llm.affect import AFFECTS

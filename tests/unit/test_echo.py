@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from realtime_stand import speech
+from support.servers.realtime import speech
 
 from a2serve.gateway.hearing.audio_formats import to_pcm16, to_signal
 from a2serve.gateway.hearing.echo import THRESHOLD, EchoGate

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import tiny
 from jsonschema import Draft202012Validator
+from support.models import tiny
 
 from a2llm.affect import Affect
 from a2llm.api import A2LLM

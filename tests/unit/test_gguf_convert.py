@@ -1,10 +1,10 @@
 import json
 from pathlib import Path
 
-import gguf_mini
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from support.models import gguf_mini
 from tokenizers import Tokenizer
 
 from a2llm.language.gguf_convert import GgufError, convert_gguf, unpermute

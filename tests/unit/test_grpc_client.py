@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
-from replica_stand import SESSIONS, Replica, run, serving, wish, words
+from support.servers.replicas import SESSIONS, Replica, run, serving, wish, words
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client import grpc_client, hosts

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-import tiny
+from support.models import tiny
 
 from a2llm.engine import Engine, TextSampling
 from a2llm.language.chat import ChatTemplate, find_persona

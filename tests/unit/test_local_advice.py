@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from other_user import image_folders, needs_root, run_as_user
+from support.other_user import image_folders, needs_root, run_as_user
 
 from a2serve.local import triton_install
 from a2serve.local.advice import SETTINGS, explain

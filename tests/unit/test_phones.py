@@ -1,7 +1,7 @@
 """Words -> phones while the words arrive: the same as all at once, and no later than needed."""
 
 import pytest
-import tiny
+from support.models import tiny
 
 from a2llm.data.dialogues import load_dialogues
 from a2llm.talker.phones import PhoneStream, align_words, split_sentences

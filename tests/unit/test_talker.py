@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import tiny
 import torch
+from support.models import tiny
 
 from a2llm.affect import Affect
 from a2llm.talker.config import DURATION_AFTER, DURATION_CLASSES, SamplingConfig, TalkerConfig

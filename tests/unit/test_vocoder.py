@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import tiny
+from support.models import tiny
 
 from a2llm.audio_codec.vocoder import HOP, N_FFT, SAMPLE_RATE, Vocoder
 

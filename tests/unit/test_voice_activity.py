@@ -1,7 +1,7 @@
 """Silero on real questions and on what is not speech."""
 
 import numpy as np
-from realtime_stand import silence, speech
+from support.servers.realtime import silence, speech
 
 from a2serve.gateway.hearing.voice_activity import WINDOW_BYTES, VoiceActivity
 

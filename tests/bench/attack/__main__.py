@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.attack import back, flood, fuzz, ledger, secrets, words
 from bench.attack.stand import Stand, standing
-from findings_table import SECURITY, rows
+from support.findings_table import SECURITY, rows
 
 ATTACKS: dict[str, Callable[[Stand], Awaitable[dict[str, float]]]] = {
     "secrets": secrets.escapes,

@@ -6,9 +6,9 @@ import random
 from contextlib import suppress
 from typing import Any
 
-from any_json import NASTY, bodies, events
 from bench.attack.stand import Part, Stand
 from bench.attack.talk import Client, rest, socket
+from support.any_json import NASTY, bodies, events
 
 REQUESTS, EVENTS, AT_ONCE = 5000, 1500, 8
 JSON = {"content-type": "application/json"}

@@ -1,8 +1,8 @@
-"""What a client secret fixes: every field of the session's schema, in every way, by every door (tests/secret_attacks.py)."""
+"""What a client secret fixes: every field of the session's schema, in every way, by every door (tests/support/secrets/attacks.py)."""
 
 from bench.attack.stand import Stand
-from gateway_stand import gateway_standing
-from secret_attacks import attack
+from support.secrets.attacks import attack
+from support.servers.gateway import gateway_standing
 
 from a2serve.local.ports import HOST
 

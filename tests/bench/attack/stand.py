@@ -119,7 +119,7 @@ def standing(folder: Path) -> Iterator[Stand]:
 
 
 def _parts(folder: Path) -> dict[str, Part]:
-    from gateway_stand import tansu_command, valkey_command
+    from support.servers.gateway import tansu_command, valkey_command
 
     valkey, broker, model, model_metrics, recorder, one, two = free_ports(7)
     data = folder / "valkey"

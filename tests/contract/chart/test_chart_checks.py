@@ -3,11 +3,11 @@
 import kubernetes_validate
 import pytest
 import yaml
-from chart_checks import CHECKS, Check
-from chart_metrics import OTHERS, metrics
-from chart_mutants import MUTANTS
-from chart_render import ROOT, pods, profiles, rendered
-from chart_schemas import MINORS, UNCHECKED
+from support.chart.checks import CHECKS, Check
+from support.chart.metrics import OTHERS, metrics
+from support.chart.mutants import MUTANTS
+from support.chart.render import ROOT, pods, profiles, rendered
+from support.chart.schemas import MINORS, UNCHECKED
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

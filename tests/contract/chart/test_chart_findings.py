@@ -8,7 +8,7 @@ from typing import Any
 
 import helm_python
 import pytest
-from chart_render import CHART, ROOT, Object, Pod, Rendered, environment, pods, profiles, render, rendered
+from support.chart.render import CHART, ROOT, Object, Pod, Rendered, environment, pods, profiles, render, rendered
 
 DATA: Object = {"redis": {"address": "r:6379"}, "kafka": {"servers": "k:9092"}, "database": {"secret": {"name": "d"}}}
 OWN_ENV: Object = {

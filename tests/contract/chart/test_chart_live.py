@@ -8,7 +8,7 @@ from typing import Any
 import helm_python
 import pytest
 import yaml
-from chart_render import CHART, NAMESPACE, RELEASE, Object, quiet
+from support.chart.render import CHART, NAMESPACE, RELEASE, Object, quiet
 
 ACCOUNT = {"metadata": {"name": "default"}}
 DATA: Object = {"redis": {"address": "r:6379"}, "kafka": {"servers": "k:9092"}, "database": {"secret": {"name": "d"}}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import helm_python
 import pytest
-from chart_render import CHART, Object, Rendered, profiles, quiet, render, rendered
+from support.chart.render import CHART, Object, Rendered, profiles, quiet, render, rendered
 
 MINIMAL: Object = {
     "redis": {"address": "redis:6379"},

@@ -1,6 +1,6 @@
 """The Serve configuration as Ray itself reads it, in a process with the head's variables, which Ray reads when it is imported.
 
-Without Ray (extra `cluster`) there is chart_ray, which knows what we know of it.
+Without Ray (extra `cluster`) there is support.chart.ray, which knows what we know of it.
 """
 
 import json
@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 import pytest
 import yaml
-from chart_render import environment, profiles, rendered
+from support.chart.render import environment, profiles, rendered
 
 READ = """
 import json, sys

@@ -7,9 +7,9 @@ from types import ModuleType
 
 import jsonschema
 import pytest
-from chart_lifecycle import INSIDE, public, reaches
-from chart_render import CHART, ROOT, Rendered, pods, profiles, rendered
-from chart_settings import IN_SERVE_CONFIG, OF_RAY_PROGRAM, OF_STANDALONE, unset
+from support.chart.lifecycle import INSIDE, public, reaches
+from support.chart.render import CHART, ROOT, Rendered, pods, profiles, rendered
+from support.chart.settings import IN_SERVE_CONFIG, OF_RAY_PROGRAM, OF_STANDALONE, unset
 
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.inference.ray_settings import RaySettings

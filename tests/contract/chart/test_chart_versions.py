@@ -5,8 +5,8 @@ from typing import Any
 import helm_python
 import pytest
 import yaml
-from chart_graph import selected_pods
-from chart_render import Object, Rendered, environment, pods, render, rendered
+from support.chart.graph import selected_pods
+from support.chart.render import Object, Rendered, environment, pods, render, rendered
 
 BASE: Object = {
     "redis": {"address": "redis:6379"},

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chart_render import Object, environment, rendered
+from support.chart.render import Object, environment, rendered
 
 RAY = "/apis/ray.io/v1/namespaces/talk"
 

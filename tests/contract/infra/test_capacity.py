@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from infra_files import INFRA
+from support.infra_files import INFRA
 
 sys.path.insert(0, str(INFRA))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from infra_files import IMAGES, ROOT, load, variables
+from support.infra_files import IMAGES, ROOT, load, variables
 
 FILE = load("docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from chart_graph import named_in
-from chart_render import CHART, Rendered, pods, render, rendered
-from infra_files import INFRA
+from support.chart.graph import named_in
+from support.chart.render import CHART, Rendered, pods, render, rendered
+from support.infra_files import INFRA
 
 README = INFRA / "terraform" / "README.md"
 CLOUDS = ("gke", "eks")

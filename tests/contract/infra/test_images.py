@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from infra_files import IMAGES, INFRA, ROOT, variables
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from support.infra_files import IMAGES, INFRA, ROOT, variables
 
 from a2serve.local.ports import HOST
 from a2serve.local.triton import TritonPorts, command

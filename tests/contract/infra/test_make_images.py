@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from chart_render import pods, profiles, rendered
-from infra_files import INFRA, ROOT, load
+from support.chart.render import pods, profiles, rendered
+from support.infra_files import INFRA, ROOT, load
 
 PROGRAM = INFRA / "docker" / "images.py"
 NAMES = ("gateway", "recorder", "inference", "triton", "inference-cuda", "triton-cuda")

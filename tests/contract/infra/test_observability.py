@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from infra_files import INFRA, ROOT, load, rules, unknown_labels, unknown_metrics
+from support.infra_files import INFRA, ROOT, load, rules, unknown_labels, unknown_metrics
 
 from a2serve.contracts.records import TOPICS
 from a2serve.recorder.topics import read_topics

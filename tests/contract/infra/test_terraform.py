@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from infra_files import INFRA
+from support.infra_files import INFRA
 
 FOLDERS = sorted(path for path in (INFRA / "terraform").iterdir() if path.is_dir())
 every_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)

@@ -13,10 +13,10 @@ import grpc
 import httpx
 import numpy as np
 import pytest
-from cli_model import write_tiny_model
-from cluster_stand import APPLICATION, Cluster, Talker, ask, begun, cluster, read
-from failover_stand import answer, assert_same, speaking, talking
 from opentelemetry.sdk.trace import TracerProvider
+from support.models.cli_model import write_tiny_model
+from support.servers.cluster import APPLICATION, Cluster, Talker, ask, begun, cluster, read
+from support.servers.failover import answer, assert_same, speaking, talking
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2 as pb

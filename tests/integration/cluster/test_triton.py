@@ -12,10 +12,10 @@ from urllib.error import HTTPError
 
 import numpy as np
 import pytest
-from cli_model import write_tiny_model
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
-from triton_stand import Triton, running
+from support.models.cli_model import write_tiny_model
+from support.servers.triton import Triton, running
 
 from a2llm.language.chat import find_persona
 from a2llm.language.items import UserTurn

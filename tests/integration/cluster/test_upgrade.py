@@ -12,10 +12,10 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from cli_model import write_tiny_model
-from cluster_stand import APPLICATION, Cluster, cluster
-from failover_stand import Answer, answer, assert_same, speaking, talking
-from realtime_stand import Client, Stand
+from support.models.cli_model import write_tiny_model
+from support.servers.cluster import APPLICATION, Cluster, cluster
+from support.servers.failover import Answer, answer, assert_same, speaking, talking
+from support.servers.realtime import Client, Stand
 
 from a2serve.local.home import cache_folder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka_stand import VERSION, Broker, broker_standing, missing_tools
+from support.servers.kafka import VERSION, Broker, broker_standing, missing_tools
 
 _passed: set[str] = set()
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_stand import ROOT, GatewayStand, eventually, free_port, gateway_standing, process, recorder_command, run
-from kafka_stand import PASSWORD, USER, Broker
 from sqlalchemy import create_engine, text
-from words_stand import all_of_redis, all_of_sql
+from support.kept_words import all_of_redis, all_of_sql
+from support.servers.gateway import ROOT, GatewayStand, eventually, free_port, gateway_standing, process, recorder_command, run
+from support.servers.kafka import PASSWORD, USER, Broker
 
 from a2serve.contracts.records import SessionRecord, UsageRecord
 from a2serve.gateway.settings import GatewaySettings

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-from gateway_stand import valkey_command
+from support.servers.gateway import valkey_command
 
 from a2serve.local.ports import free_ports
 from kube.processes import running, until

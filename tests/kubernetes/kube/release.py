@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from chart_render import CHART, ROOT, render
+from support.chart.render import CHART, ROOT, render
 
 from kube import look
 from kube.api import Api, Object, Refused

@@ -1,4 +1,4 @@
-"""The chart against the programs: variables both ways, their values, ports, commands, files in the images. Ray: chart_ray."""
+"""The chart against the programs: variables both ways, their values, ports, commands, files in the images. Ray: support.chart.ray."""
 
 import os
 import re
@@ -9,7 +9,6 @@ from typing import Any
 from unittest.mock import patch
 
 import yaml
-from chart_render import ROOT, Object, Pod, Rendered, environment, pods
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
@@ -17,6 +16,7 @@ from a2serve.gateway.settings import GatewaySettings
 from a2serve.inference.ray_settings import RaySettings
 from a2serve.inference.settings import InferenceSettings
 from a2serve.recorder.settings import RecorderSettings
+from support.chart.render import ROOT, Object, Pod, Rendered, environment, pods
 
 # Of ray_program alone, which is a whole Ray cluster as one process: on Kubernetes KubeRay starts Ray, with flags and ports of its own.
 OF_RAY_PROGRAM = {"http_port", "haproxy_metrics_port", "haproxy_stats_port", "ray_metrics_port", "ray_cpus", "ray_folder", "replica_port"}

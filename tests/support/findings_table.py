@@ -1,13 +1,13 @@
 """The tables "Findings" of docs/kubernetes.md and docs/security.md, to be read and counted.
 
-`python tests/findings_table.py` prints as JSON how many of docs/kubernetes.md are open.
+`python tests/support/findings_table.py` prints as JSON how many of docs/kubernetes.md are open.
 """
 
 import ast
 import json
 from pathlib import Path
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 DOCUMENT = TESTS.parent / "docs" / "kubernetes.md"
 SECURITY = TESTS.parent / "docs" / "security.md"
 COLUMNS = ("id", "severity", "finding", "state", "what was done", "test")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import websockets
-from gateway_stand import WAIT_S, GatewayStand
-from realtime_stand import Client
+
+from support.servers.gateway import WAIT_S, GatewayStand
+from support.servers.realtime import Client
 
 
 @asynccontextmanager

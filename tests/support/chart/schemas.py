@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from chart_render import Object, Rendered
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
 
+from support.chart.render import Object, Rendered
+
 MINORS = ("1.35", "1.36", "1.37")
-CRDS = Path(__file__).parent / "contract" / "chart" / "crds"
+CRDS = Path(__file__).parents[2] / "contract" / "chart" / "crds"
 # No schema was at hand: what the chart makes of it is checked by the other checks only.
 UNCHECKED = {"HTTPRoute", "GCPBackendPolicy", "HealthCheckPolicy", "ExternalSecret"}
 

@@ -434,7 +434,7 @@ async def _no_session_task_left(service: RealtimeService) -> None:
 
 def speech(name: str = "af_bella_00") -> bytes:
     """A spoken question as PCM16 at 24 kHz, without the silence around it."""
-    path = Path(__file__).parent / "data" / "questions" / f"{name}.flac"
+    path = Path(__file__).parents[2] / "data" / "questions" / f"{name}.flac"
     resampler = av.AudioResampler(format="s16", layout="mono", rate=24000)
     with av.open(str(path)) as container:
         frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]

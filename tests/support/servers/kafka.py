@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from certificates import Authority, Identity
-from gateway_stand import free_port, process
 
 from a2llm.cache import build_once
+from support.certificates import Authority, Identity
+from support.servers.gateway import free_port, process
 
-POM = Path(__file__).parent / "integration" / "kafka" / "pom.xml"
+POM = Path(__file__).parents[2] / "integration" / "kafka" / "pom.xml"
 VERSION = "4.1.2"
 USER, PASSWORD = "a2", "open-sesame"
 START_S, FETCH_S = 180.0, 900

@@ -14,7 +14,7 @@ from a2serve.inference.settings import InferenceSettings
 from a2serve.recorder.settings import RecorderSettings
 from a2serve.telemetry import names
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 IMAGES = ("gateway", "inference", "recorder", "triton")
 SETTINGS: dict[str, tuple[type[BaseSettings], ...]] = {

@@ -8,9 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from gateway_stand import free_port, process, valkey_command
 from redis import Redis
 from redis.exceptions import RedisError
+
+from support.servers.gateway import free_port, process, valkey_command
 
 SERVERS = ("valkey", "redis")
 READY_S = 60.0

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from gateway_stand import free_port, process
+
+from support.servers.gateway import free_port, process
 
 NOBODY = 65534  # PostgreSQL refuses to run as root
 

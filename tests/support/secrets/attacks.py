@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import websockets
-from gateway_stand import WAIT_S, GatewayStand
-from realtime_stand import Client
 
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.contracts.wire import Mergeable
+from support.servers.gateway import WAIT_S, GatewayStand
+from support.servers.realtime import Client
 
 Json = dict[str, Any]
 _F, _G = ({"type": "function", "name": name, "description": name, "parameters": {"type": "object"}} for name in "fg")

@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from chart_render import Rendered
-
 from a2serve.telemetry import names
+from support.chart.render import Rendered
 
 OURS = {value for name, value in vars(names).items() if name.startswith("METRIC_")}
 SUFFIX = re.compile(r"_(bucket|sum|count|total)$")

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import httpx
 import psutil
-from triton_stand import Triton, starting
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.model_client.interface import Packet, PromptItem, ResponseRequest
 from a2serve.local import tie
 from a2serve.local.ports import free_block, free_ports
+from support.servers.triton import Triton, starting
 
 APPLICATION = "avatar"
 START_S, STOP_S = 200.0, 60.0  # on a busy machine

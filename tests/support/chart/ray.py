@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from chart_render import ROOT, Object, Rendered, environment, pods
-from chart_settings import IN_SERVE_CONFIG, source
 
 from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.inference.ray_environment import ray_environment
 from a2serve.inference.ray_scaling import SlotsPolicy
 from a2serve.inference.ray_settings import RaySettings
+from support.chart.render import ROOT, Object, Rendered, environment, pods
+from support.chart.settings import IN_SERVE_CONFIG, source
 
 LOG_BYTES = 64 << 20  # a dozen processes and some that have ended, in 2 GiB
 HAPROXY_FOLDER = Path("/tmp/haproxy")

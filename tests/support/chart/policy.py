@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from chart_render import Object, Pod, Rendered, environment, pods
+from support.chart.render import Object, Pod, Rendered, environment, pods
 
 RESTRICTED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret", "image"}
 SECRET_NAME = re.compile(r"PASSWORD(?!_FILE$)|TOKEN$|SECRET|APIKEY|CREDENTIAL")

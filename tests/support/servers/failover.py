@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-from realtime_stand import Client, Stand, standing
 
 from a2serve.contracts.packets import MediaPacket, PacketKind, read_packet
+from support.servers.realtime import Client, Stand, standing
 
 RATE_HZ, FPS = 24_000, 30
 TOKENS = 100

@@ -18,7 +18,6 @@ import grpc
 import httpx
 import uvicorn
 import websockets
-from realtime_stand import Client, Script, ScriptedAvatar
 from redis import Redis
 
 from a2serve.contracts.proto import avatar_pb2_grpc
@@ -30,9 +29,10 @@ from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state import redis_keys
 from a2serve.gateway.tenants import create_key
+from support.servers.realtime import Client, Script, ScriptedAvatar
 
 START_S, WAIT_S, TEST_S = 60.0, 120.0, 280.0  # a busy machine is slow, not broken
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its records hold sockets, and pytest holds records until the end
 tenants.RELOAD_S = 0.0  # a test that edits the file does not wait until it is looked at
 

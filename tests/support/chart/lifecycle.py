@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from chart_render import Object, Pod, Rendered, environment, pods
+from support.chart.render import Object, Pod, Rendered, environment, pods
 
 CLOSING_S = 5  # uvicorn's own, after the drain
 TRITON_S = 5  # its --exit-timeout-secs

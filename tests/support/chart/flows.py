@@ -3,9 +3,9 @@
 import json
 from typing import Any, NamedTuple
 
-from chart_graph import matches
-from chart_policy import ASKING
-from chart_render import Object, Pod, Rendered, pods
+from support.chart.graph import matches
+from support.chart.policy import ASKING
+from support.chart.render import Object, Pod, Rendered, pods
 
 DNS = (("TCP", 53), ("UDP", 53))
 NOBODYS_PORT = 31337

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from chart_render import NAMESPACE, Pod, Rendered, environment, pods
+from support.chart.render import NAMESPACE, Pod, Rendered, environment, pods
 
 RAY_AGENT = 52365  # in every Ray container; it listens for probes
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")

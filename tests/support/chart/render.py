@@ -1,4 +1,4 @@
-"""The chart, rendered in process by Helm's own code, and what the checks of tests/chart_*.py read out of it.
+"""The chart, rendered in process by Helm's own code, and what the checks of tests/support/chart read out of it.
 
 Profiles are the examples that ship and two more of the tests' own: between them every template is on once and off once.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import helm_python
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 CHART = Path(os.environ.get("A2_CHART") or ROOT / "charts" / "a2llm")  # another one: tests/bench/mutate_chart.py
 RELEASE, NAMESPACE = "demo", "talk"
 FULLNAME = f"{RELEASE}-a2llm"

@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 import yaml
-from infra_files import INFRA
 
 from a2serve.local.ports import HOST, free_ports
 from a2serve.local.state import State
+from support.infra_files import INFRA
 
 PARTS = ("gateway", "inference", "recorder")
 START_S = 60.0

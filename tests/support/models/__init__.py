@@ -1,0 +1,1 @@
+"""Models of random numbers with the real shapes, and their files."""
