@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1.14
-# The gateway: REST, the realtime socket, the page. No torch, no model.
+# The gateway: REST, the realtime socket, the page. No torch, no weights of the model.
 #
 #   docker build -f infra/docker/gateway.Dockerfile -t a2llm/gateway:0.1.0 .
 #
@@ -49,6 +49,8 @@ COPY --from=build /opt/venv /opt/venv
 COPY --chmod=u=rwX,go=rX --from=page /src/services/web/dist /opt/a2llm/web
 COPY --chmod=u=rwX,go=rX --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.json
 COPY --chmod=u=rwX,go=rX models/avatars /opt/a2llm/avatars
+# Of the model only what needs no torch.
+COPY --chmod=u=rwX,go=rX models/a2llm/__init__.py models/a2llm/pcm16.py models/a2llm/resampling.py /opt/a2llm/a2llm/
 COPY --chmod=u=rwX,go=rX services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
 COPY --chmod=u=rwX,go=rX services/a2serve/contracts /opt/a2llm/a2serve/contracts
 COPY --chmod=u=rwX,go=rX services/a2serve/telemetry /opt/a2llm/a2serve/telemetry

@@ -99,8 +99,3 @@ def from_f16(values: bytes, size: int) -> Floats:
     if len(values) != 2 * size:
         raise ValueError(f"a pose of this rig is {2 * size} bytes, not {len(values)}")
     return np.frombuffer(values, "<f2").astype(np.float32)
-
-
-def to_pcm16(pcm: Floats) -> bytes:
-    """Samples -1..1 [S] -> little-endian 16 bit, clipped."""
-    return (np.clip(pcm, -1.0, 1.0) * 32767.0).round().astype("<i2").tobytes()

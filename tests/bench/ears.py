@@ -17,6 +17,7 @@ import numpy as np
 
 from a2llm.listening.audio_input import read_audio
 from a2llm.listening.listener import Listener
+from a2llm.pcm16 import to_pcm16
 from a2serve.inference.ear_pool import EarPool
 from a2serve.inference.ears import Ears, Sound
 from a2serve.inference.metrics import Metrics
@@ -64,7 +65,7 @@ async def _measure(files: list[Path]) -> dict[str, float]:
 
 def _sound(file: Path) -> np.ndarray:
     """int16 [S]"""
-    return np.concatenate([(read_audio(file).pcm * 32767).astype(np.int16), PAUSE])
+    return np.concatenate([np.frombuffer(to_pcm16(read_audio(file).pcm), np.int16), PAUSE])
 
 
 async def _hear(ears: Ears, session: str, clip: np.ndarray) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from a2llm import A2LLM
-from a2llm.listening.audio_input import resample
 from a2llm.listening.transcriber import Transcriber
+from a2llm.resampling import resample
 
 QUESTIONS = (Path(__file__).parent / "forty_questions.txt").read_text().splitlines()
 EAR_HZ = 16_000

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from support.servers import inference as inference_server
 
 from a2llm.listening.audio_input import read_audio
+from a2llm.pcm16 import to_pcm16
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarStub
 
@@ -192,7 +193,7 @@ def test_text_alone_and_a_tool_call(run):
 @pytest.mark.parametrize("rate", [16_000, 24_000])
 def test_what_is_said_is_heard(run, rate: int):
     name, words = "af_bella_00", "what was the worst flood ever"
-    pcm = (read_audio(QUESTIONS / f"{name}.flac", sample_rate_hz=rate).pcm * 32767).astype("<i2")
+    pcm = np.frombuffer(to_pcm16(read_audio(QUESTIONS / f"{name}.flac", sample_rate_hz=rate).pcm), "<i2")
 
     def sound(offset: int, length: int, **other) -> pb.ListenRequest:
         piece = pcm[offset : offset + length].tobytes()

@@ -103,7 +103,7 @@ def test_no_speech_is_said_clearly(listener: Listener, kind: str):
 
 @pytest.mark.parametrize(("rate_hz", "width", "channels"), [(8_000, 2, 2), (44_100, 3, 1)])
 def test_speech_in_other_formats(listener: Listener, tmp_path: Path, rate_hz: int, width: int, channels: int):
-    from a2llm.listening.audio_input import resample
+    from a2llm.resampling import resample
 
     row = ROWS[1]
     pcm = np.repeat(resample(clip_of(row).pcm, 16_000, rate_hz), channels).astype(np.float64).clip(-1, 1)

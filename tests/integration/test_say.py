@@ -14,6 +14,7 @@ import pytest
 
 from a2llm.cli import main
 from a2llm.engine import Parts
+from a2llm.pcm16 import from_pcm16
 
 ROOT = Path(__file__).parents[2]
 QUESTION = ROOT / "tests" / "data" / "questions" / "am_eric_02.flac"
@@ -62,7 +63,7 @@ def test_it_speaks_and_moves(answer: Path) -> None:
 
     motion = read_motion_json(answer / "answer.motion.json").frames
     with wave.open(str(answer / "answer.wav")) as sound:
-        pcm = np.frombuffer(sound.readframes(sound.getnframes()), np.int16) / 32767
+        pcm = from_pcm16(sound.readframes(sound.getnframes()))
     assert len(pcm) == 600 * len(motion)
     assert 0.01 < np.sqrt(np.mean(pcm**2)) < 0.5 and np.abs(pcm).max() > 0.05
     assert motion[:, ARKIT61.index("jawOpen")].std() > 0.02

@@ -1,11 +1,12 @@
-"""G.711 and resampling: the standard's own values, round trips, streaming = offline."""
+"""G.711: the standard's own values and round trips."""
 
 import numpy as np
 import pytest
 
+from a2llm.pcm16 import from_pcm16, to_pcm16
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import AudioPcm, AudioPcma, AudioPcmu
-from a2serve.gateway.hearing.audio_formats import Resampler, _codes, _table, decoder_of, encoder_of, to_pcm16, to_signal
+from a2serve.gateway.hearing.audio_formats import _codes, _table, decoder_of, encoder_of
 
 
 def test_mu_law_levels_of_the_standard():
@@ -33,29 +34,10 @@ def test_a_tone_survives_the_telephone(audio_format):
     tone = to_pcm16((0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32))
     sent = encoder_of(audio_format).encode(tone)
     assert abs(len(sent) - 8000) <= 1
-    back = to_signal(decoder_of(audio_format).decode(sent))
+    back = from_pcm16(decoder_of(audio_format).decode(sent))
     spectrum = np.abs(np.fft.rfft(back[2000:22000] * np.hanning(20000)))
     assert abs(np.argmax(spectrum) * 24000 / 20000 - 440) < 3
     assert 0.25 < np.max(np.abs(back)) < 0.35
-
-
-@pytest.mark.parametrize(("up", "down"), [(2, 3), (3, 1), (1, 3)])
-def test_blocks_of_any_size_resample_as_one(up, down):
-    rng = np.random.default_rng(1)
-    signal = rng.normal(0, 0.1, 4001).astype(np.float32)
-    whole = Resampler(up, down).push(signal)
-    stream, at, parts = Resampler(up, down), 0, []
-    while at < len(signal):
-        size = int(rng.integers(0, 300))
-        parts.append(stream.push(signal[at : at + size]))
-        at += size
-    assert np.allclose(np.concatenate(parts), whole, atol=1e-6)
-    assert abs(len(whole) - len(signal) * up / down) <= 1
-
-
-def test_windows_of_32_ms_are_512_samples_at_16_khz():
-    resampler = Resampler(2, 3)
-    assert {len(resampler.push(np.zeros(768, np.float32))) for _ in range(10)} == {512}
 
 
 def test_half_a_sample_is_refused():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.servers.realtime import speech
 
-from a2serve.gateway.hearing.audio_formats import to_pcm16, to_signal
+from a2llm.pcm16 import from_pcm16, to_pcm16
 from a2serve.gateway.hearing.echo import THRESHOLD, EchoGate
 
 
@@ -23,7 +23,7 @@ def loud_ends(signal: np.ndarray) -> list[int]:
 
 @pytest.mark.parametrize("delay_ms", [20, 180, 600])
 def test_an_echo_is_an_echo(delay_ms):
-    ours = to_signal(speech("af_bella_00"))[: 24 * 2400]
+    ours = from_pcm16(speech("af_bella_00"))[: 24 * 2400]
     rng = np.random.default_rng(0)
     room = np.zeros(24 * 80)
     room[0], room[300], room[1100] = 0.2, 0.08, 0.05
@@ -34,14 +34,14 @@ def test_an_echo_is_an_echo(delay_ms):
 
 
 def test_another_sentence_of_the_same_voice_is_not():
-    ours = to_signal(speech("af_bella_00"))[: 24 * 2400]
+    ours = from_pcm16(speech("af_bella_00"))[: 24 * 2400]
     found = []
     for name in ("af_bella_01", "af_bella_02", "af_bella_03", "af_bella_04"):
-        theirs = to_signal(speech(name))
+        theirs = from_pcm16(speech(name))
         found += [similarity(ours, theirs[:end]) > THRESHOLD for end in loud_ends(theirs)]
     assert len(found) > 20 and np.mean(found) < 0.1
 
 
 def test_silence_is_nobody():
     assert similarity(np.zeros(24000), np.zeros(24000)) == 0.0
-    assert similarity(to_signal(speech())[:24000], np.zeros(24000)) == 0.0
+    assert similarity(from_pcm16(speech())[:24000], np.zeros(24000)) == 0.0

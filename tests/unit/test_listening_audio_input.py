@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from a2llm.listening.audio_input import AudioInputError, read_audio, resample
+from a2llm.listening.audio_input import AudioInputError, read_audio
 
 pytestmark = pytest.mark.unit
 
@@ -143,9 +143,3 @@ def test_a_video_without_sound_is_refused(tmp_path: Path):
         container.mux(stream.encode(None))
     with pytest.raises(AudioInputError, match="no audio stream"):
         read_audio(path)
-
-
-def test_resampling_is_clean():
-    out = resample(tone(1.0, 24_000), 24_000, 16_000)
-    assert len(out) == 16_000
-    assert np.abs(out - tone(1.0, 16_000))[400:-400].max() < 1e-3

@@ -85,7 +85,7 @@ def test_wav_is_pcm16_and_clips(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", np.array([0, 0.5, 2, -2], np.float32))
     with wave.open(str(tmp_path / "a.wav")) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 24_000)
-        assert np.frombuffer(file.readframes(4), "<i2").tolist() == [0, 16384, 32767, -32767]
+        assert np.frombuffer(file.readframes(4), "<i2").tolist() == [0, 16384, 32767, -32768]
 
 
 def test_bad_values_write_nothing(tmp_path: Path) -> None:

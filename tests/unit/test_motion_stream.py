@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a2llm.clock import MOTION_RATES_HZ
-from a2llm.motion_stream import MotionStream, RigUnavailable, check_target, from_f16, known_before, rigs, to_f16, to_pcm16
+from a2llm.motion_stream import MotionStream, RigUnavailable, check_target, from_f16, known_before, rigs, to_f16
 from a2llm.rig import ARKIT61, FlameMapping
 
 MODEL_HZ = 40
@@ -100,4 +100,3 @@ def test_bytes():
     assert from_f16(to_f16(pose), 3).tolist() == pose[0].tolist()
     with pytest.raises(ValueError, match="6 bytes"):
         from_f16(b"1234", 3)
-    assert to_pcm16(np.array([0.0, 1.0, -2.0], np.float32)) == b"\x00\x00\xff\x7f\x01\x80"

@@ -9,7 +9,7 @@ from a2llm.clock import FrameClock
 from a2llm.language.chat import personas
 from a2llm.language.items import AssistantTurn, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.tools import Tool
-from a2llm.motion_stream import to_pcm16
+from a2llm.pcm16 import to_pcm16
 from a2llm.reply_options import ReplyOptions, Resume
 from a2serve.contracts.proto import engine_pb2 as pb
 from a2serve.inference import triton_wire, wire

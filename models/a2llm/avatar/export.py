@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from a2llm.files import replacing
+from a2llm.pcm16 import to_pcm16
 from a2llm.rig import ARKIT61, LIVE_LINK_NAMES
 
 SAMPLE_RATE_HZ = 24_000
@@ -35,7 +36,7 @@ def write_wav(path: str | Path, pcm: np.ndarray, sample_rate_hz: int = SAMPLE_RA
     samples = np.asarray(pcm, np.float32)
     if samples.ndim != 1 or not np.isfinite(samples).all():
         raise ValueError(f"a WAV takes finite mono samples [S], not an array of shape {samples.shape}")
-    data = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+    data = to_pcm16(samples)
     with replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

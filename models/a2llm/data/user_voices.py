@@ -24,8 +24,10 @@ import numpy as np
 from a2llm.affect import AFFECTS
 from a2llm.avatar.export import write_wav
 from a2llm.layers.onnx_graph import OnnxGraph
-from a2llm.listening.audio_input import EAR_RATE_HZ, read_audio, resample
+from a2llm.listening.audio_input import EAR_RATE_HZ, read_audio
 from a2llm.listening.pitch import HOP_SAMPLES, track_pitch
+from a2llm.pcm16 import to_pcm16
+from a2llm.resampling import resample
 
 _TRAIN = (
     "af_alloy af_aoede af_heart af_jessica af_kore af_nicole af_river af_sky am_adam am_echo am_fenrir am_liam am_onyx am_santa "
@@ -284,7 +286,7 @@ def save_questions(clips: Path, out: Path, count: int = 50, seed: int = 0) -> li
 def _write_flac(path: Path, pcm: np.ndarray) -> None:
     import av
 
-    samples = (np.clip(pcm, -1, 1) * 32767).astype(np.int16)[None]
+    samples = np.frombuffer(to_pcm16(pcm), np.int16)[None]
     with av.open(str(path), "w", format="flac") as container:
         stream = container.add_stream("flac", rate=EAR_RATE_HZ, layout="mono")
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")

@@ -26,8 +26,9 @@ from a2llm.evaluation.sentences import bench_prompts
 from a2llm.evaluation.stock_ear import StockEar
 from a2llm.evaluation.timing import Stopwatch, audible_edges, timed_parts
 from a2llm.layers.threads import THREADS
-from a2llm.listening.audio_input import EAR_RATE_HZ, resample
+from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.listener import Listener
+from a2llm.resampling import resample
 
 CHUNK_SAMPLES = 512  # 32 ms of microphone
 WARM_UPS = 2

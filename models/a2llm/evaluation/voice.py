@@ -22,7 +22,8 @@ from a2llm.evaluation.statistics import rounded, share_pct, with_interval
 from a2llm.evaluation.stock_ear import StockEar
 from a2llm.evaluation.wer import normalise, word_errors
 from a2llm.layers.quantize import perplexity
-from a2llm.listening.audio_input import EAR_RATE_HZ, resample
+from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.resampling import resample
 
 JUDGE_SETTING = "Whisper tiny.en int8 (faster-whisper), beam 5, padded to 30 s, temperature 0, no context"
 

@@ -5,7 +5,6 @@ plain media are opened, so that a playlist dressed as a sound file cannot reach 
 Not a recorder, and not for streams: a live microphone already delivers PCM.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,18 +57,6 @@ def read_audio(path: str | Path, limit_s: float = DEFAULT_LIMIT_S, sample_rate_h
     except FFmpegError as error:
         raise AudioInputError(f"{path.name} is not a sound file that can be read, or it is damaged") from error
     return AudioClip(pcm, sample_rate_hz, len(pcm) / sample_rate_hz)
-
-
-def resample(pcm: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Band-limited resampling of mono sound, float32 [S] -> float32 [S * to_hz / from_hz, rounded up]."""
-    import av
-
-    if from_hz == to_hz:
-        return pcm.astype(np.float32)
-    frame = av.AudioFrame.from_ndarray(pcm.astype(np.float32)[None], format="fltp", layout="mono")
-    frame.sample_rate = from_hz
-    blocks = [block[0] for block in _resampled([frame], to_hz)]
-    return np.concatenate(blocks)[: math.ceil(len(pcm) * to_hz / from_hz)]
 
 
 def _check_file(path: Path) -> None:

@@ -6,48 +6,21 @@ was read, so that captions run along and the cost stays a constant multiple of o
 
 from dataclasses import dataclass, field
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
+from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.incremental import IncrementalTranscriber
 from a2llm.listening.listener import Listener, is_guess
 from a2llm.listening.transcriber import Transcript
 from a2llm.listening.user_affect import UNHEARD, AffectReading, Usual
+from a2llm.pcm16 import from_pcm16
+from a2llm.resampling import FINE_HALF_WIDTH, Resampler
 
-EAR_HZ = 16_000
-RATES_HZ = (16_000, 24_000)
+RATES_HZ = (EAR_RATE_HZ, 24_000)
 _FIRST_LOOK_S = 0.8
 _GROWTH = 0.5
 _AFFECT_S = 12  # as much of a turn's end as the affect head takes
-
-
-class EarRate:
-    """PCM16 of one rate in any chunks -> float32 at 16 kHz, without seams."""
-
-    def __init__(self, rate_hz: int) -> None:
-        if rate_hz not in RATES_HZ:
-            raise ValueError(f"rate_hz must be 16000 or 24000, not {rate_hz}")
-        self._rate_hz = rate_hz
-        self._resampler = None if rate_hz == EAR_HZ else av.AudioResampler("fltp", "mono", EAR_HZ)
-
-    def feed(self, pcm16: bytes, last: bool = False) -> NDArray[np.float32]:
-        """[S] -> [S * 16000 / rate], a few samples late until `last`. Raises ValueError for half a sample."""
-        if len(pcm16) % 2:
-            raise ValueError("pcm16 must be whole 16-bit samples")
-        pcm = np.frombuffer(pcm16, "<i2").astype(np.float32) / 32768.0
-        if self._resampler is None:
-            return pcm
-        blocks = [block.to_ndarray()[0] for frame in self._frames(pcm, last) for block in self._resampler.resample(frame)]
-        return np.concatenate(blocks) if blocks else pcm[:0]
-
-    def _frames(self, pcm: NDArray[np.float32], last: bool) -> list[av.AudioFrame | None]:
-        frames: list[av.AudioFrame | None] = []
-        if len(pcm):
-            frame = av.AudioFrame.from_ndarray(pcm[None], format="fltp", layout="mono")
-            frame.sample_rate = self._rate_hz
-            frames.append(frame)
-        return [*frames, None] if last else frames
 
 
 @dataclass
@@ -64,13 +37,15 @@ class Utterance:
     _recent: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))  # at 16 kHz, the last 12 s
 
     def __post_init__(self) -> None:
-        self._rate = EarRate(self.rate_hz)
+        if self.rate_hz not in RATES_HZ:
+            raise ValueError(f"rate_hz must be one of {', '.join(map(str, RATES_HZ))}, not {self.rate_hz}")
+        self._resampler = Resampler(self.rate_hz, EAR_RATE_HZ, FINE_HALF_WIDTH, aligned=True)
 
     def feed(self, pcm16: bytes, words_now: bool, final: bool) -> None:
         """Take more sound and bring `words` up to date. Raises ValueError for half a sample."""
-        pcm = self._rate.feed(pcm16, final)
+        pcm = self._resampler.push(from_pcm16(pcm16), final)
         self.received_samples += len(pcm16) // 2
-        self._recent = np.concatenate([self._recent, pcm])[-_AFFECT_S * EAR_HZ :]
+        self._recent = np.concatenate([self._recent, pcm])[-_AFFECT_S * EAR_RATE_HZ :]
         self.stream.feed(pcm)
         if final:
             self.words, self.finished = self.stream.finish(), True

@@ -17,6 +17,7 @@ from a2llm.language.chat import Persona, personas
 from a2llm.language.items import UserTurn
 from a2llm.language.tools import Tool
 from a2llm.layers.device import device_facts, pick_device
+from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.listener import Listener
 from a2llm.reply_options import ReplyOptions
 from a2llm.rig import ARKIT61, FlameMapping, load_flame_mapping, retarget
@@ -99,5 +100,5 @@ def _say(speaker: Speaker, responses: Sequence[ReplyOptions]) -> None:
 def load_listener(settings: InferenceSettings) -> Listener:
     """The ear, warm."""
     listener = Listener(threads=settings.ear_threads, workers=settings.ears)
-    listener.transcriber.transcribe(np.zeros(16_000, np.float32))
+    listener.transcriber.transcribe(np.zeros(EAR_RATE_HZ, np.float32))
     return listener

@@ -18,6 +18,7 @@ from a2llm.affect import Affect
 from a2llm.clock import FrameClock
 from a2llm.language.items import AssistantTurn, Item, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.tools import Tool
+from a2llm.pcm16 import from_pcm16
 from a2llm.rig import ARKIT61
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import engine_pb2 as engine
@@ -123,7 +124,7 @@ def read_packet(packet: pb.Packet) -> Piece:
 
 def _pcm(pcm16: bytes) -> Floats | None:
     """[S] in -1..1; none for no samples."""
-    return np.frombuffer(pcm16, "<i2").astype(np.float32) / np.float32(32767.0) if pcm16 else None
+    return from_pcm16(pcm16) if pcm16 else None
 
 
 def _motion(motion: pb.Motion) -> Floats:

@@ -7,7 +7,8 @@ from a2llm.affect import Affect
 from a2llm.language.chat import Persona
 from a2llm.language.items import AssistantTurn, Item, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.tools import AUTO, parse_tools
-from a2llm.motion_stream import Floats, MotionStream, check_target, known_before, rigs, to_f16, to_pcm16
+from a2llm.motion_stream import Floats, MotionStream, check_target, known_before, rigs, to_f16
+from a2llm.pcm16 import to_pcm16
 from a2llm.reply_options import ReplyOptions, Resume
 from a2llm.rig import ARKIT61, get_rig
 from a2serve.contracts.proto import avatar_pb2 as pb

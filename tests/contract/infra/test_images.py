@@ -125,6 +125,16 @@ def test_its_program_and_all_that_it_imports_are_inside(image: str):
 
 
 @every_image
+def test_modules_of_the_model_that_its_program_imports_are_inside(image: str):
+    copies = [copy for copy in values(instructions(image)[-1], "COPY") if "models/a2llm" in copy]
+    inside = {Path(source) for copy in copies for source in copy.split()[:-1] if not source.startswith("--")}
+    packages = {copy.split()[-1].rpartition("/")[2] for copy in values(instructions(image)[-1], "COPY") if "services/a2serve/" in copy}
+    for name in {name for package in packages - {"__init__.py"} for name in imports(package) if name.split(".")[0] == "a2llm"}:
+        file = Path("models", *name.split(".")).with_suffix(".py")
+        assert inside & {file, *file.parents}, name
+
+
+@every_image
 def test_its_user_can_read_what_is_copied_whoever_builds_it(image: str):
     """A checkout has the umask of whoever made it, and safetensors writes files that only their owner reads. pip and zip do not."""
     for copy in values(instructions(image)[-1], "COPY"):

@@ -19,7 +19,7 @@ from support.servers.triton import Triton, running
 
 from a2llm.language.chat import find_persona
 from a2llm.language.items import UserTurn
-from a2llm.motion_stream import to_pcm16
+from a2llm.pcm16 import to_pcm16
 from a2llm.reply_options import ReplyOptions
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost

@@ -1,7 +1,4 @@
-"""The session's audio formats to and from our one: 24 kHz mono PCM16. G.711 tables and a small streaming resampler.
-
-The tables follow ITU-T G.711. Not here: resampling of quality for music; these filters are for telephone speech and VAD.
-"""
+"""The session's audio formats to and from our one: 24 kHz mono PCM16. The tables follow ITU-T G.711."""
 
 from functools import lru_cache
 from typing import Protocol, TypeAlias
@@ -9,13 +6,14 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from a2llm.pcm16 import from_pcm16, to_pcm16
+from a2llm.resampling import Resampler
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import AudioPcm, AudioPcma, AudioPcmu
 
 RATE_HZ = 24_000
 PHONE_RATE_HZ = 8_000
 Samples: TypeAlias = NDArray[np.int16]
-Signal: TypeAlias = NDArray[np.float32]
 
 
 class Decoder(Protocol):
@@ -52,60 +50,20 @@ class _PcmPassage:
 
 class _PhoneDecoder:
     def __init__(self, table: Samples) -> None:
-        self._table, self._resampler = table, Resampler(up=3, down=1)
+        self._table, self._resampler = table, Resampler(PHONE_RATE_HZ, RATE_HZ)
 
     def decode(self, data: bytes) -> bytes:
         samples = self._table[np.frombuffer(data, np.uint8)]
-        return to_pcm16(self._resampler.push(to_signal(samples.tobytes())))
+        return to_pcm16(self._resampler.push(from_pcm16(samples.tobytes())))
 
 
 class _PhoneEncoder:
     def __init__(self, a_law: bool) -> None:
-        self._codes, self._resampler = _codes(a_law), Resampler(up=1, down=3)
+        self._codes, self._resampler = _codes(a_law), Resampler(RATE_HZ, PHONE_RATE_HZ)
 
     def encode(self, pcm16: bytes) -> bytes:
-        samples = np.frombuffer(to_pcm16(self._resampler.push(to_signal(pcm16))), np.int16)
+        samples = np.frombuffer(to_pcm16(self._resampler.push(from_pcm16(pcm16))), np.int16)
         return self._codes[samples.astype(np.int32) + 32768].tobytes()
-
-
-class Resampler:
-    """Streaming change of rate by up/down: blocks of any size give the same output as one block. Signal in [-1, 1]."""
-
-    def __init__(self, up: int, down: int, taps_per_phase: int = 16) -> None:
-        self._up, self._down = up, down
-        self._filter = _low_pass(taps_per_phase * max(up, down) | 1, 0.9 / max(up, down)) * up
-        self._history = np.zeros(len(self._filter) - 1, np.float32)  # at the high rate
-        self._phase = 0  # of the next output within the next high-rate block
-
-    def push(self, signal: Signal) -> Signal:
-        """[S] in, about S * up / down out."""
-        high = np.zeros(len(signal) * self._up, np.float32)
-        high[:: self._up] = signal
-        joined = np.concatenate([self._history, high])
-        self._history = joined[len(joined) - len(self._history) :]
-        if len(high) == 0:
-            return high
-        filtered = np.convolve(joined, self._filter, "valid").astype(np.float32)
-        out = filtered[self._phase :: self._down]
-        self._phase = (self._phase - len(high)) % self._down
-        return out
-
-
-def to_signal(pcm16: bytes) -> Signal:
-    """PCM16 bytes as float32 in [-1, 1)."""
-    return np.frombuffer(pcm16, "<i2").astype(np.float32) / np.float32(32768)
-
-
-def to_pcm16(signal: Signal) -> bytes:
-    """float32 in [-1, 1] as PCM16 bytes, clipped."""
-    return np.clip(np.round(signal * 32768), -32768, 32767).astype("<i2").tobytes()
-
-
-def _low_pass(taps: int, cutoff: float) -> Signal:
-    """Windowed sinc; cutoff as a part of the high rate's Nyquist frequency."""
-    offsets = np.arange(taps) - (taps - 1) / 2
-    window = np.sinc(offsets * cutoff) * np.blackman(taps)
-    return (window / window.sum()).astype(np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -6,9 +6,10 @@ canceller: the audio that goes on to the model is left as it is.
 
 import numpy as np
 
-from a2serve.gateway.hearing.audio_formats import Resampler, Signal, to_signal
+from a2llm.pcm16 import from_pcm16
+from a2llm.resampling import Resampler, Signal
+from a2serve.gateway.hearing.audio_formats import PHONE_RATE_HZ, RATE_HZ
 
-RATE_HZ = 8_000
 PROBE_MS = 400
 REFERENCE_MS = 2_500  # delay of network, jitter buffer and sound card that is still recognised
 # With pre-emphasis, a reverberant echo measures 0.84 (median), other speech of the same voice 0.28 (95%), 0.56 at most;
@@ -21,17 +22,17 @@ class EchoGate:
     """Remembers the last seconds of both directions of one session."""
 
     def __init__(self) -> None:
-        self._to_probe, self._to_reference = Resampler(up=1, down=3), Resampler(up=1, down=3)
-        self._probe = np.zeros(RATE_HZ * PROBE_MS // 1000, np.float32)
-        self._reference = np.zeros(RATE_HZ * REFERENCE_MS // 1000, np.float32)
+        self._to_probe, self._to_reference = Resampler(RATE_HZ, PHONE_RATE_HZ), Resampler(RATE_HZ, PHONE_RATE_HZ)
+        self._probe = np.zeros(PHONE_RATE_HZ * PROBE_MS // 1000, np.float32)
+        self._reference = np.zeros(PHONE_RATE_HZ * REFERENCE_MS // 1000, np.float32)
 
     def played(self, pcm16: bytes) -> None:
         """Our output, in the order it is played (24 kHz PCM16)."""
-        self._reference = _append(self._reference, self._to_reference.push(to_signal(pcm16)))
+        self._reference = _append(self._reference, self._to_reference.push(from_pcm16(pcm16)))
 
     def recorded(self, pcm16: bytes) -> None:
         """The microphone (24 kHz PCM16)."""
-        self._probe = _append(self._probe, self._to_probe.push(to_signal(pcm16)))
+        self._probe = _append(self._probe, self._to_probe.push(from_pcm16(pcm16)))
 
     def similarity(self) -> float:
         """0..1: the best normalised correlation of the last PROBE_MS of microphone with any stretch of the output."""

@@ -1,13 +1,12 @@
 """WAV in and out, for REST: to and from our one format, 24 kHz mono PCM16."""
 
 import io
-import math
 import wave
 
-import numpy as np
-
+from a2llm.pcm16 import from_pcm16, to_pcm16
+from a2llm.resampling import resample
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.hearing.audio_formats import RATE_HZ, Resampler, to_pcm16
+from a2serve.gateway.hearing.audio_formats import RATE_HZ
 
 RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
@@ -23,8 +22,8 @@ def read_wav(data: bytes) -> bytes:
     if width != 2 or channels not in (1, 2) or rate_hz not in RATES_HZ:
         found = f"{8 * width} bit, {channels} channels, {rate_hz} Hz"
         raise Problem(Code.INVALID_AUDIO, f"WAV has to be 16 bit, 1 or 2 channels, {RATES_HZ[0]} to {RATES_HZ[-1]} Hz; this is {found}")
-    frames = np.frombuffer(raw[: len(raw) // (2 * channels) * 2 * channels], "<i2").reshape(-1, channels)
-    return _at_our_rate(frames.astype(np.float32).mean(axis=1) / 32768, rate_hz)
+    signal = from_pcm16(raw[: len(raw) // (2 * channels) * 2 * channels])
+    return to_pcm16(resample(signal.reshape(-1, channels).mean(axis=1), rate_hz, RATE_HZ))
 
 
 def _plain(data: bytes) -> bytes:
@@ -49,14 +48,3 @@ def write_wav(pcm16: bytes) -> bytes:
         file.setframerate(RATE_HZ)
         file.writeframes(pcm16)
     return buffer.getvalue()
-
-
-def _at_our_rate(signal: np.ndarray, rate_hz: int) -> bytes:
-    if rate_hz == RATE_HZ:
-        return to_pcm16(signal.astype(np.float32))
-    shared = math.gcd(RATE_HZ, rate_hz)
-    up, down = RATE_HZ // shared, rate_hz // shared
-    if max(up, down) <= 8:
-        return to_pcm16(Resampler(up, down).push(signal.astype(np.float32)))
-    places = np.arange(int(len(signal) * RATE_HZ / rate_hz)) * rate_hz / RATE_HZ  # 11.025 kHz and its multiples
-    return to_pcm16(np.interp(places, np.arange(len(signal)), signal).astype(np.float32))

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
-from a2serve.gateway.hearing.audio_formats import Resampler, to_signal
+from a2llm.pcm16 import from_pcm16
+from a2llm.resampling import Resampler
+from a2serve.gateway.hearing.audio_formats import RATE_HZ
 
 VAD_RATE_HZ = 16_000
 WINDOW_SAMPLES = 512  # at 16 kHz: what the network was trained on
@@ -30,13 +32,13 @@ class VoiceActivity:
 
     def reset(self) -> None:
         """Forget what was heard."""
-        self._resampler = Resampler(up=2, down=3)
+        self._resampler = Resampler(RATE_HZ, VAD_RATE_HZ)
         self._state = np.zeros((2, 1, 128), np.float32)
         self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
 
     def probability(self, pcm16: bytes) -> float:
         """That the next window (32 ms, WINDOW_BYTES of PCM16 at 24 kHz) holds a voice: 0..1."""
-        window = self._resampler.push(to_signal(pcm16))
+        window = self._resampler.push(from_pcm16(pcm16))
         heard = np.concatenate([self._context, window])[None]
         self._context = window[-CONTEXT_SAMPLES:]
         feed: dict[str, Any] = {"input": heard, "state": self._state, "sr": np.array(VAD_RATE_HZ, np.int64)}

@@ -13,11 +13,14 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
+/** One scale both ways, so that bytes come back as they were; a2llm/pcm16.py is the same, held by tests/contract/golden/pcm16.json. */
+const PCM_SCALE = 32_768;
+
 /** PCM16 -> samples in -1..1; an odd last byte is dropped. */
 export function pcmToFloat(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const samples = new Float32Array(bytes.byteLength >> 1);
-  for (let s = 0; s < samples.length; s++) samples[s] = view.getInt16(s * 2, true) / 32768;
+  for (let s = 0; s < samples.length; s++) samples[s] = view.getInt16(s * 2, true) / PCM_SCALE;
   return samples;
 }
 
@@ -26,7 +29,7 @@ export function floatToPcm(samples: Float32Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(samples.length * 2);
   const view = new DataView(bytes.buffer);
   for (let s = 0; s < samples.length; s++) {
-    view.setInt16(s * 2, Math.round(Math.max(-1, Math.min(1, samples[s]!)) * 32767), true);
+    view.setInt16(s * 2, Math.max(-PCM_SCALE, Math.min(PCM_SCALE - 1, Math.round(samples[s]! * PCM_SCALE))), true);
   }
   return bytes;
 }
