@@ -72,11 +72,12 @@ chart-test: setup ## Check the chart, the images, compose and Terraform (a part 
 mutate-chart: setup ## Break the chart in a hundred ways and count which are caught; JSON=FILE
 	@$(VENV)/bin/python tests/bench/mutate_chart.py --json $(or $(JSON),bench-mutants.json)
 
-check: setup ## Lint, formatting, types, and the direction of imports
+check: setup ## Lint, formatting, types, and the direction of imports; the page's too, where it could be built
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/pyright
 	$(VENV)/bin/lint-imports
+	@if [ -e $(VENV)/.stamp-page ]; then cd $(WEB) && PATH="$(abspath $(VENV))/bin:$$PATH" npm run --silent check; else echo "the page was not built: not checked" >&2; fi
 
 lock: setup ## Resolve pyproject.toml into requirements/, with hashes; UPGRADE=1 takes the newest that the pins allow
 	@$(VENV)/bin/python requirements/lock.py $(if $(UPGRADE),--upgrade)

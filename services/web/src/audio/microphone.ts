@@ -1,6 +1,7 @@
 /** The microphone: permission, echo cancellation, 24 kHz PCM16 in chunks of 40 ms. What is done with them is the caller's. */
-import code from "./capture.worklet.ts?worklet";
+
 import type { CaptureChunk } from "./capture.worklet.ts";
+import code from "./capture.worklet.ts?worklet";
 import { addWorklet } from "./worklets.ts";
 
 export type MicrophoneState = "off" | "starting" | "on" | "denied" | "missing" | "failed";
@@ -54,7 +55,7 @@ export class Microphone {
   }
 
   private release(): void {
-    this.stream?.getTracks().forEach((track) => track.stop());
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
     void this.context?.close();
     this.stream = this.context = null;
   }

@@ -1,5 +1,5 @@
 /** The playback queue on the audio thread. Messages in: PlaybackCommand; out: PlaybackReport. All policy is in queue.ts. */
-import { PlayQueue, type Anchor } from "./queue.ts";
+import { type Anchor, PlayQueue } from "./queue.ts";
 
 export type PlaybackCommand =
   | { kind: "push"; id: string; samples: Float32Array }

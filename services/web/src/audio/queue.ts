@@ -86,8 +86,10 @@ export class PlayQueue {
   }
 
   private trackOf(id: string): Track {
-    let track = this.tracks.find((candidate) => candidate.id === id);
-    if (!track) this.tracks.push((track = { id, chunks: [], offset: 0, buffered: 0, position: 0, ended: false, playing: false }));
+    const known = this.tracks.find((candidate) => candidate.id === id);
+    if (known) return known;
+    const track = { id, chunks: [], offset: 0, buffered: 0, position: 0, ended: false, playing: false };
+    this.tracks.push(track);
     return track;
   }
 

@@ -1,7 +1,7 @@
 /** A2Avatar: a face in an element, a conversation behind it. The public surface of the library. */
 import type { MicrophoneState } from "../audio/microphone.ts";
 import type { Turn } from "../conversation/turns.ts";
-import { Stage, type Insets, type Quality } from "../head/stage.ts";
+import { type Insets, type Quality, Stage } from "../head/stage.ts";
 import { Face, type Heard } from "../motion/face.ts";
 import type { Mood } from "../motion/idle.ts";
 import { COEFFICIENTS, neutral } from "../motion/pose.ts";

@@ -2,8 +2,9 @@
  * One response after another, from packets to eyes and ears: sound to the player, motion to the face, positions back to the
  * server, figures to the turn log, spans to telemetry. What was cut stays silent, whatever still arrives.
  */
-import { samplesToMs, type Position } from "../audio/clock.ts";
+import { type Position, samplesToMs } from "../audio/clock.ts";
 import type { Anchor } from "../audio/queue.ts";
+import { PacketKind } from "../contract/events.ts";
 import type { TurnLog } from "../conversation/turns.ts";
 import type { Face, Heard } from "../motion/face.ts";
 import { COEFFICIENTS } from "../motion/pose.ts";
@@ -11,7 +12,6 @@ import type { Columns } from "../motion/timeline.ts";
 import type { PlaybackMoments } from "../telemetry/spans.ts";
 import { fromBase64, halvesToFloats } from "../wire/bytes.ts";
 import type { ClientEvent, MessageItem, ResponseBody, ServerEvent } from "../wire/events.ts";
-import { PacketKind } from "../contract/events.ts";
 import type { MediaPacket } from "../wire/packets.ts";
 import { firstVoiced, newTrack, type Track } from "./track.ts";
 
@@ -49,7 +49,8 @@ export class Media {
   onEvent(event: ServerEvent): void {
     switch (event.type) {
       case "session.created": // of a resumed session: what the old socket did not bring will not come
-        return this.tracks.forEach((track) => this.ports.sound.end(track.responseId));
+        for (const track of this.tracks.values()) this.ports.sound.end(track.responseId);
+        return;
       case "response.created":
         return this.created(event.response);
       case "response.output_item.added":

@@ -3,10 +3,10 @@
  * is only told what to show.
  */
 import { Player } from "../audio/player.ts";
-import { EMPTY, reduce, type Conversation, type LocalEvent } from "../conversation/state.ts";
+import { type Conversation, EMPTY, type LocalEvent, reduce } from "../conversation/state.ts";
 import { TurnLog } from "../conversation/turns.ts";
 import type { Face, Heard } from "../motion/face.ts";
-import { playbackTrace, type PlaybackMoments } from "../telemetry/spans.ts";
+import { type PlaybackMoments, playbackTrace } from "../telemetry/spans.ts";
 import { Connection } from "../wire/connection.ts";
 import type { ResponseBody, ServerEvent, SessionConfig } from "../wire/events.ts";
 import { readPacket } from "../wire/packets.ts";
@@ -15,7 +15,7 @@ import type { Emitter } from "./emitter.ts";
 import { Hearing } from "./hearing.ts";
 import { Media } from "./media.ts";
 import type { A2AvatarOptions, A2Events, Caption } from "./options.ts";
-import { stateOf, type AvatarState } from "./state.ts";
+import { type AvatarState, stateOf } from "./state.ts";
 import { CaptionGate, subtitlesOf } from "./subtitles.ts";
 
 const wallClockMs = (): number => performance.timeOrigin + performance.now();

@@ -1,20 +1,20 @@
 /** A loaded head: which morphs and bones each coefficient moves, and our light on its materials. It knows no time. */
 import {
   BufferAttribute,
+  type BufferGeometry,
   Euler,
   FrontSide,
+  type Material,
+  type Mesh,
   MeshBasicMaterial,
+  type MeshStandardMaterial,
+  type Object3D,
   Quaternion,
   SkinnedMesh,
   Vector3,
-  type BufferGeometry,
-  type Material,
-  type Mesh,
-  type MeshStandardMaterial,
-  type Object3D,
 } from "three";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
-import { COEFFICIENTS, placeOf, type Pose } from "../motion/pose.ts";
+import { COEFFICIENTS, type Pose, placeOf } from "../motion/pose.ts";
 import { relight, SURFACE_OF_MATERIAL } from "./shading.ts";
 
 /** A head's turn is shared out over the neck, as models/a2llm/avatar/render.py does. */

@@ -3,8 +3,8 @@
  * layer fades in and out, so a cut or a missing packet ends in a short way back and never in a jump. It draws nothing.
  */
 import { IdleFace, type Mood } from "./idle.ts";
-import { blend, neutral, HEAD_ROTATIONS, placeOf, type Pose } from "./pose.ts";
-import { Timeline, type Columns } from "./timeline.ts";
+import { blend, HEAD_ROTATIONS, neutral, type Pose, placeOf } from "./pose.ts";
+import { type Columns, Timeline } from "./timeline.ts";
 
 /** Where the listener is in a response. */
 export interface Heard {
@@ -90,8 +90,8 @@ export class Face {
   }
 
   private timelineOf(responseId: string): Timeline {
-    let timeline = this.speech.get(responseId);
-    if (!timeline) this.speech.set(responseId, (timeline = new Timeline()));
+    const timeline = this.speech.get(responseId) ?? new Timeline();
+    this.speech.set(responseId, timeline);
     return timeline;
   }
 }

@@ -2,7 +2,7 @@
  * The face when the server sends none: it breathes, blinks, looks about and, while the user speaks, attends. Decided by a
  * seed and the time alone. What a good idle face does: Cassell & Thorisson 1999 (attending), Bentivoglio 1997 (17 blinks a minute).
  */
-import { neutral, placeOf, type Pose } from "./pose.ts";
+import { neutral, type Pose, placeOf } from "./pose.ts";
 
 export type Mood = "idle" | "listening" | "thinking";
 

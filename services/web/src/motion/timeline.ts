@@ -2,7 +2,7 @@
  * Motion frames on a clock in milliseconds: kept as they arrive, sampled between frames. Frame k of a packet is at
  * start_ms + k * 1000 / fps. It knows no audio and no wall clock.
  */
-import { neutral, placeOf, type Pose } from "./pose.ts";
+import { neutral, type Pose, placeOf } from "./pose.ts";
 
 /** What a2.motion.header says, or a listening packet repeats. */
 export interface Columns {

@@ -2,7 +2,7 @@
 import type { A2Avatar } from "../avatar/avatar.ts";
 import { avatarList, personaList } from "../wire/rest.ts";
 import { box, button, select } from "./dom.ts";
-import { savePreferences, type Preferences } from "./preferences.ts";
+import { type Preferences, savePreferences } from "./preferences.ts";
 
 export function bindChoices(avatar: A2Avatar, preferences: Preferences): void {
   bindSettings(avatar, preferences);

@@ -1,7 +1,8 @@
 /** What is going on, in one word at the top and, where something is wrong, in one sentence with one way out. */
+
+import type { MicrophoneState } from "../audio/microphone.ts";
 import type { A2Avatar } from "../avatar/avatar.ts";
 import type { AvatarState } from "../avatar/state.ts";
-import type { MicrophoneState } from "../audio/microphone.ts";
 import { box, button, setText } from "./dom.ts";
 
 const WORDS: Record<AvatarState, string> = {

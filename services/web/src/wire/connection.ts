@@ -2,7 +2,7 @@
  * One realtime session over as many sockets as it takes: connects, and after a loss reconnects with growing pauses and
  * `?resume=&last_sequence=`, so that only what was missed comes again. It knows when, not what: events go to the caller.
  */
-import { numberOf, readEvent, type ClientEvent, type ServerEvent } from "./events.ts";
+import { type ClientEvent, numberOf, readEvent, type ServerEvent } from "./events.ts";
 
 export type ConnectionState = "closed" | "connecting" | "open" | "reconnecting" | "full" | "failed";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { cutLine, heardText, pagesOf, type Line } from "../../src/conversation/captions.ts";
-import { EMPTY, reduce, type Conversation, type LocalEvent } from "../../src/conversation/state.ts";
+import { cutLine, heardText, type Line, pagesOf } from "../../src/conversation/captions.ts";
+import { type Conversation, EMPTY, type LocalEvent, reduce } from "../../src/conversation/state.ts";
 import { TurnLog } from "../../src/conversation/turns.ts";
 import type { ServerEvent } from "../../src/wire/events.ts";
 

@@ -78,7 +78,7 @@ describe("face", () => {
     for (let now = 416; now < 720; now += 16) jaw.push(face.at(now, null, "listening").pose[JAW]!);
     expect(jaw[0]).toBeGreaterThan(0.5);
     expect(jaw.at(-1)).toBe(0);
-    jaw.slice(1).forEach((value, i) => expect(jaw[i]! - value).toBeLessThan(0.07));
+    for (const [i, value] of jaw.slice(1).entries()) expect(jaw[i]! - value).toBeLessThan(0.07);
   });
 
   test("listening motion plays on the input clock, a little late, and gives way to the own idle face when it ends", () => {
@@ -108,7 +108,7 @@ describe("idle face", () => {
     return Array.from({ length: 3600 }, (_, i) => Float32Array.from(idle.at((i * 1000) / 60, "idle")));
   };
   const blinks = (poses: Float32Array[]) =>
-    poses.filter((pose, i) => pose[placeOf("eyeBlinkLeft")]! > 0.9 && !(poses[i - 1]?.[placeOf("eyeBlinkLeft")]! > 0.9)).length;
+    poses.filter((pose, i) => pose[placeOf("eyeBlinkLeft")]! > 0.9 && !((poses[i - 1]?.[placeOf("eyeBlinkLeft")] ?? 0) > 0.9)).length;
 
   test("blinks as people do, both eyes together", () => {
     const poses = minute(7);

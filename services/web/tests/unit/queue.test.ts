@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { PlaybackClock } from "../../src/audio/clock.ts";
-import { PlayQueue, type Anchor } from "../../src/audio/queue.ts";
+import { type Anchor, PlayQueue } from "../../src/audio/queue.ts";
 
 const BLOCK = 128;
 let anchors: Anchor[];

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { stateOf } from "../../src/avatar/state.ts";
-import { playbackTrace, type PlaybackMoments } from "../../src/telemetry/spans.ts";
-import { Connection, Refusal, type ConnectionState } from "../../src/wire/connection.ts";
-import { numberOf, readEvent } from "../../src/wire/events.ts";
 import { PacketKind } from "../../src/contract/events.ts";
+import { type PlaybackMoments, playbackTrace } from "../../src/telemetry/spans.ts";
+import { Connection, type ConnectionState, Refusal } from "../../src/wire/connection.ts";
+import { numberOf, readEvent } from "../../src/wire/events.ts";
 import { readPacket, writeInputAudio } from "../../src/wire/packets.ts";
 
 class FakeSocket {
