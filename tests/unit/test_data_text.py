@@ -92,7 +92,7 @@ def test_the_builder_asks_the_model_and_repeats_by_seed():
 
 
 def test_only_fitting_answers_are_kept():
-    answers = builder().response([("Hello", "neutral"), ("Why?", "sadness")] * 8, "sampled")
+    answers = builder().respond([("Hello", "neutral"), ("Why?", "sadness")] * 8, "sampled")
     assert all(fits_speech(a.response) and a.affect in AFFECTS for a in answers)
 
 
