@@ -86,7 +86,7 @@ def _comment(lines: list[str], line: int, name: str) -> tuple[str, dict[str, str
 
 
 def schema(values: list[Value]) -> dict[str, Any]:
-    """Of the whole file, as JSON Schema draft 7, which Helm 3 and 4 read."""
+    """Builds the schema of the whole file, as JSON Schema draft 7, which Helm 3 and 4 read."""
     by_name = {value.name: value for value in _all(values)}
     entries = {value.marks["entries"] for value in by_name.values() if "entries" in value.marks}
     root = _mapping(values)
@@ -180,7 +180,7 @@ def _row(value: Value) -> str:
 
 
 def made() -> dict[Path, str]:
-    """What the files should say."""
+    """Returns the generated files with their content."""
     values = read_values((CHART / "values.yaml").read_text())
     return {CHART / "values.schema.json": json.dumps(schema(values), indent=1) + "\n", CHART / "README.md": readme(values)}
 

@@ -29,7 +29,7 @@ FILES = {
 
 
 def extras() -> tuple[str, ...]:
-    """All extras of pyproject.toml."""
+    """Names of all extras of pyproject.toml."""
     return tuple(tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"])
 
 

@@ -69,7 +69,7 @@ def write_all(inputs: Inputs, hardware: Hardware, out: Path) -> None:
 
 
 def _recommended(inputs: Inputs, hardware: Hardware, row: Row, on_cpu: Row) -> Figures:
-    """What the chart's defaults should be. Bounds are for a thousand sessions at the peak."""
+    """Recommends the chart's defaults. Bounds are for a thousand sessions at the peak."""
     scaling = row.scaling
     night = need(round(1000 * inputs.traffic.night_share), inputs, hardware, scaling.share).replicas
     most = need(round(1000 * (1 + inputs.traffic.surge_share)), inputs, hardware, scaling.share).replicas
@@ -112,17 +112,17 @@ def _table(inputs: Inputs, gpu_share: float, cpu_share: float) -> Figures:
 
 
 def _of_day(label: str, crowd: Crowd, most_paid: float, inputs: Inputs) -> Figures:
-    told, hardware, retry_s = crowd.outcome(), crowd.hardware, inputs.traffic.retry_s
+    outcome, hardware, retry_s = crowd.outcome(), crowd.hardware, inputs.traffic.retry_s
     return {
-        f"day_{label}_questions": round(told.asked),
-        f"day_{label}_refused_pct": round(told.refused_pct, 4),
-        f"day_{label}_lost_pct": round(told.lost_pct, 4),
-        f"day_{label}_wait_p99_s": told.wait_s(0.99, retry_s),
-        f"day_{label}_wait_p9999_s": told.wait_s(0.9999, retry_s),
-        f"day_{label}_utilisation_pct": round(told.utilisation_pct, 2),
+        f"day_{label}_questions": round(outcome.asked),
+        f"day_{label}_refused_pct": round(outcome.refused_pct, 4),
+        f"day_{label}_lost_pct": round(outcome.lost_pct, 4),
+        f"day_{label}_wait_p99_s": outcome.wait_s(0.99, retry_s),
+        f"day_{label}_wait_p9999_s": outcome.wait_s(0.9999, retry_s),
+        f"day_{label}_utilisation_pct": round(outcome.utilisation_pct, 2),
         f"day_{label}_most_replicas": round(float(most_paid)),
-        f"day_{label}_usd": round(told.usd(hardware)),
-        f"day_{label}_usd_per_1000_minutes": round(told.usd_per_1000_minutes(hardware), 4),
+        f"day_{label}_usd": round(outcome.usd(hardware)),
+        f"day_{label}_usd_per_1000_minutes": round(outcome.usd_per_1000_minutes(hardware), 4),
     }
 
 

@@ -9,7 +9,7 @@ from capacity.inputs import Hardware, Inputs
 
 @dataclass(frozen=True)
 class Need:
-    """Of so many sessions at the same time."""
+    """Hardware that a number of simultaneous sessions needs."""
 
     sessions: int
     speaking: float
@@ -31,7 +31,7 @@ def need(sessions: int, inputs: Inputs, hardware: Hardware, share: float) -> Nee
 
 @dataclass(frozen=True)
 class Hearing:
-    """Of one replica whose slots are used up to their share."""
+    """Hearing load of one replica whose slots are used up to their share."""
 
     cpus: float  # in use
     workers: int  # that they are spread over, so that little has to wait

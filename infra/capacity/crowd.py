@@ -91,7 +91,7 @@ class Crowd:
         return minutes
 
     def outcome(self, cell: int | None = None) -> Outcome:
-        """Of one cell, or of all."""
+        """Outcome of one cell, or of all."""
         minutes = self.minutes
 
         def total(what: NDArray[np.float64]) -> float:
@@ -168,7 +168,7 @@ class Crowd:
 
 
 def _chance(step_s: float, mean_s: float) -> float:
-    """That something ends in a step, so that it lasts `mean_s` on average: it lasts whole steps, one at the least."""
+    """Chance that something ends in a step, so that it lasts `mean_s` on average: it lasts whole steps, one at the least."""
     return min(step_s / mean_s, 1.0)
 
 

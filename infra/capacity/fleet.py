@@ -13,7 +13,7 @@ from capacity.inputs import Hardware, Scaling
 
 @dataclass
 class Autoscaler:
-    """Of one cell; `decide` is asked every second or so."""
+    """Autoscaler of one cell; `decide` is called every second or so."""
 
     scaling: Scaling
     slots: int
@@ -22,26 +22,26 @@ class Autoscaler:
     _speaking: deque[tuple[float, float]] = field(default_factory=deque)
     _refused: deque[tuple[float, bool]] = field(default_factory=deque)
     _sum: float = 0.0
-    _wish_since: float | None = None
-    _wish_up: bool = False
+    _differs_since: float | None = None
+    _differs_up: bool = False
 
     def decide(self, now_s: float, ready: int, target: int, speaking: float, refused: bool) -> int:
         """The new target. `refused`: somebody is refused now, which counts as long as the look-back remembers it. First packets that
         come late are not simulated: slots are as many as an engine serves in time.
         """
         mean, strained = self._remember(now_s, speaking, refused)
-        wish = wanted_replicas(max(ready, 1), self.slots, mean, strained, self.scaling.share)
-        wish = min(max(wish, self.replicas_min), self.replicas_max)
-        if wish == target:
-            self._wish_since = None
+        wanted = wanted_replicas(max(ready, 1), self.slots, mean, strained, self.scaling.share)
+        wanted = min(max(wanted, self.replicas_min), self.replicas_max)
+        if wanted == target:
+            self._differs_since = None
             return target
-        if self._wish_since is None or self._wish_up != (wish > target):
-            self._wish_since, self._wish_up = now_s, wish > target
-        lasted_s = now_s - self._wish_since
-        if lasted_s < (self.scaling.up_s if self._wish_up else self.scaling.down_s):
+        if self._differs_since is None or self._differs_up != (wanted > target):
+            self._differs_since, self._differs_up = now_s, wanted > target
+        lasted_s = now_s - self._differs_since
+        if lasted_s < (self.scaling.up_s if self._differs_up else self.scaling.down_s):
             return target
-        self._wish_since = None
-        return wish
+        self._differs_since = None
+        return wanted
 
     def _remember(self, now_s: float, speaking: float, refused: bool) -> tuple[float, bool]:
         self._speaking.append((now_s, speaking))
@@ -68,11 +68,11 @@ class Fleet:
 
     @property
     def paid(self) -> int:
-        """Replicas' worth of nodes."""
+        """Number of replicas whose nodes are paid for."""
         return self.target + sum(count for _, count in self.warm)
 
     def tick(self, now_s: float) -> None:
-        """What has started is ready; nodes that were empty long enough go."""
+        """Moves time on: replicas that have started are ready; nodes that were empty long enough are given back."""
         if self.starting and any(at_s <= now_s for at_s, _ in self.starting):
             self.ready += sum(count for at_s, count in self.starting if at_s <= now_s)
             self.starting = deque(entry for entry in self.starting if entry[0] > now_s)

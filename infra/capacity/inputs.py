@@ -15,7 +15,7 @@ ASSUMED = "assumption"
 
 @dataclass(frozen=True)
 class Traffic:
-    """What users do. Times are means of exponential distributions."""
+    """Behaviour of users. Times are means of exponential distributions."""
 
     answer_s: float
     pause_s: float
@@ -36,13 +36,13 @@ class Engine:
     step_share: float
 
     def largest_batch(self, step_ms: Mapping[int, float]) -> int:
-        """Of the measured ones; 0 if even the smallest is late."""
+        """Largest of the measured batches that keeps its step's time; 0 if even the smallest is late."""
         return max((batch for batch, took_ms in step_ms.items() if took_ms <= self.step_share * self.frame_ms), default=0)
 
 
 @dataclass(frozen=True)
 class Ears:
-    """What hearing costs."""
+    """Cost of hearing."""
 
     utterance_cpu_s: float
     busy_share: float
@@ -81,7 +81,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything."""
+    """All inputs of the calculation and the simulation."""
 
     traffic: Traffic
     engine: Engine
@@ -96,7 +96,7 @@ class Inputs:
 
     @property
     def speaking_share(self) -> float:
-        """Of the open sessions. The pause counts from the end of the speech, so what is made ahead is a pause too."""
+        """Share of the open sessions that speak. The pause counts from the end of the speech, so what is made ahead is a pause too."""
         return self.busy_s / (self.traffic.answer_s + self.traffic.pause_s)
 
     @property
@@ -106,19 +106,19 @@ class Inputs:
 
     @property
     def quiet_s(self) -> float:
-        """From a slot's release to the next question."""
+        """Time from a slot's release to the next question."""
         return self.traffic.answer_s + self.traffic.pause_s - self.busy_s
 
 
 def read_inputs(path: Path = HERE / "inputs.toml", figures: Path = FIGURES) -> Inputs:
     """Raises TypeError for a name that nobody knows, OSError."""
-    told = tomllib.loads(path.read_text())
-    engine = Engine(**told["engine"])
-    hardware = {name: _measured(Hardware(name=name, **numbers), engine, figures) for name, numbers in told["hardware"].items()}
-    traffic, ears = Traffic(**told["traffic"]), Ears(**told["ears"])
+    raw = tomllib.loads(path.read_text())
+    engine = Engine(**raw["engine"])
+    hardware = {name: _measured(Hardware(name=name, **numbers), engine, figures) for name, numbers in raw["hardware"].items()}
+    traffic, ears = Traffic(**raw["traffic"]), Ears(**raw["ears"])
     traffic = replace(traffic, answer_s=_figures(figures, "bench.json").get("audio_s_mean", traffic.answer_s))
     ears = replace(ears, utterance_cpu_s=_figures(figures, "ears.json").get("ear_cpu_s_per_utterance", ears.utterance_cpu_s))
-    return Inputs(traffic, engine, ears, Scaling(**told["scaling"]), hardware)
+    return Inputs(traffic, engine, ears, Scaling(**raw["scaling"]), hardware)
 
 
 def _measured(hardware: Hardware, engine: Engine, figures: Path) -> Hardware:

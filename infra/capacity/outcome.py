@@ -1,4 +1,4 @@
-"""What a simulated day came to."""
+"""Figures of a simulated day."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Outcome:
 
     @property
     def utilisation_pct(self) -> float:
-        """Of the slots that were ready."""
+        """Speaking time as a share of the slots that were ready."""
         return 100 * self.speaking_s / max(self.slots_s, 1)
 
     def wait_s(self, share: float, retry_s: float) -> float:
@@ -43,5 +43,5 @@ class Outcome:
         return self.paid_s / 3600 * hardware.replica_usd_per_hour
 
     def usd_per_1000_minutes(self, hardware: Hardware) -> float:
-        """Of conversation, silence included."""
+        """Cost of 1000 minutes of conversation, silence included."""
         return 1000 * self.usd(hardware) / max(self.sessions_s / 60, 1)

@@ -1,4 +1,4 @@
-"""The plots of docs/capacity.md."""
+"""Draws the plots of docs/capacity.md."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def draw_day(path: Path, title: str, minutes: Minutes, hardware: Hardware, retry
 
 
 def draw_shares(path: Path, title: str, curves: dict[str, list[Row]]) -> None:
-    """What the share of slots that may speak costs, and what it refuses."""
+    """Draws cost and refused requests over the share of slots that may speak."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     refused, cost = figure.subplots(1, 2)
     figure.suptitle(title)

@@ -1,4 +1,5 @@
-"""Which numbers the autoscaler should have: policies side by side on the same day, and the cheapest one that keeps the service level."""
+"""Finds the numbers that the autoscaler should have: it compares policies on the same day and takes the cheapest that keeps the service
+level."""
 
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -46,7 +47,7 @@ def by_down(inputs: Inputs, hardware: Hardware, peak: float, share: float) -> li
 
 
 def cheapest(rows: list[Row]) -> Row:
-    """Of those that keep the level; without any, the one that refuses least."""
+    """Returns the cheapest row that keeps the level; if none does, the one that refuses least."""
     good = [row for row in rows if row.keeps_the_level]
     return min(good, key=lambda row: row.usd_per_1000_minutes) if good else min(rows, key=lambda row: row.refused_pct)
 

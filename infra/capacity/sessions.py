@@ -44,7 +44,7 @@ class Session:
 
 @dataclass
 class Simulation:
-    """One cell."""
+    """Event simulation of one cell."""
 
     inputs: Inputs
     hardware: Hardware
@@ -72,7 +72,7 @@ class Simulation:
             self._arrive()
 
     def run(self) -> Outcome:
-        """To the end."""
+        """Simulates to the end of the day and returns the outcome."""
         self._at(0, self._control)
         self._at(0, self._next_arrival)
         while self._events and self._events[0][0] < self.seconds:
@@ -83,11 +83,11 @@ class Simulation:
         return self.outcome
 
     def _account(self, lasted_s: float) -> None:
-        told = self.outcome
-        told.speaking_s += lasted_s * self._busy
-        told.slots_s += lasted_s * len(self._replicas) * self.hardware.slots
-        told.paid_s += lasted_s * self._fleet.paid
-        told.sessions_s += lasted_s * self._open
+        outcome = self.outcome
+        outcome.speaking_s += lasted_s * self._busy
+        outcome.slots_s += lasted_s * len(self._replicas) * self.hardware.slots
+        outcome.paid_s += lasted_s * self._fleet.paid
+        outcome.sessions_s += lasted_s * self._open
 
     def _at(self, delay_s: float, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (self._now_s + delay_s, next(self._order), event))

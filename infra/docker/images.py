@@ -56,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is built, and from what."""
+    """Images to build, and their contexts."""
 
     registry: str
     version: str
@@ -152,18 +152,18 @@ def _options() -> argparse.Namespace:
 
 def _make(plan: Plan, images: Sequence[Image], push: bool) -> int:
     plan.sbom_folder.mkdir(parents=True, exist_ok=True)
-    told: list[str] = []
+    lines: list[str] = []
     for image in images:
         for step in (plan.build(image), plan.sbom(image)):
             if not _run(step):
                 return 1
-        told.append(f"{plan.tag(image):<60} {int(_said(plan.size(image)) or 0) / 1e9:6.2f} GB")
+        lines.append(f"{plan.tag(image):<60} {int(_said(plan.size(image)) or 0) / 1e9:6.2f} GB")
         if push:
             if not _run(plan.push(image)):
                 print(_login_hint(plan.registry), file=sys.stderr)
                 return 1
-            told[-1] += f"  {_said(plan.digest(image))}"
-    print("\n".join(["", *told, f"SBOMs: {plan.sbom_folder}"]))
+            lines[-1] += f"  {_said(plan.digest(image))}"
+    print("\n".join(["", *lines, f"SBOMs: {plan.sbom_folder}"]))
     return 0
 
 

@@ -17,7 +17,8 @@ ENTRY = re.compile(r"^[^\s#].*(?:\n[ \t].*)*\n?", re.M)  # a package with the li
 
 
 def split(text: str, variant: str, sha256: str = "") -> tuple[str, str]:
-    """What stays locked, and the requirements file of torch (empty for `cuda`). Raises ValueError for an unknown variant."""
+    """Splits a lock file into what stays locked and the requirements of torch (empty for `cuda`). Raises ValueError for an unknown
+    variant."""
     if variant == "cuda":
         return text, ""
     if not VARIANT.fullmatch(variant):
@@ -31,7 +32,7 @@ def split(text: str, variant: str, sha256: str = "") -> tuple[str, str]:
 
 
 def main() -> None:
-    """Called by the Dockerfiles."""
+    """Splits the file that a Dockerfile names."""
     variant, file, sha256 = sys.argv[1], Path(sys.argv[2]), (sys.argv[3] if len(sys.argv) > 3 else "")
     try:
         locked, torch = split(file.read_text(), variant, sha256)

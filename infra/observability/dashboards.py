@@ -278,7 +278,7 @@ DASHBOARDS = {
 
 
 def text(name: str) -> str:
-    """The file's content."""
+    """Returns a dashboard's file content."""
     return json.dumps(DASHBOARDS[name], indent=1) + "\n"
 
 

@@ -35,7 +35,7 @@ def cache_dir() -> Path:
 
 
 def cached(key: str) -> Path | None:
-    """What was made under `key`, if it is there."""
+    """Path of what was made under `key`; None if it is not there."""
     if os.path.isdir(ready := cache_dir() / key):  # a folder that we may not look into is none, and no error
         return ready
     spare = _spare_dir()
@@ -137,7 +137,7 @@ def _try_to_write(folder: Path) -> Path:
 
 
 def _spare_dir() -> Path:
-    """Of this user, below $TMPDIR."""
+    """Folder of this user below $TMPDIR."""
     try:
         return Path(tempfile.gettempdir()) / f"a2llm-{_user()}"
     except FileNotFoundError:  # nothing at all can be written

@@ -26,7 +26,7 @@ class CheckpointError(RuntimeError):
 
 
 class Component(NamedTuple):
-    """What `load_component` returns.
+    """A component as `load_component` returns it.
 
     `metadata` holds the saver's entries and `format_version`, `component`, `config_sha256`, `revision`.
     """

@@ -28,7 +28,7 @@ FILES = {
 
 
 def model_folder() -> Path:
-    """Where the trained components are."""
+    """Folder of the trained components: A2_MODEL, or the weights that ship."""
     own = os.environ.get("A2_MODEL")
     return Path(own) if own else Path(__file__).parents[1] / "weights" / "default"
 

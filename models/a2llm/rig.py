@@ -151,7 +151,7 @@ _SPARSITY = 0.01  # favours one viseme over a mix of look-alikes
 
 @cache
 def _visemes() -> tuple[np.ndarray, np.ndarray]:
-    """What the visemes but `sil` look like [14, M], and the Cholesky factor R [14, 14] of their products, R^T R."""
+    """Mouth poses of the visemes but `sil` [14, M], and the Cholesky factor R [14, 14] of their products, R^T R."""
     basis = np.stack([ARKIT61.pose(_OCULUS_POSES[name])[ARKIT61.group("mouth")] for name in OCULUS_VISEMES[1:]]).astype(np.float64)
     return basis, np.linalg.cholesky(basis @ basis.T + _RIDGE * np.eye(len(basis))).T
 

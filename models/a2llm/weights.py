@@ -173,7 +173,7 @@ def digest(path: Path) -> str:
 
 
 def _no_progress(share: float) -> None:
-    """Progress nobody asked for."""
+    """Takes progress that no caller asked for."""
 
 
 def _files(folder: Path) -> Iterator[Path]:

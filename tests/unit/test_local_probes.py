@@ -37,13 +37,13 @@ def ask(make: Callable[[int], Probe], answer: bytes | None) -> bool:
 
 @pytest.mark.parametrize(("answer", "ready"), [(b"HTTP/1.1 200 OK\r\n\r\n", True), (b"HTTP/1.1 503 No\r\n\r\n", False), (b"", False)])
 def test_http(answer: bytes, ready: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("a2serve.local.probes.ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr("a2serve.local.probes.TIMEOUT_S", PATIENCE_S)
     assert ask(lambda port: http_ok(port, "/readyz"), answer) is ready
 
 
 @pytest.mark.parametrize(("answer", "ready"), [(b"+PONG\r\n", True), (b"-LOADING the file\r\n", False)])
 def test_redis(answer: bytes, ready: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("a2serve.local.probes.ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr("a2serve.local.probes.TIMEOUT_S", PATIENCE_S)
     assert ask(redis_pong, answer) is ready
 
 
@@ -54,5 +54,5 @@ def test_a_port_where_nobody_listens() -> None:
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("a2serve.local.probes.ANSWER_S", 0.2)
+    monkeypatch.setattr("a2serve.local.probes.TIMEOUT_S", 0.2)
     assert ask(redis_pong, None) is False

@@ -1,4 +1,4 @@
-"""What the chart's hooks ask of the Kubernetes API: `python cluster.py bounds` after an upgrade, `farewell` before an end.
+"""Calls that the chart's hooks make to the Kubernetes API: `python cluster.py bounds` after an upgrade, `farewell` before an end.
 
 The recorder's image runs it; Python's own library is all it needs. WANTED says what the chart wants, as JSON.
 
@@ -45,7 +45,8 @@ def clusters(owners: Any) -> list[Any]:
 
 
 def changes(cluster: Any, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-    """As a JSON patch. Each is bound to the group's place: if the groups have moved meanwhile, the API refuses the whole."""
+    """Returns the changes as a JSON patch. Each is bound to the group's place: if the groups have moved meanwhile, the API refuses the
+    whole."""
     patch: list[dict[str, Any]] = []
     for index, group in enumerate(cluster["spec"].get("workerGroupSpecs", [])):
         bounds, place = wanted.get(group["groupName"]), f"/spec/workerGroupSpecs/{index}"

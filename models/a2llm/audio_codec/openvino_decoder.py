@@ -60,7 +60,7 @@ class VoiceDecoder:
 
 @dataclass(frozen=True)
 class Spectral:
-    """Of N voice frames: the filter of the pulses [N, F] complex, size of the noise [N, F], free part [N, F] complex."""
+    """Spectra of N voice frames: filter of the pulses [N, F] complex, size of the noise [N, F], free part [N, F] complex."""
 
     gain: np.ndarray
     noise: np.ndarray

@@ -27,7 +27,7 @@ _RAMP = ((np.arange(HOP, dtype=np.float32) + 0.5) / HOP - 0.5).astype(np.float32
 
 @dataclass
 class VocoderState:
-    """What one stream carries from call to call."""
+    """State of one stream between calls."""
 
     seed: int = 0
     frames: int = 0  # voice frames taken in
@@ -51,7 +51,7 @@ class VocoderState:
 
 @dataclass(frozen=True)
 class VoicePart:
-    """What one stream brings to a call: voice frames [N, D] and pitch [N]; `last` if nothing follows."""
+    """Input of one stream to a call: voice frames [N, D] and pitch [N]; `last` if nothing follows."""
 
     state: VocoderState
     hidden: np.ndarray

@@ -23,7 +23,7 @@ HIGHEST_FPS = 240
 
 @dataclass(frozen=True)
 class MotionFile:
-    """What answer.motion.json holds: frames float32 [F, C] at `fps`, column c named names[c]."""
+    """Content of answer.motion.json: frames float32 [F, C] at `fps`, column c named names[c]."""
 
     rig: str
     names: tuple[str, ...]

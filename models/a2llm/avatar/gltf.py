@@ -43,7 +43,7 @@ class Texture:
 
 @dataclass(frozen=True)
 class Material:
-    """What is drawn of a metallic-roughness material; base_color is linear RGBA."""
+    """Drawn part of a metallic-roughness material; base_color is linear RGBA."""
 
     name: str = ""
     base_color: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)

@@ -1,4 +1,4 @@
-"""What command lines are made of: the parser's manners, and types that refuse a bad value before anything loads."""
+"""Building blocks of command lines: the parser's behaviour, and types that refuse a bad value before anything loads."""
 
 import argparse
 from collections.abc import Callable

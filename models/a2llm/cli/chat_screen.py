@@ -1,4 +1,4 @@
-"""What a conversation looks like: colours and a prompt on a terminal, plain lines elsewhere. It knows no model."""
+"""Shows a conversation: colours and a prompt on a terminal, plain lines elsewhere. It knows no model."""
 
 import sys
 from typing import TYPE_CHECKING

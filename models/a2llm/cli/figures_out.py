@@ -61,5 +61,5 @@ def shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """numpy's scalars and arrays."""
+    """Turns numpy's scalars and arrays into values for JSON."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

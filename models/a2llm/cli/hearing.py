@@ -12,7 +12,7 @@ from a2llm.listening.user_affect import STRANGER, Usual
 
 @dataclass(frozen=True)
 class Question:
-    """What was asked; `heard` and `source` (the file's name) when it was spoken."""
+    """A question in words; `heard` and `source` (the file's name) are set when it was spoken."""
 
     text: str
     heard: ListenResult | None = None
@@ -25,7 +25,7 @@ class Question:
 
 
 def hear(path: str, listener: Listener | None = None, usual: Usual = STRANGER) -> Question:
-    """A spoken question; usual: how this speaker sounded before. Raises AudioInputError or NoSpeechError."""
+    """Understands a spoken question; usual: how this speaker sounded before. Raises AudioInputError or NoSpeechError."""
     clip = read_audio(path)
     with working("listening"):
         heard = (listener or Listener()).hear(clip, usual)

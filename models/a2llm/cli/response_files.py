@@ -1,4 +1,4 @@
-"""The five files of an answer, all or none: answer.wav, .json, .motion.json, .livelink.csv and .png."""
+"""The five files of a response, all or none: answer.wav, .json, .motion.json, .livelink.csv and .png."""
 
 import json
 import os
@@ -17,9 +17,9 @@ NAMES = ("answer.wav", "answer.json", "answer.motion.json", "answer.livelink.csv
 
 
 def write_response(response: RecordedResponse, folder: Path, rig: str = ARKIT61.name, flame: FlameMapping | None = None) -> list[Path]:
-    """Write all files into `folder`, made if missing, and return their paths.
+    """Writes all files into `folder`, made if missing, and returns their paths.
 
-    They replace those of an earlier answer together; an interruption leaves the earlier ones. The motion file is in
+    They replace those of an earlier response together; an interruption leaves the earlier ones. The motion file is in
     `rig`, Live Link and picture always in arkit61. Raises ValueError for flame58 without a mapping, OSError.
     """
     with appearing_together(folder) as aside:
@@ -47,7 +47,7 @@ def appearing_together(folder: Path) -> Iterator[Path]:
 
 
 def describe(response: RecordedResponse, rig: str) -> dict[str, object]:
-    """What answer.json says."""
+    """Content of answer.json."""
     heard = response.question.heard
     voice = (
         {

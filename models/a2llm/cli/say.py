@@ -73,7 +73,7 @@ def _write(response: "RecordedResponse", out: Path, rig: str, flame: "FlameMappi
 
 
 def summary(response: "RecordedResponse") -> str:
-    """One line of figures."""
+    """Sums up a response in one line of figures."""
     t = response.timings
     seconds = response.pcm.size / response.sample_rate_hz
     return f"{response.affect}, {seconds:.1f} s, first sound after {t['frl_ms']:.0f} ms, RTF {t['rtf']:.2f}"

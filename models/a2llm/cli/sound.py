@@ -25,7 +25,7 @@ class Speaker:
 
     @property
     def latency_ms(self) -> float:
-        """From handing a sample in to hearing it, as the device states it."""
+        """Time from handing a sample in to hearing it, as the device states it."""
         return float(self._stream.latency) * 1000
 
     @property

@@ -1,6 +1,6 @@
-"""One question, one recorded answer: drives a response, keeps what came out and how long everything took.
+"""Records the response to one question: drives it, keeps what came out and how long everything took.
 
-It prints and plays nothing; who does gets the steps as they come.
+It prints and plays nothing; a caller that does takes the steps as they come.
 """
 
 import time
@@ -22,7 +22,7 @@ LISTENING, OTHER = "listening", "other"
 
 @dataclass(frozen=True)
 class RecordedResponse:
-    """A whole answer. pcm float32 [S] at sample_rate_hz, motion float32 [F, 61] at motion_fps, times in milliseconds."""
+    """A whole response. pcm float32 [S] at sample_rate_hz, motion float32 [F, 61] at motion_fps, times in milliseconds."""
 
     question: Question
     text: str
@@ -40,7 +40,7 @@ class RecordedResponse:
 
 
 class TimedResponse:
-    """One response on its way: iterate `steps`, then take `recorded`."""
+    """One response that is being made: iterate `steps`, then take `recorded`."""
 
     def __init__(self, a2: A2LLM, question: Question, affect: Affect | None, seed: int, watch: Stopwatch) -> None:
         self._a2, self._question, self._forced, self._seed, self._watch = a2, question, affect, seed, watch
@@ -50,7 +50,7 @@ class TimedResponse:
         self._out: list[StepOutput] = []
 
     def steps(self) -> Iterator[StepOutput]:
-        """The response as it is made; leaving early ends it. Only the making is timed, not what the caller does between."""
+        """Yields the response as it is made; leaving early ends it. Only the making is timed, not what the caller does between."""
         self._watch.reset()
         self._started = time.perf_counter()
         made = self._a2.respond(self._question.text, self._forced, self._seed, self._question.voice)
@@ -77,7 +77,7 @@ class TimedResponse:
         return self._a2.reply
 
     def recorded(self) -> RecordedResponse:
-        """What was said so far. Raises ValueError when not a sound came out."""
+        """Returns the response so far. Raises ValueError if it has no sound."""
         if not self._out:
             raise ValueError("the avatar found nothing to say to this: ask in other words or with another seed")
         response, clock = self.response, self._a2.engine.parts.clock

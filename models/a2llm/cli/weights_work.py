@@ -42,7 +42,7 @@ def _state(name: str) -> str:
 
 
 def trained() -> Iterator[tuple[str, Path]]:
-    """What was trained for this project, and where it should lie."""
+    """Yields what was trained for this project, each with the file where it should lie."""
     from a2llm.components import FILES, model_folder
     from a2llm.listening.user_affect import DEFAULT_WEIGHTS
 

@@ -27,7 +27,8 @@ def in_sample(dialogue: AnnotatedDialogue) -> bool:
 
 
 def sheet(first: Iterable[AnnotatedDialogue], second: Iterable[AnnotatedDialogue]) -> Iterator[dict[str, Any]]:
-    """What of the sample lacks a second annotation: words and phrases with empty brackets to fill, in an order that tells nothing."""
+    """Yields the dialogues of the sample that lack a second annotation: words, and phrases with empty brackets to fill, in an order that
+    tells nothing."""
     done = {_key(dialogue) for dialogue in second}
     left = [dialogue for dialogue in first if in_sample(dialogue) and _key(dialogue) not in done]
     for dialogue in sorted(left, key=lambda d: hashlib.sha256(str(_key(d)).encode()).digest()):
@@ -119,7 +120,7 @@ def _stress(dialogues: Sequence[Pairs], kinds: Sequence[str] = ("emphasis", "con
 
 
 def _intensity(dialogues: Sequence[Pairs]) -> dict[str, float]:
-    """Where both hear the same affect. `bias` above 0: the second annotation is stronger."""
+    """Compares intensities over the phrases to which both give the same affect. `bias` above 0: the second annotation is stronger."""
     same = [(a.affect.intensity, b.affect.intensity) for pairs in dialogues for a, b in pairs if a.affect.index == b.affect.index > 0]
     ours, theirs = np.array(same).reshape(-1, 2).T
     spread = len(same) > 1 and ours.std() > 0 and theirs.std() > 0

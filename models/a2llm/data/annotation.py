@@ -66,7 +66,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class AnnotatedTurn:
-    """What the user says, how it sounds, and the response in phrases."""
+    """A user's line, how it sounds, and the response in phrases."""
 
     user: str
     voice: Affect
@@ -74,7 +74,7 @@ class AnnotatedTurn:
 
     @property
     def response(self) -> str:
-        """The words alone."""
+        """The response's words without brackets and marks."""
         return " ".join(phrase.text for phrase in self.phrases)
 
 

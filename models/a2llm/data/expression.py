@@ -116,7 +116,7 @@ def blink_track(frames: int, rate_per_min: float, urge: np.ndarray, rng: np.rand
 
 
 def gaze_track(frames: int, style: AffectStyle, level: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Where the eyes look, against the listener: (yaw [F], pitch [F]) in radians. Fixations, small saccades, aversions."""
+    """Gaze against the listener: (yaw [F], pitch [F]) in radians, made of fixations, small saccades and aversions."""
     yaw, pitch = np.zeros(frames, np.float32), np.zeros(frames, np.float32)
     low = style.gaze_pitch * level
     at, away = 0, False

@@ -43,7 +43,7 @@ _BLINKS = ARKIT61.indices("eyeBlinkLeft", "eyeBlinkRight")
 
 @dataclass(frozen=True)
 class Prosody:
-    """What the voice does, per motion frame: pitch in semitones over the median [F], loudness 0..1 [F], speaking 0..1 [F]."""
+    """The voice per motion frame: pitch in semitones over the median [F], loudness 0..1 [F], speaking 0..1 [F]."""
 
     semitones: np.ndarray
     loudness: np.ndarray

@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers and pictures: report.json, overview.png, motion.png.
+"""Describes a data set in numbers and pictures: report.json, overview.png, motion.png.
 
 It reads every shard once and keeps only what it reports; it judges nothing.
 """
@@ -49,7 +49,7 @@ class Row:
 
 @dataclass
 class Survey:
-    """What one pass over the shards keeps. examples: one motion [F, 61] per affect, with its text."""
+    """Results of one pass over the shards. examples: one motion [F, 61] per affect, with its text."""
 
     rows: list[Row] = field(default_factory=list)
     phones: Counter[int] = field(default_factory=Counter)
@@ -84,7 +84,7 @@ def survey(folder: Path, on_progress: OnProgress | None = None, clock: FrameCloc
 
 
 def describe(folder: Path, found: Survey) -> dict[str, Any]:
-    """The numbers of report.json."""
+    """Returns the numbers of report.json, ready for JSON."""
     rows = found.rows
     return {
         "hours": _hours(rows),
@@ -139,7 +139,7 @@ def _hidden_states(folder: Path) -> int:
 
 
 def _sources(folder: Path) -> dict[str, int]:
-    """Where the texts come from, by name."""
+    """Counts the texts by their source."""
     file = folder / TEXT
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return dict(Counter(str(json.loads(line)["source"]) for line in lines).most_common())

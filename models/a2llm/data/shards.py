@@ -36,7 +36,7 @@ class Utterance:
 
 
 def write_shard(file: Path, utterances: list[Utterance]) -> None:
-    """Write one shard atomically."""
+    """Writes utterances into one .npz file, atomically."""
     arrays = {name: np.concatenate([getattr(u, name) for u in utterances]) for name in ARRAYS}
     lengths = np.array([[len(getattr(u, name)) for name in ARRAYS] for u in utterances], np.int32)
     facts = [{"sample": u.sample, "text": u.text, "category": u.category, "intensity": u.intensity, "split": u.split} for u in utterances]

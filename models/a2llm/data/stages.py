@@ -26,7 +26,7 @@ PLAN, TEXT, SAMPLED, SHARDS = "plan.json", "text.jsonl", "sampled.jsonl", "shard
 
 @dataclass(frozen=True)
 class DataPlan:
-    """What is built.
+    """Settings of a data set.
 
     samples: question-answer pairs sampled from the backbone, on top of the written ones. drills: lines of random
     dictionary words. variants: affects each text is spoken with. limit: keep only so many lines (for tests).
@@ -97,7 +97,7 @@ def _sample(folder: Path, wanted: DataPlan, on_progress: OnProgress | None) -> l
 
 
 def lines_of(folder: Path, wanted: DataPlan) -> list[Line]:
-    """What is to be spoken, in which affects. Raises ValueError when the text stage has not run."""
+    """Returns the lines to be spoken, each with its affects. Raises ValueError if the text stage has not run."""
     if not (folder / TEXT).exists():
         raise ValueError(f"{folder} holds no text: run `a2 data build` first")
     return plan(read_samples(folder / TEXT), wanted.variants, wanted.seed)
@@ -127,7 +127,7 @@ def make_hidden(folder: Path, threads: int, on_progress: OnProgress | None = Non
 
 
 def shards_of(folder: Path) -> Path:
-    """Where a data folder keeps its shards."""
+    """Returns the folder that holds a data set's shards."""
     return folder / SHARDS if (folder / SHARDS).is_dir() else folder
 
 

@@ -53,7 +53,7 @@ MIN_WORDS, MAX_WORDS = 4, 45
 
 @dataclass(frozen=True)
 class Sample:
-    """One question with its answer. `affect` is the avatar's."""
+    """One question with its response. `affect` and `intensity` are the avatar's."""
 
     question: str
     voice: str
@@ -83,7 +83,7 @@ class TextBuilder:
         self.rng = random.Random(seed)
 
     def invent_questions(self, count: int) -> list[tuple[str, str]]:
-        """What users say, with how they sound, sampled from the model itself."""
+        """Samples lines of users, with how they sound, from the model itself."""
         known = list(personas().values())
         opening = [self.tokenizer.turn_start, *self.tokenizer.encode("user\n")]
         prompts = [self.template.system(self.rng.choice(known)) + opening for _ in range(count)]
@@ -102,7 +102,7 @@ class TextBuilder:
         return [(self.rng.choice(WORD_QUESTIONS).format(self.rng.choice(words)), self.rng.choice(voices)) for _ in range(count)]
 
     def respond(self, questions: list[tuple[str, str]], source: str) -> list[Sample]:
-        """Answers that pass the filter, each with the affect the model chose for it."""
+        """Returns the responses that pass the filter, each with the affect that the model chose for it."""
         known = list(personas().values())
         prompts = [self._prompt(known[0] if self.rng.random() < 0.6 else self.rng.choice(known), q) for q in questions]
         affects = self._affects(prompts)
@@ -125,7 +125,7 @@ class TextBuilder:
 
 
 def written_samples() -> Iterator[Sample]:
-    """The hand-written exchanges themselves."""
+    """Yields every exchange of the hand-written dialogues."""
     for dialogue in load_dialogues():
         for e in dialogue.exchanges:
             yield Sample(e.user, e.voice.category, e.response, e.affect.category, e.affect.intensity, "written")
@@ -138,7 +138,7 @@ def _tidy(text: str) -> str:
 
 
 def repeat_samples(taken: set[str]) -> Iterator[Sample]:
-    """What users say, as lines the avatar repeats: more text for the voice, with the user's own affect."""
+    """Yields the users' lines as lines that the avatar repeats: more text for the voice, with the user's own affect."""
     for dialogue in load_dialogues():
         for e in dialogue.exchanges:
             text = _tidy(e.user)

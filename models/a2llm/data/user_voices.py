@@ -53,7 +53,7 @@ class Utterance:
 
 
 def plan(seed: int = 0, clips_per_voice: int = CLIPS_PER_VOICE, dialogues: Path = _DIALOGUES) -> list[Utterance]:
-    """Which voice says what: texts and voices of the two splits are disjoint; the test voices' tones are balanced."""
+    """Decides which voice says what: texts and voices of the two splits are disjoint; the test voices' tones are balanced."""
     rng = np.random.default_rng(seed)
     pools = _texts_by_affect(dialogues, rng)
     test = [_utterance("test", v, i, pools[AFFECTS[i % 5]].pop(), AFFECTS[i % 5]) for i in range(clips_per_voice) for v in TEST_VOICES]
@@ -128,7 +128,7 @@ def speak_all(utterances: Iterable[Utterance], kokoro_folder: Path, out: Path) -
 
 @dataclass(frozen=True)
 class Tone:
-    """What an affect does to a voice at full intensity, relative to plain speech.
+    """Effect of an affect on a voice at full intensity, relative to plain speech.
 
     shift_st moves the pitch, range_factor widens it about its median, end_st bends the last quarter, rate_factor is tempo,
     tilt_db_oct is vocal effort heard as brightness, dynamics_factor widens the level contour, breath is noise, shake is

@@ -1,4 +1,4 @@
-"""What the mouth does for every phone: targets and how firmly each articulator holds them.
+"""Mouth targets of every phone, and how firmly each articulator holds them.
 
 Poses are on arkit61; amplitudes are chosen on the default head, where jawOpen 1.0 opens the lips by 33 mm and speech
 rarely exceeds 12 mm. Phones are the single characters of the misaki alphabet, as the bundled voice writes them.

@@ -1,4 +1,4 @@
-"""What the response bench reports: turns as they were measured, and their figures. Formulas: docs/metrics.md."""
+"""The response bench's report: turns as they were measured, and their figures. Formulas: docs/metrics.md."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
-"""Answers generated free-running, end to end, with everything that is measured on them; and what the teacher
-would have made of the same words. T audio frames, 2T motion frames, 4T voice frames, P phones.
-"""
+"""Responses generated free-running, end to end, with everything that is measured on them, and the teacher's motion for the same
+speech. T audio frames, 2T motion frames, 4T voice frames, P phones."""
 
 import time
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ _HOP = 300
 
 @dataclass(frozen=True)
 class Clip:
-    """One answer. durations in units of 25 ms that fill the motion exactly; f0 in Hz, 0 where unvoiced."""
+    """One generated response. durations in units of 25 ms that fill the motion exactly; f0 in Hz, 0 where unvoiced."""
 
     question: str
     text: str
@@ -59,7 +58,7 @@ class _ListeningCodec:
 
 
 class Interviewer:
-    """Asks one model question after question; every answer starts a new conversation."""
+    """Asks one model question after question; every response starts a new conversation."""
 
     def __init__(self, model: A2LLM) -> None:
         parts = model.engine.parts
@@ -68,7 +67,7 @@ class Interviewer:
         self._model = A2LLM(Engine(listening), model.persona)
 
     def ask(self, question: Question, seed: int, affect: Affect | None = None) -> Clip:
-        """The whole answer; `affect` overrides what the model would choose."""
+        """Generates the whole response; `affect` overrides what the model would choose."""
         self._model.restart()
         self._codec.f0_hz = []
         started = time.perf_counter()
@@ -107,7 +106,7 @@ def filled(durations: np.ndarray, units: int) -> np.ndarray:
 
 
 def natural_clips(model: A2LLM, asked: Sequence[Question], seed: int, steps: Steps) -> list[Clip]:
-    """One answer to each question, affect chosen by the model."""
+    """Generates one response to each question, with the affect that the model chooses."""
     interviewer, clips = Interviewer(model), []
     for index, question in enumerate(asked):
         clips.append(interviewer.ask(question, seed * 10_000 + index))
@@ -116,7 +115,7 @@ def natural_clips(model: A2LLM, asked: Sequence[Question], seed: int, steps: Ste
 
 
 def forced_clips(model: A2LLM, asked: Sequence[Question], seed: int, steps: Steps) -> list[Clip]:
-    """Each question answered in all five affects. The words are the same in all: only voice and face may differ."""
+    """Generates a response to each question in all five affects. The words are the same in all: only voice and face may differ."""
     interviewer, clips = Interviewer(model), []
     for index, question in enumerate(asked):
         for affect in forced_affects(index, seed):
@@ -137,6 +136,6 @@ def energy_db(pcm: np.ndarray, frames: int) -> np.ndarray:
 
 @torch.no_grad()
 def teacher_motion(clip: Clip, seed: int) -> np.ndarray:
-    """What the motion teacher makes of the generated speech itself: its phones, durations, pitch, loudness [2T, 61]."""
+    """Motion [2T, 61] that the teacher makes from the generated speech: its phones, durations, pitch and loudness."""
     loud = energy_db(clip.pcm, len(clip.f0_hz))
     return teach_motion(clip.phones, clip.durations, clip.f0_hz, loud, clip.affect, TEACHER_SEED + seed)

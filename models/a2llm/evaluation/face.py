@@ -107,7 +107,7 @@ def masked_affect(judge: AffectClassifier, pairs: Sequence[Pair], seed: int) -> 
 
 @torch.no_grad()
 def motion_codec_figures(codec: MotionCodec, pairs: Sequence[Pair], head: HeadGeometry) -> dict[str, float]:
-    """What the codec alone does to the teacher's motion of speech it never saw, and how evenly its codes are used."""
+    """Loss of the motion codec alone, on the teacher's motion of speech it never saw, and how evenly its codes are used."""
     truths, rebuilt, codes = [p.truth for p in pairs], [], []
     for truth in truths:
         codes.append(codec.encode(torch.from_numpy(truth)[None]))

@@ -1,4 +1,4 @@
-"""What a measurement ran on: without it a time means nothing."""
+"""Facts about the machine of a measurement: without them a time means nothing."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What is said to the model under test: questions nobody trained on, and the bench's fixed everyday prompts.
+"""Questions for the model under test: held-out ones, and the bench's fixed everyday prompts.
 
 Everything ships inside the package, so that a number can be had again anywhere.
 """
@@ -19,7 +19,7 @@ FORCED_FROM = 0.5  # least intensity at which a forced affect is judged
 
 @dataclass(frozen=True)
 class Question:
-    """What a user says and how it sounds."""
+    """A user's line and how it sounds."""
 
     text: str
     voice: Affect

@@ -1,4 +1,4 @@
-"""Where the time goes: the engine's parts wrapped so that every call is timed, and playback against a clock.
+"""Measures where the time goes: the engine's parts wrapped so that every call is timed, and playback against a clock.
 
 The hot path stays as it is; only the objects it calls are replaced by ones that look at the clock.
 """

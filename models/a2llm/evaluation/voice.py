@@ -36,7 +36,7 @@ class Judge:
         self._ear = StockEar(beam_size=5, temperature=0.0, condition_on_previous_text=False)
 
     def hear(self, pcm: np.ndarray, sample_rate_hz: int) -> str:
-        """What float32 [S] says; empty for no sound."""
+        """Transcribes float32 [S]; empty for no sound."""
         return self._ear.hear(resample(pcm, sample_rate_hz, EAR_RATE_HZ)) if len(pcm) else ""
 
 
@@ -71,7 +71,7 @@ class Teacher:
 
 @dataclass(frozen=True)
 class HeardClip:
-    """One answer and what was heard of it, from the model, the codec and the teacher."""
+    """One clip and what the judge heard from the model, the codec and the teacher."""
 
     clip: Clip
     rendition: Rendition

@@ -18,7 +18,7 @@ from a2llm.language.tools import CALL_OPENING, Tool, call_text, describe
 
 @dataclass(frozen=True)
 class Persona:
-    """Who answers: instructions for the backbone, the affect it rests in, and the head it wears."""
+    """A character: instructions for the backbone, its baseline affect, and the head it wears."""
 
     name: str
     instructions: str
@@ -57,11 +57,11 @@ class ChatTemplate:
         return self.instructions(persona.instructions)
 
     def instructions(self, text: str, tools: tuple[Tool, ...] = ()) -> list[int]:
-        """What a conversation begins with."""
+        """Ids of a conversation's beginning: the system turn with its tools."""
         return self._turn("system", text + describe(tools))
 
     def opening(self, instructions: str, tools: tuple[Tool, ...] = ()) -> list[int]:
-        """What can be read before the user has said anything: the instructions, and that the user begins."""
+        """Ids that can be read before the user has said anything: the instructions, and that the user begins."""
         return self.instructions(instructions, tools) + self.user_so_far("")
 
     def user(self, text: str, voice: Affect) -> list[int]:
@@ -73,7 +73,7 @@ class ChatTemplate:
         return [self._start, *self._tokenizer.encode("assistant\n")]
 
     def response_end(self) -> list[int]:
-        """What closes a response before the next user turn."""
+        """Ids that close a response before the next user turn."""
         return [self._end, *self._newline]
 
     def user_so_far(self, text: str) -> list[int]:
@@ -81,7 +81,7 @@ class ChatTemplate:
         return [self._start, *self._tokenizer.encode(f"user\n{text}")]
 
     def call_start(self) -> list[int]:
-        """What makes a response a call, behind `response_start`."""
+        """Ids behind `response_start` that make a response a call."""
         return self._tokenizer.encode(CALL_OPENING)
 
     def item(self, item: Item) -> list[int]:
@@ -100,5 +100,5 @@ class ChatTemplate:
                 return self._turn("system", text)
 
     def prompt(self, persona: Persona, text: str, voice: Affect) -> list[int]:
-        """A whole first turn."""
+        """Ids of a whole first turn, up to where the response begins."""
         return self.system(persona) + self.user(text, voice) + self.response_start()

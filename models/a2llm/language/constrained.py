@@ -33,7 +33,7 @@ class FunctionCall:
 
 @dataclass
 class CallStream:
-    """One call being written."""
+    """A tool call that is being written, token by token, under its grammar."""
 
     matcher: LLMatcher
     tokenizer: TextTokenizer
@@ -59,11 +59,11 @@ class CallStream:
 
     @property
     def done(self) -> bool:
-        """Complete, or given up."""
+        """True if the call is complete or the grammar has given up."""
         return self.failed or self.matcher.is_accepting()
 
     def allowed(self) -> np.ndarray:
-        """Which ids [V] may come next, bool. Behind `free_tokens` only those that end the call soonest."""
+        """Mask [V], bool, of the ids that may come next. Behind `free_tokens` only those that end the call soonest."""
         bits = np.frombuffer(self.matcher.compute_bitmask(), np.uint8)
         mask = np.unpackbits(bits, bitorder="little").astype(bool)
         if len(self.tokens) >= self.free_tokens:
@@ -78,7 +78,7 @@ class CallStream:
         return re.sub(r"\\.", "", self.tokenizer.decode(self.tokens)).count('"') % 2 == 1
 
     def call(self) -> FunctionCall | None:
-        """What was written; None where the grammar gave up."""
+        """The call that was written; None if the grammar gave up."""
         if self.failed:
             return None
         made = json.loads(self.tokenizer.decode(self.tokens))

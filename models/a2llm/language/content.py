@@ -1,4 +1,4 @@
-"""What a Llama folder's weights are, as a digest: of their content, so that copying and unpacking change nothing.
+"""Digest of a Llama folder's weights: of their content, so that copying and unpacking change nothing.
 
 Files that we write say it in their header (`sha256`), which is read in no time; any other file is hashed whole.
 """

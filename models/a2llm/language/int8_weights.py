@@ -49,7 +49,7 @@ def quantize_rows(weight: Floats) -> Matrix:
 
 @dataclass(frozen=True)
 class Int8Weights:
-    """What `build` wrote, by the names of `Llama`'s modules."""
+    """Weights that `build` wrote, by the names of `Llama`'s modules."""
 
     config: LlamaConfig
     tensors: dict[str, NDArray[Any]]
@@ -59,7 +59,7 @@ class Int8Weights:
         return cls(LlamaConfig.from_folder(folder), load_file(folder / FILE))
 
     def vector(self, module: str) -> Floats:
-        """A norm's weight [D]."""
+        """Weight [D] of the norm `module`."""
         return self.tensors[f"{module}.weight"]
 
     def matrix(self, *modules: str) -> Matrix:

@@ -1,4 +1,4 @@
-"""What a conversation is made of, in the order in which it was said: the items a response is asked for with.
+"""The items of a conversation, in the order in which they were said: a response is asked for with them.
 
 Plain data. How an item stands in the prompt is `chat`'s business, how tools are described is `tools`'.
 """
@@ -17,7 +17,7 @@ class SystemText:
 
 @dataclass(frozen=True)
 class UserTurn:
-    """What the user said, and how it sounded."""
+    """A user's words, and how they sounded."""
 
     text: str
     voice: Affect = field(default_factory=Affect)
@@ -25,7 +25,7 @@ class UserTurn:
 
 @dataclass(frozen=True)
 class AssistantTurn:
-    """What the avatar said. `ids`, where known, are the very tokens it wrote: the KV cache then holds on to them."""
+    """The avatar's words. `ids`, where known, are the very tokens it wrote: the KV cache then holds on to them."""
 
     text: str = ""
     ids: tuple[int, ...] = ()
@@ -42,7 +42,7 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What a call returned, as text."""
+    """Output of a call, as text."""
 
     text: str
     call_id: str = ""

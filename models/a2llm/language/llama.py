@@ -54,7 +54,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> T
 
 
 class MLP(nn.Module):
-    """SwiGLU feed-forward."""
+    """SwiGLU feed-forward (Shazeer 2020): x [..., D] -> [..., D]."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()

@@ -34,7 +34,7 @@ def cardinal(number: int) -> str:
 
 
 def ordinal(number: int) -> str:
-    """21 -> twenty first."""
+    """Writes an ordinal number in words: 21 -> twenty first."""
     head, _, last = cardinal(number).rpartition(" ")
     return f"{head} {_ordinal_word(last)}".strip()
 
@@ -68,7 +68,7 @@ def decimal(text: str) -> str:
 
 
 def fraction(top: int, bottom: int) -> str:
-    """3/4 -> three quarters."""
+    """Writes a fraction in words: 3/4 -> three quarters."""
     name = {2: "half", 4: "quarter"}.get(bottom) or ordinal(bottom)
     if top == 1:
         return f"one {name}"

@@ -70,7 +70,7 @@ class PagedKVCache:
         self.lengths[row] = length
 
     def tables(self, rows: Ints, counts: Ints) -> dict[str, NDArray[np.generic]]:
-        """What the graph needs to know about R rows that take counts [R] tokens each."""
+        """Tables that the graph needs for R rows that take counts [R] tokens each."""
         past = self.lengths.numpy()[rows]
         pages = -(-(past + counts) // PAGE_SIZE)
         return {
@@ -98,7 +98,7 @@ class OpenVINOBackbone:
 
     @classmethod
     def from_folder(cls, folder: Path, threads: int = THREADS) -> "OpenVINOBackbone":
-        """Open what `int8_weights.build` made."""
+        """Opens a folder that `int8_weights.build` made."""
         return cls(Int8Weights.from_folder(folder), threads)
 
     def new_cache(self, rows: int, capacity: int) -> PagedKVCache:

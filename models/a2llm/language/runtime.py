@@ -1,4 +1,4 @@
-"""Which runtime carries the backbone: torch on a GPU, OpenVINO on CPU. One interface, chosen by device.
+"""Chooses the backbone's runtime by device: torch on a GPU, OpenVINO on CPU, behind one interface.
 
 Not a model: `torch_backbone` is the GPU path, `openvino_backbone` the fast CPU path.
 """
@@ -33,7 +33,7 @@ class Backbone(Protocol):
 
     @property
     def tokens_at_once(self) -> int:
-        """Of a prompt in one pass, so that a long one does not hold up others."""
+        """Most tokens of a prompt that one pass reads, so that a long one does not hold up others."""
         ...
 
     def new_cache(self, rows: int, capacity: int) -> Any: ...

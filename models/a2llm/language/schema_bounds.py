@@ -57,7 +57,7 @@ class Size:
     parts: int = 0
 
     def add(self, parts: int) -> None:
-        """Raises ValueError."""
+        """Counts more parts. Raises ValueError if the schema has too many."""
         self.parts += parts
         if self.parts > MOST_PARTS:
             raise ValueError(f"the schema has more than {MOST_PARTS} parts (schemas and values of enums, references put in place)")

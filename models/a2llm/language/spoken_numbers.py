@@ -241,7 +241,7 @@ def _times(match: re.Match[str], context: Context) -> str:
 
 
 def _rules() -> list[tuple[re.Pattern[str], Rule]]:
-    """Most specific first."""
+    """Patterns with their rules; the most specific ones come first."""
     n, sign, money = f"(?:{NUM})", r"(?P<sign>[+\-−]?)", r"(?P<symbol>[$€£¥])"
     magnitude, half = r"(?P<magnitude>[kKmMbBtT]|bn|tn)?", r"(?P<half>[aApP]\.?[mM])"
     units = "|".join(re.escape(unit) for unit in sorted([*_ATTACHED_UNITS, "%"], key=len, reverse=True))

@@ -24,7 +24,7 @@ def to_spoken(text: str) -> str:
 
 
 def clean_user_text(text: str, limit: int = USER_TEXT_LIMIT) -> str:
-    """What a user typed, safe for the model: no control characters, no tags, single spaces; any script.
+    """Makes typed text safe for the model: no control characters, no tags, single spaces; any script.
 
     Raises ValueError, with a sentence for the user, when nothing is left or it exceeds `limit` characters.
     """
@@ -157,7 +157,7 @@ class _MarkupFilter:
         return "".join(out)
 
     def finish(self) -> str:
-        """What was held back, taken literally; an unclosed code block is dropped."""
+        """Returns what was held back, taken literally; an unclosed code block is dropped."""
         out = ""
         while self._held and not self._in_code:
             out, self._held = out + self._held[0], self._held[1:]
@@ -209,7 +209,7 @@ class _MarkupFilter:
 
 
 def _last_space(text: str) -> int:
-    """Where the last whitespace run that follows a token begins; 0 when there is none."""
+    """Index at which the last whitespace run that follows a token begins; 0 when there is none."""
     match = re.search(r"(?<=\S)\s+\S*$", text)
     return match.start() if match else 0
 

@@ -288,7 +288,7 @@ def _street_or_saint(key: str, before: str, after: str) -> str | None:
 
 
 def _initials(core: str) -> str | None:
-    """U.S -> US."""
+    """Joins initials: U.S -> US. None for other words."""
     return core.replace(".", "").upper() if re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", core) else None
 
 

@@ -27,7 +27,7 @@ class TextTokenizer:
         return self._tokenizer.encode(text.replace("<|", "< |"), add_special_tokens=False).ids
 
     def definition(self) -> str:
-        """The whole `tokenizer.json`."""
+        """The tokenizer's whole definition, as `tokenizer.json` holds it."""
         return self._tokenizer.to_str()
 
     def decode(self, ids: list[int]) -> str:

@@ -64,7 +64,7 @@ def choose_tools(tools: tuple[Tool, ...], choice: str) -> tuple[Tool, ...]:
 
 
 def describe(tools: tuple[Tool, ...]) -> str:
-    """What stands behind the instructions; nothing without tools."""
+    """Text that stands behind the instructions and lists the tools; empty without tools."""
     if not tools:
         return ""
     lines = [f"{tool.name}({_signature(tool.parameters)}){_purpose(tool)}" for tool in tools]
@@ -77,7 +77,7 @@ def _purpose(tool: Tool) -> str:
 
 
 def _signature(parameters: Mapping[str, Any]) -> str:
-    """`city: string, unit?: celsius|fahrenheit`."""
+    """Parameters in one line: `city: string, unit?: celsius|fahrenheit`."""
     properties, required = parameters.get("properties") or {}, parameters.get("required") or ()
     return ", ".join(f"{name}{'' if name in required else '?'}: {_kind(schema)}" for name, schema in properties.items())
 

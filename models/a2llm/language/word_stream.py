@@ -44,7 +44,7 @@ class WordStream:
         return self._release(self._spoken.settled)
 
     def finish(self) -> list[Word]:
-        """No more tokens."""
+        """Returns the last words: no more tokens will come."""
         rest = self._tokenizer.decode(self._ids)[self._read :]
         if self._state is not None:
             self._add(self._spoken.feed(rest) + self._spoken.finish(), self._state)
@@ -85,7 +85,7 @@ class PlainWords:
         return self._release(words if text[-1:].isspace() else words[:-1], state)
 
     def finish(self) -> list[Word]:
-        """No more tokens."""
+        """Returns the last words: no more tokens will come."""
         return self._release(self._tokenizer.decode(self._ids).split(), np.zeros(0))
 
     def _release(self, words: list[str], state: np.ndarray) -> list[Word]:

@@ -1,4 +1,4 @@
-"""Which device a runtime or a training works on, what it is, and how things get there."""
+"""Chooses the device of a runtime or a training, describes it, and moves data to it."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ class DeviceUnavailable(ValueError):
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What computes. `gpu` and `driver` are empty where there is none, `cuda` where torch is built without it."""
+    """Facts about the device. `gpu` and `driver` are empty if there is none, `cuda` if torch is built without it."""
 
     device: str
     kind: str  # cpu or gpu
@@ -43,14 +43,14 @@ def pick_device(name: str) -> str:
 
 
 def device_facts(device: str) -> DeviceFacts:
-    """Of a device that pick_device gave."""
+    """Facts about a device that `pick_device` returned."""
     on_gpu = device.startswith("cuda")
     gpu = torch.cuda.get_device_name(device) if on_gpu else ""
     return DeviceFacts(device, "gpu" if on_gpu else "cpu", gpu, driver_version(), torch.version.cuda or "", torch.__version__)
 
 
 def driver_version() -> str:
-    """Of the NVIDIA driver that this machine has loaded; empty if there is none."""
+    """Version of the NVIDIA driver that this machine has loaded; empty if there is none."""
     try:
         found = re.search(r"Module.*?\s(\d{3,}\.[\d.]+)", DRIVER_FILE.read_text())
     except OSError:

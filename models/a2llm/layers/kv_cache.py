@@ -79,7 +79,7 @@ class KVCache:
 
 
 class KVRows:
-    """What one pass reads and writes of a cache: R rows, T new tokens each.
+    """Reads and writes of one pass over a cache: R rows, T new tokens each.
 
     places: [R, T] on the cache's device, where the tokens go. reach: so many positions attention looks at. rows: [R] on the
     cache's device; None: every row in its order, which copies nothing.
@@ -92,7 +92,7 @@ class KVRows:
 
     @property
     def taken(self) -> Tensor:
-        """Which of the places [R, T] hold a token."""
+        """Mask [R, T] of the places that hold a token."""
         return self.places < self._keys.shape[3] - 1
 
     def mask(self, dtype: torch.dtype) -> Tensor:

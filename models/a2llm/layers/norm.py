@@ -1,4 +1,4 @@
-"""RMS normalisation."""
+"""RMS normalisation (Zhang and Sennrich 2019)."""
 
 import torch
 from torch import Tensor, nn

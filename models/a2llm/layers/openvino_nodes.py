@@ -128,7 +128,7 @@ def split_widths(x: Node, widths: list[int]) -> list[ov.Output]:
 
 
 def last_column(x: Node) -> Node:
-    """Last column [N, 1]."""
+    """Takes the last column [N, 1] of x [N, W]."""
     return ops.gather(x, constant(np.array([-1])), constant(np.int64(1)))
 
 

@@ -115,7 +115,7 @@ class QuantizerConfig:
 
 @dataclass
 class Quantized:
-    """What one pass gives: vectors [B, T, D] (straight-through), codes [B, K, T], commitment loss (scalar)."""
+    """Result of one pass: vectors [B, T, D] (straight-through), codes [B, K, T], commitment loss (scalar)."""
 
     vectors: Tensor
     codes: Tensor

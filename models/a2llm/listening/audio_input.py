@@ -98,7 +98,7 @@ def _audio_stream(container: "InputContainer", name: str) -> "AudioStream":
 
 
 def _stated_duration_s(container: "InputContainer", stream: "AudioStream") -> float:
-    """What the header promises; 0 where it is silent. A header may lie, so the decoder counts as well."""
+    """Duration that the header promises, in seconds; 0 where it is silent. A header may lie, so the decoder counts as well."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / 1e6

@@ -18,10 +18,8 @@ _GUESS_SILENCE = 0.6
 
 @dataclass(frozen=True)
 class ListenResult:
-    """transcript: the words. voice: how they sounded. segments: where, in samples at 16 kHz. compute_ms: all of it.
-
-    usual: hand it in with the same speaker's next turn.
-    """
+    """Understanding of one turn. transcript: the words. voice: how they sounded. segments: where they are, in samples at 16 kHz.
+    compute_ms: time of the whole. usual: hand it in with the same speaker's next turn."""
 
     transcript: Transcript
     voice: AffectReading
@@ -31,7 +29,7 @@ class ListenResult:
 
 
 class Listener:
-    """VAD, ear and affect head, loaded once."""
+    """VAD, speech recogniser and affect head, loaded once."""
 
     def __init__(self, ear: Path | None = None, affect_weights: Path | None = None, threads: int = THREADS, workers: int = 1) -> None:
         self.vad = SileroVad()
@@ -39,11 +37,11 @@ class Listener:
         self.user_affect = UserAffect(affect_weights)
 
     def hear_file(self, path: str | Path, usual: Usual = STRANGER) -> ListenResult:
-        """A sound file of one turn. Raises AudioInputError or NoSpeechError, each with one sentence for the user."""
+        """Hears a sound file of one turn. Raises AudioInputError or NoSpeechError, each with one sentence for the user."""
         return self.hear(read_audio(path), usual)
 
     def hear(self, clip: AudioClip, usual: Usual = STRANGER) -> ListenResult:
-        """A clip at 16 kHz; usual: how this speaker sounded in earlier turns. Raises NoSpeechError where nobody speaks."""
+        """Hears a clip at 16 kHz; usual: how this speaker sounded in earlier turns. Raises NoSpeechError if nobody speaks."""
         started = time.perf_counter()
         segments = self.vad.speech_segments(clip.pcm)
         if not segments:

@@ -1,4 +1,4 @@
-"""What the user said: Whisper tiny.en on CTranslate2, int8, greedy.
+"""Transcribes the user's speech: Whisper tiny.en on CTranslate2, int8, greedy.
 
 A clip stands between 0.3 s and 4 s of silence instead of being padded to 30 s: most of Whisper's cost on a short question is the
 padding, and the word error rate is the same. Clips over 28 s are cut at pauses. English only; no timestamps.

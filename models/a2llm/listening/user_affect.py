@@ -89,7 +89,7 @@ class UserAffect:
         return reading, usual.after(features, float(reading.probabilities[0]))
 
     def judge(self, features: np.ndarray, usual: Usual = STRANGER) -> AffectReading:
-        """Prosody [N] -> reading."""
+        """Classifies prosody features [N]; `usual` is how this speaker sounded before."""
         out = head_forward(self._weights, features, usual.mean if usual.known else None)
         chances = np.exp(out[:-1] - out[:-1].max())
         chances /= chances.sum()
@@ -116,5 +116,5 @@ def head_forward(weights: dict[str, np.ndarray], features: np.ndarray, usual: np
 
 
 def head_layout() -> dict[str, list[str]]:
-    """What the weights' metadata must say."""
+    """Metadata that a file of weights must carry."""
     return {"features": list(FEATURES), "affects": list(AFFECTS)}

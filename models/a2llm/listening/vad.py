@@ -78,7 +78,7 @@ class SileroVad:
         return self.step(VadState(), np.pad(pcm, (0, -len(pcm) % WINDOW_SAMPLES)))
 
     def speech_segments(self, pcm: np.ndarray, rule: SegmentRule = SegmentRule()) -> list[Segment]:
-        """Where a whole clip, float32 [S] at 16 kHz, holds speech; empty for silence and noise."""
+        """Segments of speech in a whole clip, float32 [S] at 16 kHz; empty for silence and noise."""
         return segments_of(self.probabilities(pcm), len(pcm), rule)
 
 

@@ -67,6 +67,6 @@ def train(name: str, job: Job) -> dict[str, float]:
 
 
 def default_folders(name: str) -> tuple[Path, Path]:
-    """Where a recipe reads and writes unless told otherwise: data, out."""
+    """Folders that a recipe reads and writes by default: (data, out)."""
     out = Path("runs") / ("debug" if find_recipe(name).small else "default")
     return (out / "data" if find_recipe(name).small else Path("datasets") / "default"), out

@@ -1,4 +1,4 @@
-"""Where a recipe reads and writes, on which device, and for how long."""
+"""One training job: where a recipe reads and writes, on which device, and for how long."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

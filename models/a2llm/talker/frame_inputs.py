@@ -1,4 +1,4 @@
-"""What the talker is told about each frame: the phones around it, how far into them it is, and the word.
+"""Inputs of the talker for each frame: the phones around it, how far into them it is, and the word.
 
 `frame_inputs` serves training (a whole utterance), `one_frame` streaming (frames as their look-ahead
 becomes known); a test proves them equal. P phones, U units of 25 ms, T frames of two units.

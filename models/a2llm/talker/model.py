@@ -19,7 +19,7 @@ from a2llm.talker.trunk import Trunk, TrunkState
 
 @dataclass
 class TalkerState:
-    """What rows carry between frames: the trunk's ring and the last frame's latents."""
+    """State of the rows between frames: the trunk's ring and the last frame's latents."""
 
     trunk: TrunkState
     audio: Tensor  # [B, 192]

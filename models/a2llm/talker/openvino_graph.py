@@ -118,7 +118,7 @@ class TalkerGraphs:
         return Sampler(columns(draws, levels), columns(given["sharpness"], levels), columns(given["cuts"], levels))
 
     def _condition(self, given: Given) -> Node:
-        """`Talker.condition`: [N, width]."""
+        """Builds `Talker.condition` as graph nodes; returns [N, width]."""
         t = self.talker
         counts = ops.add(given["counts"], constant(t.count_offset.numpy().astype(np.int32)))
         near = ops.concat([embed(t.phone, given["phones"]), embed(t.count, counts), given["affect"]], 1)
@@ -135,7 +135,7 @@ class TalkerGraphs:
         return ops.multiply(projected, ops.convert(spoken, np.float32))
 
     def _trunk(self, x: Node, given: Given) -> Node:
-        """`Trunk.step`: [N, width]."""
+        """Builds `Trunk.step` as graph nodes; x and result [N, width]."""
         angles = rotary_angles(self.talker.config.head_dim, ROPE_THETA, given["positions"])
         for index, layer in enumerate(cast(list[TrunkLayer], list(self.talker.trunk.layers))):
             memory = [given[name] for name in (f"keys.{index}", f"values.{index}", *PAGE_TABLES)]

@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 @dataclass
 class PagedTalkerState:
-    """What rows carry between frames. Row r owns the pages from r * pages_per_row on, used as a ring.
+    """State of the rows between frames. Row r owns the pages from r * pages_per_row on, used as a ring.
 
     pages: [L, 2, rows * pages_per_row, H, 32, d]; position [rows] frames seen; audio [rows, D] and motion [rows, D]
     the last frame's latents.
@@ -51,7 +51,7 @@ def pages_per_row(window: int) -> int:
 
 
 def page_tables(position: Ints, rows: Ints, pages: int) -> dict[str, NDArray[np.int32]]:
-    """Where the window of each row lies: position and rows [B] -> the graph's page tables. Shapes depend on B alone."""
+    """Page tables of the rows' windows for the graph, from position and rows [B]. Their shapes depend on B alone."""
     first = np.maximum(position // PAGE_SIZE - (pages - 1), 0)  # oldest page still held
     blocks = (first[:, None] + np.arange(pages)) % pages + rows[:, None] * pages
     past = position - first * PAGE_SIZE

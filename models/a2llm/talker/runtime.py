@@ -1,4 +1,4 @@
-"""Which runtime carries the talker: torch on a GPU, OpenVINO on CPU. One interface, chosen by device."""
+"""Chooses the talker's runtime by device: torch on a GPU, OpenVINO on CPU, behind one interface."""
 
 from typing import Any, Protocol
 

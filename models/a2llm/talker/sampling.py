@@ -11,7 +11,7 @@ LOWEST_TEMPERATURE = 1e-6  # temperature 0 takes the best code
 
 
 def sharpness(temperature: float) -> float:
-    """Factor on the logits."""
+    """Factor on the logits at a temperature."""
     return 1.0 / max(temperature, LOWEST_TEMPERATURE)
 
 

@@ -115,7 +115,7 @@ class TalkerStream:
         return self.phones.words[phones - 1] + 1 if phones else 0
 
     def phone_timings(self) -> list[Timing]:
-        """Every timed phone."""
+        """Start and end of every phone whose duration is known, in motion-frame units."""
         symbols = self.phones.table.symbols()
         return [
             Timing(symbols[p], start, start + units)

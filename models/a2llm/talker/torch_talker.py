@@ -20,7 +20,7 @@ from a2llm.talker.model import FrameBatch, Talker, TalkerFrame, TalkerState
 
 @dataclass
 class TalkerRows:
-    """What rows carry between frames, and the steps that work on it.
+    """State of the rows between frames, and the steps that work on it.
 
     given [rows, W]: phones, counts, hidden, affect, uniforms and whether the row takes part, side by side as floats;
     made [rows, D + levels]: audio latent, audio codes, motion codes. Whole numbers are small enough for floats to hold.
@@ -76,7 +76,7 @@ class TorchTalker:
 
 
 def _widths(config: TalkerConfig) -> list[int]:
-    """Of the parts of `TalkerRows.given`."""
+    """Widths of the parts of `TalkerRows.given`, in their order."""
     return [PHONE_SLOTS, COUNT_SLOTS, config.hidden_size, config.affects, config.audio_levels + config.motion_levels, 1]
 
 

@@ -109,7 +109,8 @@ class StageZero(nn.Module):
 
     @torch.no_grad()
     def lower(self, examples: list[Example]) -> list[Tensor]:
-        """What enters the first adapted layer, [T, D] each; the same in every epoch."""
+        """Returns the hidden states [T, D] that enter the first adapted layer, one per example. They are the same in every epoch, so they
+        are computed once."""
         device = self.model.embed_tokens.weight.device
         ids = nn.utils.rnn.pad_sequence([torch.tensor(e.ids, device=device) for e in examples], batch_first=True)
         rows = self.model.run_layers(self.model.embed_tokens(ids), 0, self.config.first_layer)
@@ -181,7 +182,7 @@ class Corpus:
 
 @torch.no_grad()
 def evaluate(stage: StageZero, corpus: Corpus) -> dict[str, float]:
-    """Mean held-out losses."""
+    """Mean losses over the whole held-out corpus, by name."""
     stage.eval()
     sums: dict[str, float] = {}
     for start in range(0, len(corpus.examples), 16):

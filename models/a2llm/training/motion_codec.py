@@ -39,7 +39,7 @@ class MotionCodecTraining:
 
 @dataclass(frozen=True)
 class FaceSurface:
-    """What the loss needs of a head: mean squared vertex displacement as quadratic forms, and the lip gaps.
+    """Parts of a head that the loss uses: mean squared vertex displacement as quadratic forms, and the lip gaps.
 
     |vertices(x) - vertices(y)|^2, averaged over a region, is e G e' with e = x - y; so no vertex is ever built.
     """

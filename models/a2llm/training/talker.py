@@ -59,7 +59,7 @@ class TalkerLoss(nn.Module):
         return torch.rand(*shape, generator=self.generator, device=device)
 
     def forward(self, batch: TalkerBatch, progress: float) -> dict[str, Tensor]:
-        """Losses of one batch."""
+        """Computes the losses of one batch, scalars by name; `total` is the one to minimise."""
         talker, c = self.talker, self.config
         books = talker.audio_codebooks
         with torch.no_grad():
@@ -95,7 +95,10 @@ class TalkerLoss(nn.Module):
         return {"audio": audio, "residual": residual, "coarse_l1": l1[0].detach()}
 
     def _noisy_audio(self, partial: Tensor) -> Tensor:
-        """History as it may look at run time: partial [K + 1, B, T, D] -> [B, T, D]."""
+        """Adds input noise to the audio history, so that it looks as it may at run time: partial [K + 1, B, T, D] -> [B, T, D].
+
+        Some frames lose residual levels, most rows carry noise, some frames are dropped.
+        """
         c = self.config
         batch, frames = partial.shape[1:3]
         levels = torch.where(
@@ -115,7 +118,7 @@ class TalkerLoss(nn.Module):
         return self._noisy(motion, self.config.motion_noise) * keep
 
     def _sample_history(self, batch: TalkerBatch, audio: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-        """Half of the history replaced by what the model samples at each place."""
+        """Scheduled sampling (Bengio et al. 2015): half of the history is replaced by what the model itself samples there."""
         talker = self.talker
         frames = FrameBatch(batch.phones, batch.counts, batch.hidden, batch.affect)
         x = talker.trunk(talker.condition(frames, audio, motion)).flatten(0, 1)

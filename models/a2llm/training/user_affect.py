@@ -91,7 +91,7 @@ def _coloured_features(path: Path, vad: SileroVad, config: HeadConfig) -> np.nda
 
 
 def speech_only(pcm: np.ndarray, vad: SileroVad) -> np.ndarray:
-    """From the first to the last speech, as the listener cuts it; the whole clip where no speech is found."""
+    """Cuts a clip [S] to its first and last speech, as the listener does. Returns the whole clip if no speech is found."""
     segments = vad.speech_segments(pcm)
     return pcm[segments[0].start_samples : segments[-1].end_samples] if segments else pcm
 

@@ -68,7 +68,7 @@ class ResponseAudio(Wire):
 
 
 class ResponseOptions(Strict):
-    """What one response does otherwise than the session. `conversation: none` leaves the conversation untouched."""
+    """Options of one response that differ from the session's. `conversation: none` leaves the conversation untouched."""
 
     audio: ResponseAudio | None = None
     conversation: Literal["auto", "none"] | None = None
@@ -95,7 +95,7 @@ class ResponseCancel(ClientEventBase):
 
 
 class Playback(ClientEventBase):
-    """Where the client's player is: truer than our clock, so it decides what was heard."""
+    """Playback position of the client's player: truer than our clock, so it decides what was heard."""
 
     type: Literal["a2.playback"] = "a2.playback"
     response_id: str

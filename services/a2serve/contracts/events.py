@@ -1,4 +1,4 @@
-"""The door to the JSON wire: every event of both directions, and how to read and write one.
+"""Reads and writes the events of the JSON wire, in both directions.
 
 event = parse_client_event(frame)          # Problem when it cannot be right
 text = write_event(ErrorEvent(...))

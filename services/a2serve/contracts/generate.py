@@ -40,13 +40,13 @@ def typescript(definitions: dict[str, Any]) -> str:
 
 
 def files() -> dict[str, str]:
-    """File name -> content."""
+    """Returns the generated files, content by name."""
     body = schema()
     return {"schema.json": json.dumps(body, indent=1, sort_keys=True) + "\n", "events.ts": typescript(body["$defs"])}
 
 
 def main() -> None:
-    """Write them."""
+    """Writes the generated files into OUT."""
     OUT.mkdir(parents=True, exist_ok=True)
     for name, text in files().items():
         (OUT / name).write_text(text)

@@ -20,7 +20,7 @@ class ContentPart(Wire):
 
 
 class MessageItem(Wire):
-    """What somebody said or wrote."""
+    """A message, said or written, of the user, the avatar or the system."""
 
     type: Literal["message"] = "message"
     id: ItemId | None = None
@@ -43,7 +43,7 @@ class FunctionCallItem(Wire):
 
 
 class FunctionCallOutputItem(Wire):
-    """What the function returned."""
+    """Output that the client's function returned."""
 
     type: Literal["function_call_output"] = "function_call_output"
     id: ItemId | None = None

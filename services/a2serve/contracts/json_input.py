@@ -65,7 +65,7 @@ def _inside(entry: dict[str, Any] | list[Any], path: Path) -> Iterator[tuple[Any
 
 
 def _fault(value: Any, path: Path) -> str:
-    """What is wrong with the value itself; empty where nothing is."""
+    """Describes what is wrong with the value itself; empty if nothing is."""
     if isinstance(value, str):
         if "\0" in value:
             return "may not hold the character NUL"

@@ -57,7 +57,7 @@ class KafkaAccess(BaseSettings):
         return options
 
     def tls_context(self) -> ssl.SSLContext:
-        """As kafka-python makes its own."""
+        """Makes a TLS context as kafka-python makes its own."""
         context = ssl.create_default_context(cafile=self.kafka_ca_file)
         if self.kafka_cert_file:
             context.load_cert_chain(self.kafka_cert_file, self.kafka_key_file)

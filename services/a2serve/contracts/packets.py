@@ -29,7 +29,7 @@ ID_ALIGNMENT = 4
 
 
 class PacketKind(IntEnum):
-    """What the payload is."""
+    """Content of a packet's payload."""
 
     AUDIO = 1
     MOTION = 2
@@ -42,7 +42,7 @@ KINDS = frozenset(int(kind) for kind in PacketKind)
 
 @dataclass(frozen=True, slots=True)
 class MediaPacket:
-    """One binary frame."""
+    """One binary frame of the socket: header and payload."""
 
     kind: PacketKind
     payload: bytes

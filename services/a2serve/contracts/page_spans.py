@@ -33,7 +33,7 @@ class Attribute(BaseModel):
 
 
 class PageSpan(BaseModel):
-    """One span."""
+    """One span that the page measured."""
 
     name: Literal[SPANS]  # pyright: ignore[reportInvalidTypeForm]
     traceId: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

@@ -67,7 +67,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a code stands for."""
+    """HTTP status, type and words of an error code."""
 
     status: int
     title: str

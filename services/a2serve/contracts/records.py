@@ -1,4 +1,4 @@
-"""What services tell the world after the fact: versioned JSON records, one Kafka topic per kind.
+"""Records of what services have done: versioned JSON, one Kafka topic per kind.
 
 A record is written once and may be delivered twice: `record_id` tells copies apart. Readers ignore unknown fields; a
 field is never renamed or retyped, a new meaning gets a new `version`. Times are UTC. Not here: how records travel.
@@ -33,7 +33,7 @@ def _new_id() -> str:
 
 
 class RecordBase(BaseModel):
-    """What every record says about itself."""
+    """Fields that every record has."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -81,7 +81,7 @@ class TurnRecord(RecordBase):
 
 
 class UsageRecord(RecordBase):
-    """What a response cost, or (without `response_id`) how long a socket was open: billing counts these and nothing else."""
+    """Cost of a response, or (without `response_id`) how long a socket was open: billing counts these and nothing else."""
 
     kind: Literal["usage"] = "usage"
     session_id: Id

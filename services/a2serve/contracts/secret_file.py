@@ -6,7 +6,8 @@ from pydantic import SecretStr
 
 
 def read_secret(name: str, given: SecretStr, file: Path | None) -> str:
-    """What is in the file, without the line's end; without a file what was given. Raises ValueError that names the setting."""
+    """Reads the secret from its file, without the line's end; without a file, returns what was given. Raises ValueError that names the
+    setting."""
     if file is None:
         return given.get_secret_value()
     try:

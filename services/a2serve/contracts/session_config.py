@@ -22,13 +22,13 @@ class AudioPcm(Strict):
 
 
 class AudioPcmu(Strict):
-    """G.711 mu-law, 8 kHz."""
+    """G.711 mu-law at 8 kHz, one byte a sample."""
 
     type: Literal["audio/pcmu"] = "audio/pcmu"
 
 
 class AudioPcma(Strict):
-    """G.711 A-law, 8 kHz."""
+    """G.711 A-law at 8 kHz, one byte a sample."""
 
     type: Literal["audio/pcma"] = "audio/pcma"
 
@@ -69,14 +69,14 @@ class Transcription(Wire):
 
 
 class NoiseReduction(Wire):
-    """Taken and given back."""
+    """Accepted and returned, without effect."""
 
     type: Literal["near_field", "far_field"] | None = None
     strength: float | None = None
 
 
 class InputAudio(Mergeable):
-    """What the client sends and how its turns are found."""
+    """Format of the client's audio, and how its turns are found."""
 
     format: AudioFormat = AudioPcm()
     noise_reduction: NoiseReduction | None = None
@@ -99,7 +99,8 @@ Voice: TypeAlias = Annotated[str | dict[str, str], BeforeValidator(_voice_name)]
 
 
 class OutputAudio(Mergeable):
-    """What the client hears. `default` is the persona's voice, and so is each of OpenAI's names; `speed` is taken and given back."""
+    """Format of the avatar's audio. `default` is the persona's voice, and so is each of OpenAI's names; `speed` is accepted and returned,
+    without effect."""
 
     format: AudioFormat = AudioPcm()
     voice: Voice = PERSONA_VOICE
@@ -107,7 +108,7 @@ class OutputAudio(Mergeable):
 
 
 class AudioConfig(Mergeable):
-    """Both directions."""
+    """Audio settings of both directions."""
 
     input: InputAudio = InputAudio()
     output: OutputAudio = OutputAudio()
@@ -184,9 +185,9 @@ class SessionConfig(Mergeable):
 
     @classmethod
     def from_store(cls, body: dict[str, Any]) -> Self:
-        """As a gateway of any version wrote it: what only a newer one knows is left out."""
+        """Reads a configuration that a gateway of any version wrote: fields that only a newer one knows are left out."""
         return cls.model_validate(body, extra="ignore")
 
     def merged_with(self, patch: Any) -> Self:
-        """As in Mergeable; the model is ours to say."""
+        """Merges as Mergeable does, but keeps the model, which the client cannot choose."""
         return super().merged_with(patch).model_copy(update={"model": self.model})

@@ -1,4 +1,4 @@
-"""What is wrong with a service's settings or its place, as one line that names the setting: before anything heavy is imported."""
+"""Checks a service's settings and its place before anything heavy is imported; an error is one line that names the setting."""
 
 import logging
 import re

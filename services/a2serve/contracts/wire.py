@@ -1,4 +1,4 @@
-"""What all models of the wire share: how they are read, written and merged. Not a model itself."""
+"""Base of all models of the wire: how they are read, written and merged. Not a model itself."""
 
 from typing import Any, Self, cast
 

@@ -1,4 +1,4 @@
-"""`python -m a2serve.local`."""
+"""Entry point of `python -m a2serve.local`."""
 
 from a2serve.local.program import main
 

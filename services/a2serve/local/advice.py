@@ -1,4 +1,4 @@
-"""What is wrong with this machine's folders and ports, in a sentence that names the setting which helps."""
+"""Explains what is wrong with this machine's folders and ports, in a sentence that names the setting which helps."""
 
 import errno
 from pathlib import Path

@@ -40,7 +40,7 @@ class ClusterPorts:
 
 
 def choose_cluster_ports(replicas: int = REPLICAS) -> ClusterPorts:
-    """Free ones."""
+    """Chooses free ports for a cluster of `replicas` engines."""
     found = free_ports(5 + 3 * replicas)
     tritons = tuple(TritonPorts(*found[5 + 3 * index : 8 + 3 * index]) for index in range(replicas))
     return ClusterPorts(*found[:5], replica_metrics=_free_row(replicas), replica_calls=free_block(REPLICA_PORTS), tritons=tritons)

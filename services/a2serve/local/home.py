@@ -1,4 +1,4 @@
-"""Where the supervisor keeps things on this machine. Paths only; nothing is made here but by `private_folder`."""
+"""Folders in which the supervisor keeps things on this machine. Paths only; nothing is made here but by `private_folder`."""
 
 import os
 import sys

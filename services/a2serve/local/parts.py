@@ -1,4 +1,4 @@
-"""What runs on one machine: its parts, their commands, ports and settings. In profile `cluster` those of `cluster` run the model."""
+"""Parts that run on one machine: their commands, ports and settings. In profile `cluster` those of `cluster` run the model."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def choose_ports(gateway: int) -> Ports:
 
 
 def all_parts(ports: Ports, home: Home) -> list[Part]:
-    """Of profile `default`. Raises FileNotFoundError if a server's binary is missing."""
+    """Returns the parts of profile `default`. Raises FileNotFoundError if a server's binary is missing."""
     return around([inference(ports)], ports, home, {"inference": ports.inference_metrics})
 
 
@@ -150,7 +150,7 @@ def gateway(ports: Ports, home: Home, application: str = "") -> Part:
 
 
 def database_url(home: Home) -> str:
-    """Of the recorder's SQLite file."""
+    """URL of the recorder's SQLite file."""
     return f"sqlite:///{private_folder(home.data) / 'recorder.sqlite'}"
 
 
@@ -160,7 +160,7 @@ def missing_page(folder: Path = PAGE_FOLDER) -> str:
 
 
 def table(parts: Sequence[Part], home: Home) -> str:
-    """What runs where, one line each."""
+    """Lists the parts with role, address and log, one line each."""
     rows = [(part.name, part.role, part.address, str(home.log(part.name))) for part in parts]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join(f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]}" for row in rows)

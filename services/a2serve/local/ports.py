@@ -46,7 +46,7 @@ def first_free_port(wanted: int) -> int:
 
 
 def port_number(text: str) -> int:
-    """For argparse."""
+    """Parses a port for argparse. Raises ArgumentTypeError for anything else."""
     if not (text.isdecimal() and int(text) <= 65535):
         raise ArgumentTypeError(f"{text!r} is no port: make up PORT=8080 takes a number from 0 (any) to 65535")
     return int(text)

@@ -21,7 +21,7 @@ PROBE_EVERY_S = 0.05
 
 @dataclass(frozen=True)
 class Part:
-    """What to run. `needs`: parts that must be ready first. `stop_s`: how long SIGTERM may take before SIGKILL.
+    """A program to run. `needs`: parts that must be ready first. `stop_s`: how long SIGTERM may take before SIGKILL.
 
     `ends_its_own`: SIGTERM is for its first process alone, which ends those it started in the order they need.
     """
@@ -52,7 +52,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Of the process and of its group; 0 before start()."""
+        """Id of the process and of its group; 0 before start()."""
         return self._process.pid if self._process else 0
 
     async def start(self) -> None:
@@ -77,7 +77,7 @@ class Process:
         last_s = now_s() + self.part.ready_s
         while not await self.part.probe():
             if self._running.returncode is not None:
-                raise PartFailed(self.obituary())
+                raise PartFailed(self.exit_reason())
             if now_s() > last_s:
                 raise PartFailed(f"{self.part.name} was not ready within {self.part.ready_s:.0f} s; its log: {self._log}")
             await asyncio.sleep(PROBE_EVERY_S)
@@ -102,8 +102,8 @@ class Process:
         kill_all(self.pid)
         await self._process.wait()
 
-    def obituary(self) -> str:
-        """One line: how it ended, what it said last, where to read more."""
+    def exit_reason(self) -> str:
+        """Says in one line how the process ended, what it printed last, and where its log is."""
         code = self._running.returncode or 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"stopped with exit code {code}"
         said = last_words(self._log)

@@ -21,7 +21,7 @@ from a2serve.local.state import AlreadyRunning, State, only_supervisor, read_sta
 from a2serve.local.supervisor import Supervisor
 from a2serve.local.triton_install import install_triton
 
-SAME_WISH_S = 0.5  # make passes on what the terminal has sent already
+REPEATED_SIGNAL_S = 0.5  # make passes on what the terminal has sent already
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -93,7 +93,7 @@ async def _run(supervisor: Supervisor, announce: Callable[[], None]) -> bool:
             say("stopping (again: at once)")
             stop.set()
             asked_s = time.monotonic()
-        elif time.monotonic() > asked_s + SAME_WISH_S:
+        elif time.monotonic() > asked_s + REPEATED_SIGNAL_S:
             supervisor.kill()
 
     for number in _SIGNALS:

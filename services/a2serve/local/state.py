@@ -1,4 +1,4 @@
-"""What runs, written down so that another terminal can stop it: a lock that ends with the supervisor, and a file of process ids."""
+"""Records what runs so that another terminal can stop it: a lock that ends with the supervisor, and a file of process ids."""
 
 import fcntl
 import json
@@ -34,7 +34,7 @@ class Pid:
 
     @property
     def is_alive(self) -> bool:
-        """A zombie is not."""
+        """True while the process runs; a zombie does not."""
         try:
             process = psutil.Process(self.pid)
             return abs(process.create_time() - self.created_s) < 0.5 and process.status() != psutil.STATUS_ZOMBIE

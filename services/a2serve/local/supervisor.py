@@ -81,8 +81,8 @@ class Supervisor:
         deaths_s.append(time.monotonic())
         recent = sum(1 for death_s in deaths_s if death_s > deaths_s[-1] - RESTART_WINDOW_S)
         if recent > part.restarts:
-            raise PartFailed(f"{process.obituary()} (given up after {part.restarts} restarts)")
-        self._say(f"{process.obituary()} (restarting, {recent} of {part.restarts})")
+            raise PartFailed(f"{process.exit_reason()} (given up after {part.restarts} restarts)")
+        self._say(f"{process.exit_reason()} (restarting, {recent} of {part.restarts})")
 
     async def _restart(self, part: Part, dead: Process) -> Process:
         await dead.stop()  # whatever it started and left behind

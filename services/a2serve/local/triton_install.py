@@ -33,7 +33,7 @@ class TritonUnavailable(OSError):
 
 @dataclass(frozen=True)
 class TritonInstall:
-    """An unpacked server."""
+    """A Triton server that was unpacked here."""
 
     folder: Path
 

@@ -1,4 +1,4 @@
-"""`python -m a2serve.recorder`."""
+"""Entry point of `python -m a2serve.recorder`."""
 
 from a2serve.recorder.program import main
 

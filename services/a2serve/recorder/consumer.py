@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class RecorderMetrics:
-    """What the consumer counts."""
+    """Counters and gauges of the consumer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = (names.LABEL_TOPIC, names.LABEL_OUTCOME)
@@ -45,11 +45,11 @@ class Recorder:
         self.ready = threading.Event()  # has partitions to read
 
     def stop(self) -> None:
-        """From any thread or a signal handler."""
+        """Asks the loop to end; may be called from any thread or a signal handler."""
         self._stopped.set()
 
     def run(self) -> None:
-        """Whatever fails is tried again from where SQL says."""
+        """Consumes until `stop`. After any failure it goes on from the offsets in SQL, with a growing pause."""
         failures = 0
         while not self._stopped.is_set():
             try:

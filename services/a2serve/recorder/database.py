@@ -34,7 +34,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a batch: messages by (topic, outcome); outcome = stored | repeated | unreadable."""
+    """Outcome of a batch: number of messages by (topic, outcome); outcome = stored | repeated | unreadable."""
 
     outcomes: Counter[tuple[str, str]]
 
@@ -77,13 +77,13 @@ class RecordDatabase:
         return Stored(outcomes)
 
     def next_offset(self, topic: str, partition: int) -> int | None:
-        """Where to go on; None for a partition that was never read."""
+        """Offset to go on from; None for a partition that was never read."""
         query = select(offsets.c.next_offset).where(offsets.c.topic == topic, offsets.c.partition == partition)
         with self._engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def delete_lapsed(self) -> int:
-        """What may not be kept any longer; how many transcripts that was."""
+        """Deletes what may not be kept any longer; returns how many transcripts that was."""
         now = utc_now()
         with self._engine.begin() as connection:
             connection.execute(delete(erased).where(erased.c.delete_after < now))

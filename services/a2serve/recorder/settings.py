@@ -11,7 +11,7 @@ from a2serve.contracts.starting import LogLevel, settings_faults
 
 
 class RecorderSettings(KafkaAccess):
-    """What an operator may choose. `python -m a2serve.recorder --help` prints it."""
+    """Settings of the recorder. `python -m a2serve.recorder --help` prints them."""
 
     model_config = SettingsConfigDict(env_prefix="A2_RECORDER_", frozen=True)
 

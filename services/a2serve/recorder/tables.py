@@ -156,5 +156,5 @@ def _storable(value: Any) -> Any:
 
 
 def utc_now() -> datetime:
-    """As columns hold times."""
+    """Returns the time in UTC without a zone, as columns hold it."""
     return datetime.now(UTC).replace(tzinfo=None)

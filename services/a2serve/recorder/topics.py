@@ -35,7 +35,7 @@ class Topic(BaseModel):
 
 
 class Topics(BaseModel):
-    """The file."""
+    """Content of the file of topics."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def configuration(connection: Connection) -> Config:
-    """Alembic's, for this connection."""
+    """Alembic's configuration for this connection."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection

@@ -1,1 +1,1 @@
-"""What the services tell about themselves: names.py has every name once, setup.py starts tracing, metrics and logs."""
+"""Traces, metrics and logs of the services: names.py has every name once, setup.py starts the exporters."""

@@ -54,7 +54,7 @@ def log_fields(**fields: object) -> Generator[None]:
 
 
 class JsonLines(logging.Formatter):
-    """One record, one line."""
+    """Formats a log record as one line of JSON."""
 
     def __init__(self, service: str) -> None:
         super().__init__()

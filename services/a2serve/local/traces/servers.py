@@ -1,4 +1,4 @@
-"""What the servers of this machine say about themselves now: a few numbers each of their Prometheus pages, for /debug."""
+"""Reads a few numbers from the Prometheus pages of this machine's servers, for /debug."""
 
 import asyncio
 from collections.abc import Mapping
@@ -49,14 +49,14 @@ async def ask_servers(pages: Mapping[str, str]) -> list[Server]:
 
 async def _ask(client: httpx.AsyncClient, name: str, url: str) -> Server:
     try:
-        answer = (await client.get(url)).raise_for_status()
-        return Server(name=name, url=url, numbers=read_numbers(answer.text), problem="")
+        response = (await client.get(url)).raise_for_status()
+        return Server(name=name, url=url, numbers=read_numbers(response.text), problem="")
     except (httpx.HTTPError, ValueError) as error:
         return Server(name=name, url=url, numbers={}, problem=type(error).__name__)
 
 
 def read_numbers(page: str) -> dict[str, float]:
-    """Of a page in Prometheus' text format: those of NUMBERS that it has, in their order. Raises ValueError."""
+    """Reads NUMBERS from a page in Prometheus' text format, in their order; those that it lacks are left out. Raises ValueError."""
     wanted = {series for _, series, _ in NUMBERS}
     lines = [line for line in page.splitlines() if line.startswith(tuple(wanted))]
     samples = [sample for family in text_string_to_metric_families("\n".join(lines)) for sample in family.samples]

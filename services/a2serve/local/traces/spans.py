@@ -20,7 +20,7 @@ _ID_BYTES = {"traceId": 16, "spanId": 8, "parentSpanId": 8}
 
 
 class BadExport(ValueError):
-    """What was sent is not an OTLP trace export."""
+    """Raised for a body that is not an OTLP trace export."""
 
 
 @dataclass(frozen=True, slots=True)

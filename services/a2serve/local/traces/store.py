@@ -33,5 +33,5 @@ class SpanStore:
         return self.received - before
 
     def all(self) -> tuple[Span, ...]:
-        """Oldest first."""
+        """Returns every span, oldest first."""
         return tuple(self._spans)

@@ -48,7 +48,7 @@ def turns(spans: Sequence[Span], limit: int = TURNS) -> list[Turn]:
 
 
 def _groups(spans: Sequence[Span]) -> list[list[Span]]:
-    """Union-find over the bonds."""
+    """Groups spans that are bound to each other, with union-find."""
     spans = [span for span in spans if span.name != names.SPAN_SESSION]
     roots = list(range(len(spans)))
 

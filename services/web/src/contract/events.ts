@@ -45,7 +45,7 @@ export interface ArgumentsDone {
   arguments: string;
 }
 
-/** Both directions. */
+/** Audio settings of both directions. */
 export interface AudioConfig {
   input?: InputAudio;
   output?: OutputAudio;
@@ -76,12 +76,12 @@ export interface AudioPcm {
   rate: 24000;
 }
 
-/** G.711 A-law, 8 kHz. */
+/** G.711 A-law at 8 kHz, one byte a sample. */
 export interface AudioPcma {
   type: "audio/pcma";
 }
 
-/** G.711 mu-law, 8 kHz. */
+/** G.711 mu-law at 8 kHz, one byte a sample. */
 export interface AudioPcmu {
   type: "audio/pcmu";
 }
@@ -166,7 +166,7 @@ export interface FunctionCallItem {
   arguments: string;
 }
 
-/** What the function returned. */
+/** Output that the client's function returned. */
 export interface FunctionCallOutputItem {
   type: "function_call_output";
   id?: string | null;
@@ -193,7 +193,7 @@ export interface GoAway {
   resume_handle: string;
 }
 
-/** What the client sends and how its turns are found. */
+/** Format of the client's audio, and how its turns are found. */
 export interface InputAudio {
   format?: AudioPcm | AudioPcmu | AudioPcma;
   noise_reduction?: NoiseReduction | null;
@@ -306,7 +306,7 @@ export interface ListeningDelta {
   values: string | number[][];
 }
 
-/** What somebody said or wrote. */
+/** A message, said or written, of the user, the avatar or the system. */
 export interface MessageItem {
   type: "message";
   id?: string | null;
@@ -364,13 +364,13 @@ export interface NamedFunction {
   name: string;
 }
 
-/** Taken and given back. */
+/** Accepted and returned, without effect. */
 export interface NoiseReduction {
   type: "near_field" | "far_field" | null;
   strength?: number | null;
 }
 
-/** What the client hears. `default` is the persona's voice, and so is each of OpenAI's names; `speed` is taken and given back. */
+/** Format of the avatar's audio. `default` is the persona's voice, and so is each of OpenAI's names; `speed` is accepted and returned, without effect. */
 export interface OutputAudio {
   format?: AudioPcm | AudioPcmu | AudioPcma;
   voice?: string | Record<string, string>;
@@ -403,7 +403,7 @@ export interface OutputTokenDetails {
   audio_tokens: number;
 }
 
-/** Where the client's player is: truer than our clock, so it decides what was heard. */
+/** Playback position of the client's player: truer than our clock, so it decides what was heard. */
 export interface Playback {
   event_id?: string | null;
   type: "a2.playback";
@@ -471,7 +471,7 @@ export interface ResponseDone {
   response: ResponseBody;
 }
 
-/** What one response does otherwise than the session. `conversation: none` leaves the conversation untouched. */
+/** Options of one response that differ from the session's. `conversation: none` leaves the conversation untouched. */
 export interface ResponseOptions {
   audio?: ResponseAudio | null;
   conversation?: "auto" | "none" | null;

@@ -1,4 +1,4 @@
-"""What was said leaves the table of turns, where it was kept without anybody's asking; a table of its own for those who ask."""
+"""Moves transcripts out of the table of turns, where they were kept although nobody had asked for it, into a table of their own."""
 
 import sqlalchemy as sa
 from alembic import op
