@@ -84,14 +84,14 @@ def _live(realtime: RealtimeService) -> list[LiveSession]:
 
 
 def _entry(session: Session) -> LiveSession | None:
-    core = session.core
-    if core is None:
+    core, floor = session.core, session.floor
+    if core is None or floor is None:
         return None
     open_ms = core.parts.now_ms() - core.opened_ms
     return LiveSession(
         session_id=session.identity.session_id,
         tenant=session.identity.tenant,
-        state=core.turn_state.phase,
+        state=floor.phase,
         since_ms=time.time() * 1000 - open_ms,
-        turns=core.turns,
+        turns=core.tally.turns,
     )

@@ -12,18 +12,17 @@ RETRY_PAUSE_S = 1.0
 
 
 class Ears:
-    """`on_heard(utterance, heard, until_input_ms)` is called for each running transcript."""
+    """Of one session. `current()` is the utterance that grows now, `said_before()` what the avatar said last."""
 
     def __init__(
         self,
         inference: InferenceClient,
         session_id: str,
         current: Callable[[], Utterance | None],
-        on_heard: Callable[[Utterance, Heard, int], None],
         said_before: Callable[[], str],
     ) -> None:
         self._inference, self._session_id = inference, session_id
-        self._current, self._on_heard, self._said_before = current, on_heard, said_before
+        self._current, self._said_before = current, said_before
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
         self._words_now = False
@@ -39,8 +38,11 @@ class Ears:
         self._words_now = True
         self._wake.set()
 
-    async def run(self) -> None:
-        """Until cancelled. An inference that cannot be reached is asked again later; the final call tells the client."""
+    async def run(self, on_heard: Callable[[Utterance, Heard, int], None]) -> None:
+        """Until cancelled. `on_heard(utterance, heard, until_input_ms)` is called for each running transcript.
+
+        An inference that cannot be reached is asked again later; the final call tells the client.
+        """
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -53,7 +55,7 @@ class Ears:
                 await asyncio.sleep(RETRY_PAUSE_S)
                 continue
             if self._current() is utterance:
-                self._on_heard(utterance, heard, until_input_ms)
+                on_heard(utterance, heard, until_input_ms)
 
     async def finish(self, utterance: Utterance) -> Heard:
         """The final words of an utterance. Raises Problem."""

@@ -24,7 +24,7 @@ _STATES: dict[Phase, IdleState] = {"idle": "idle", "listening": "listening", "th
 
 
 class Face:
-    """`phase()` tells what the session is doing, `input_ms()` how much audio came."""
+    """`input_ms()` tells how much audio came."""
 
     def __init__(
         self,
@@ -33,12 +33,11 @@ class Face:
         session_id: str,
         *,
         extension: Callable[[], A2Config | None],
-        phase: Callable[[], Phase],
         input_ms: Callable[[], int],
         now_ms: Callable[[], float],
     ) -> None:
         self._inference, self._out, self._session_id = inference, out, session_id
-        self._extension, self._phase, self._input_ms, self._now_ms = extension, phase, input_ms, now_ms
+        self._extension, self._input_ms, self._now_ms = extension, input_ms, now_ms
         self._opened_ms = now_ms()
         self._lag_ms = 0.0
         self._sent_ms = 0.0  # the face is known up to here
@@ -64,27 +63,27 @@ class Face:
             session_ms = float(self._input_ms())
         return session_ms
 
-    async def run(self) -> None:
-        """Until cancelled. Without inference the face rests; the client has its own blinking."""
+    async def run(self, phase: Callable[[], Phase]) -> None:
+        """Until cancelled. `phase()` tells what the session is doing. Without inference the face rests; the client has its own blinking."""
         while True:
             extension = self._extension()
             try:
                 if extension and extension.events and extension.motion:
                     await self._out.room_for_media()
-                    await self._advance(extension, extension.motion)
+                    await self._advance(extension, extension.motion, phase)
             except Problem:
                 await asyncio.sleep(RETRY_PAUSE_S)
             self._wake.clear()
             if not self._return_from:
                 await _either(self._wake, CHUNK_MS / 1000)
 
-    async def _advance(self, extension: A2Config, motion: MotionConfig) -> None:
+    async def _advance(self, extension: A2Config, motion: MotionConfig, phase: Callable[[], Phase]) -> None:
         clock_ms = self.clock_ms()
         if self._return_from:
             pose, self._return_from = self._return_from, b""
             self._sent_ms = clock_ms
             self._send(extension, "return", await self._ask(motion, "return", 0, pose))
-        state = _STATES.get(self._phase())
+        state = _STATES.get(phase())
         if state is None or not extension.listening:
             self._sent_ms = max(self._sent_ms, clock_ms)
             return

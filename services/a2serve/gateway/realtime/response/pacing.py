@@ -113,6 +113,10 @@ class Pacer:
         """The played position now."""
         return self.clock.advance(self._now_ms())
 
+    def remaining_ms(self) -> float:
+        """How long what was sent will still be heard, once it is its turn."""
+        return max(self.clock.sent_ms - self.played_ms(), 0.0)
+
     @property
     def underran(self) -> bool:
         """Whether somebody who listens in real time heard a gap."""

@@ -4,10 +4,10 @@ Cutting is synchronous: whoever cuts writes the closing events at once and the s
 response can leave afterwards.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol
 
 from opentelemetry.trace import use_span
 
@@ -20,7 +20,8 @@ from a2serve.gateway.realtime.response.writer import ResponseWriter
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
 from a2serve.telemetry import names
 
-CutReason: TypeAlias = Literal["turn_detected", "client_cancelled"]
+TURN_DETECTED = StatusDetails(type="cancelled", reason="turn_detected")
+CLIENT_CANCELLED = StatusDetails(type="cancelled", reason="client_cancelled")
 _INCOMPLETE: dict[str, Literal["max_output_tokens", "content_filter"]] = {
     "max_output_tokens": "max_output_tokens",
     "content": "content_filter",
@@ -38,11 +39,33 @@ class ResponseTimes:
     first_motion_ms: float | None = None
 
 
-class Response:
-    """`prepare` waits for what the user said and returns the request, or None when there is nothing to answer.
+class Preparation(Protocol):
+    """What comes before a response is made."""
 
-    `input_audio_ms`: what the user committed since the response before, for the bill.
-    """
+    @property
+    def counted(self) -> bool:
+        """Whether it is among the requests of its tenant."""
+        ...
+
+    async def request(self) -> ResponseRequest | None:
+        """Waits for what the user said; None when there is nothing to answer. Raises Problem."""
+        ...
+
+
+class Listener(Protocol):
+    """Who is told what a response does."""
+
+    def response_sounded(self, response: "Response", pcm16: bytes) -> None:
+        """It is about to send this sound."""
+        ...
+
+    def response_ended(self, response: "Response") -> None:
+        """It wrote its end, whoever ended it."""
+        ...
+
+
+class Response:
+    """One response. `input_audio_ms`: what the user committed since the response before, for the bill."""
 
     def __init__(
         self,
@@ -51,9 +74,8 @@ class Response:
         out: SendQueue,
         inference: InferenceClient,
         *,
-        prepare: Callable[[], Awaitable[ResponseRequest | None]],
-        on_sound: Callable[[bytes], None],
-        on_done: Callable[["Response"], None],
+        preparation: Preparation,
+        listener: Listener,
         now_ms: Callable[[], float],
         trace: TurnTrace,
         times: ResponseTimes,
@@ -65,15 +87,24 @@ class Response:
         self.motion_frames = 0
         self.model = ""  # the revision that answered; empty: none did, or it does not say
         self.code = ""  # of the problem that it failed with
-        self.counted = False  # among the requests of its tenant
         self.cut_ms: int | None = None
-        self._out, self._inference, self._prepare = out, inference, prepare
-        self._on_sound, self._on_done, self._now_ms = on_sound, on_done, now_ms
+        self._out, self._inference, self._preparation = out, inference, preparation
+        self._listener, self._now_ms = listener, now_ms
 
     @property
     def id(self) -> str:
         """The response_id."""
         return self.writer.id
+
+    @property
+    def in_conversation(self) -> bool:
+        """Whether it is the conversation's own."""
+        return self.writer.settings.in_conversation
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is among the requests of its tenant."""
+        return self._preparation.counted
 
     @property
     def spoke(self) -> bool:
@@ -84,11 +115,11 @@ class Response:
         """To its end, unless it is cut before."""
         with use_span(self.trace.span, record_exception=False, set_status_on_exception=False):
             try:
-                request = await self._prepare()
+                request = await self._preparation.request()
                 self.times.words_ms = self._now_ms()
                 self.trace.part(names.SPAN_TRANSCRIPTION, self.times.words_ms - self.times.asked_ms)
                 if request is None:
-                    self.cut("turn_detected", 0.0)
+                    self.cut(TURN_DETECTED, 0.0)
                 else:
                     await self._stream(request)
             except Problem as problem:
@@ -102,10 +133,20 @@ class Response:
             self.trace.part(names.SPAN_PLAYBACK, self._now_ms() - self.times.first_packet_ms)
         self.trace.end(self.status, self.cut_ms)
 
-    def cut(self, reason: CutReason, at_ms: float) -> None:
-        """Cancel it: audio, transcript and motion end at `at_ms`. The caller stops the task."""
+    def cut(self, details: StatusDetails, at_ms: float) -> None:
+        """End it: audio, transcript and motion end at `at_ms`. The caller stops the task."""
         self._out.drop_media(self.id)
-        self._close(StatusDetails(type="cancelled", reason=reason), at_ms)
+        self._close(details, at_ms)
+
+    def cut_tail(self, end_ms: int) -> None:
+        """All of it was sent, and the player stopped at `end_ms`."""
+        self.cut_ms = end_ms
+        self.heard()
+
+    def give_back_audio(self) -> int:
+        """What the user committed is not on this response's bill."""
+        given, self.input_audio_ms = self.input_audio_ms, 0
+        return given
 
     async def _stream(self, request: ResponseRequest) -> None:
         async with aclosing(self._inference.respond(request)) as packets:
@@ -130,7 +171,7 @@ class Response:
         if packet.pcm16 and writer.settings.modality == "audio":
             writer.audio(packet.pcm16, packet.pts_samples)
             self._note_first_sound()
-            self._on_sound(packet.pcm16)
+            self._listener.response_sounded(self, packet.pcm16)
             self.pacer.sent((packet.pts_samples + len(packet.pcm16) // 2) / 24)
         if packet.motion and writer.motion_track:
             writer.motion(packet.motion)
@@ -157,7 +198,7 @@ class Response:
         if reason in _INCOMPLETE:
             self._close(StatusDetails(type="incomplete", reason=_INCOMPLETE[reason]), None)
         elif reason == "cancelled":
-            self._close(StatusDetails(type="cancelled", reason="client_cancelled"), self.pacer.clock.sent_ms)
+            self._close(CLIENT_CANCELLED, self.pacer.clock.sent_ms)
         else:
             self._close(StatusDetails(type="completed"), None)
 
@@ -179,4 +220,4 @@ class Response:
         if not self.usage.output_audio_ms:
             self.usage = replace(self.usage, output_audio_ms=int(self.pacer.clock.sent_ms))
         self.cut_ms = self.writer.close(details, self.usage, cut_ms)
-        self._on_done(self)
+        self._listener.response_ended(self)

@@ -36,10 +36,10 @@ def closing_facts(core: "SessionCore", cause: str) -> SessionFacts:
         "closed",
         cause,
         open_ms,
-        core.turns,
+        core.tally.turns,
         identity.holder,
-        updates=core.updates,
-        updated=tuple(core.updated),
+        updates=core.tally.updates,
+        updated=core.tally.updated,
     )
 
 

@@ -16,7 +16,6 @@ from a2serve.contracts.server_events import (
     ItemDeleted,
     ItemDone,
     ItemRetrieved,
-    ItemTruncated,
     ResponseBody,
     ResponseDone,
     SessionCreated,
@@ -27,30 +26,32 @@ from a2serve.gateway.conversation.conversation import item_of_wire
 from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.realtime.response.settings import check_extension, check_tools, check_voice
+from a2serve.gateway.realtime.session.audio_input import AudioInput
 from a2serve.gateway.realtime.session.collaborators import SessionFacts
 from a2serve.gateway.realtime.session.core import SessionCore
-from a2serve.gateway.realtime.session.user_turns import SessionTurns
-from a2serve.gateway.realtime.turn.events import Configured, InputTaken, ResponseEnded
+from a2serve.gateway.realtime.session.floor import Floor
+from a2serve.gateway.realtime.session.user_utterances import UserUtterances
+from a2serve.gateway.realtime.turn.events import Configured
 from a2serve.gateway.realtime.turn.rules import rules_of
 
 
 class SessionCommands:
     """Reads frames and does what they say."""
 
-    def __init__(self, core: SessionCore, turns: SessionTurns) -> None:
-        self._core, self._turns = core, turns
+    def __init__(self, core: SessionCore, floor: Floor, audio: AudioInput, utterances: UserUtterances) -> None:
+        self._core, self._floor, self._audio, self._utterances = core, floor, audio, utterances
         self._do: dict[type, Callable[[Any], Awaitable[None]]] = {
-            ask.SessionUpdate: self._update,
-            ask.InputAudioAppend: self._append,
-            ask.InputAudioCommit: self._commit,
-            ask.InputAudioClear: self._clear,
+            ask.SessionUpdate: self._update_session,
+            ask.InputAudioAppend: self._append_audio,
+            ask.InputAudioCommit: self._commit_input,
+            ask.InputAudioClear: self._clear_input,
             ask.ItemCreate: self._create_item,
-            ask.ItemRetrieve: self._retrieve,
-            ask.ItemDelete: self._delete,
-            ask.ItemTruncate: self._truncate,
-            ask.ResponseCreate: self._respond,
-            ask.ResponseCancel: self._cancel,
-            ask.Playback: self._playback,
+            ask.ItemRetrieve: self._retrieve_item,
+            ask.ItemDelete: self._delete_item,
+            ask.ItemTruncate: self._truncate_item,
+            ask.ResponseCreate: self._create_response,
+            ask.ResponseCancel: self._cancel_response,
+            ask.Playback: self._note_playback,
         }
 
     async def take(self, frame: str | bytes) -> None:
@@ -61,7 +62,7 @@ class SessionCommands:
                 limit = self._core.parts.limits.max_event_bytes
                 raise Problem(Code.EVENT_TOO_LARGE, f"a frame may have {limit} bytes; this one has {len(frame)}")
             if isinstance(frame, bytes):
-                await self._packet(frame)
+                await self._take_packet(frame)
                 return
             event = parse_client_event(frame)
             event_id = event.event_id
@@ -85,26 +86,27 @@ class SessionCommands:
         for body in core.lost:
             core.out.send(ResponseDone(response=ResponseBody.model_validate(body)))
 
-    async def _packet(self, frame: bytes) -> None:
+    async def _take_packet(self, frame: bytes) -> None:
         if not (self._core.config.a2 and self._core.config.a2.binary):
             raise Problem(Code.UNSUPPORTED, "binary frames are off: turn them on with session.a2.binary")
         packet = read_packet(frame)
         if packet.kind is not PacketKind.INPUT_AUDIO:
             raise Problem(Code.INVALID_PACKET, "clients send input audio only")
-        await self._turns.append(packet.payload)
+        await self._audio.take_audio(packet.payload)
 
-    async def _update(self, event: ask.SessionUpdate) -> None:
+    async def _update_session(self, event: ask.SessionUpdate) -> None:
         core, patch = self._core, event.session
         merged = core.config.merged_with(patch)
         core.check_fixed(merged, "session")
         check_tools(merged.tools, merged.tool_choice)
         await self._with_model(lambda info: check_extension(merged, info))
         await self._with_model(lambda info: check_voice(patch.audio.output.voice, info))
-        before, core.config = core.config.audio.input, merged
-        if merged.audio.input.format != before.format:
-            core.decoder = decoder_of(merged.audio.input.format)
-        if merged.audio.input.turn_detection != before.turn_detection:
-            self._turns.step(Configured(rules_of(merged.audio.input.turn_detection)))
+        before, after = core.config.audio.input, merged.audio.input
+        core.configure(merged)
+        if after.format != before.format:
+            self._audio.set_format(after.format)
+        if after.turn_detection != before.turn_detection:
+            self._floor.step(Configured(rules_of(after.turn_detection)))
         core.out.send(SessionUpdated(session=self._session()))
         core.keeper.changed()
         self._note_update(sorted(patch.model_fields_set - {"type"}))
@@ -112,9 +114,8 @@ class SessionCommands:
     def _note_update(self, names: list[str]) -> None:
         """For the audit trail: the first one is told at once, the others together when the socket closes."""
         core, identity = self._core, self._core.identity
-        core.updates += 1
-        core.updated |= dict.fromkeys(names)
-        if core.updates == 1:
+        core.tally.settings_changed(names)
+        if core.tally.updates == 1:
             facts = SessionFacts(identity.tenant, identity.session_id, "updated", holder=identity.holder, updates=1, updated=tuple(names))
             core.keeper.session(facts)
 
@@ -124,26 +125,20 @@ class SessionCommands:
         try:
             check(core.info)
         except Problem:
-            core.info = await core.parts.inference.describe()
-            check(core.info)
+            check(await core.ask_model())
 
-    async def _append(self, event: ask.InputAudioAppend) -> None:
+    async def _append_audio(self, event: ask.InputAudioAppend) -> None:
         try:
             data = base64.b64decode(event.audio, validate=True)
         except (binascii.Error, ValueError):
             raise Problem(Code.INVALID_AUDIO, "audio is not base64", param="audio") from None
-        await self._turns.append(data)
+        await self._audio.take_audio(data)
 
-    async def _commit(self, event: ask.InputAudioCommit) -> None:
-        self._turns.check_backlog(0)
-        utterance = self._core.input.take_at_least(self._core.parts.new_id("item"))
-        self._turns.step(InputTaken())
-        self._turns.commit(utterance)
+    async def _commit_input(self, event: ask.InputAudioCommit) -> None:
+        self._audio.commit_input()
 
-    async def _clear(self, event: ask.InputAudioClear) -> None:
-        self._core.input.clear()
-        self._core.voice_activity.reset()
-        self._turns.step(InputTaken())
+    async def _clear_input(self, event: ask.InputAudioClear) -> None:
+        self._audio.clear_input()
         self._core.out.send(Cleared())
 
     async def _create_item(self, event: ask.ItemCreate) -> None:
@@ -151,12 +146,12 @@ class SessionCommands:
         core.parts.conversations.check_room(core.identity.tenant, session=False)
         core.check_fixed_item(event.item)
         sounds = self._sounds(event)
-        self._turns.check_backlog(sum(map(len, sounds.values())))
+        self._utterances.check_backlog(sum(map(len, sounds.values())))
         item = item_of_wire(event.item, event.item.id or core.parts.new_id("item"))
         before = core.conversation.add(item, event.previous_item_id)
         core.out.send(ItemAdded(previous_item_id=before, item=item.wire()))
         for index, pcm16 in sounds.items():
-            self._turns.transcribe_part(item, index, pcm16)
+            self._utterances.transcribe_part(item, index, pcm16)
         item.sequence = core.out.send(ItemDone(previous_item_id=before, item=item.wire()))
         core.keeper.item_done(item)
 
@@ -171,40 +166,33 @@ class SessionCommands:
         except (binascii.Error, ValueError):
             raise Problem(Code.INVALID_AUDIO, "audio is not base64 of the session's format", param="item.content") from None
 
-    async def _retrieve(self, event: ask.ItemRetrieve) -> None:
+    async def _retrieve_item(self, event: ask.ItemRetrieve) -> None:
         self._core.out.send(ItemRetrieved(item=self._core.conversation.get(event.item_id).wire()))
 
-    async def _delete(self, event: ask.ItemDelete) -> None:
+    async def _delete_item(self, event: ask.ItemDelete) -> None:
         self._core.conversation.remove(event.item_id)
         self._core.out.send(ItemDeleted(item_id=event.item_id))
         self._core.keeper.removed(event.item_id)
 
-    async def _truncate(self, event: ask.ItemTruncate) -> None:
-        core, item = self._core, self._core.conversation.get(event.item_id)
+    async def _truncate_item(self, event: ask.ItemTruncate) -> None:
+        item = self._core.conversation.get(event.item_id)
         if item.role != "assistant" or not item.parts or item.parts[0].type != "output_audio":
             raise Problem(Code.INVALID_VALUE, "only audio of the assistant's messages can be truncated", param="item_id")
         if event.content_index != 0:
             raise Problem(Code.INVALID_VALUE, "an item has one part of audio: content_index is 0", param="content_index")
-        making = core.responses.owner_of(item)
-        if making:  # it would grow again: who truncates what is being said wants it to stop
-            core.responses.cancel(making.id)
-        end_ms = item.cut(event.audio_end_ms)
-        core.out.send(ItemTruncated(item_id=item.id, audio_end_ms=end_ms))
-        if core.responses.stopped_playing(item, end_ms):
-            self._turns.step(ResponseEnded())
-        core.keeper.item_done(item)
+        self._floor.truncate_item(item, event.audio_end_ms)
 
-    async def _respond(self, event: ask.ResponseCreate) -> None:
+    async def _create_response(self, event: ask.ResponseCreate) -> None:
         options = event.response or ask.ResponseOptions()
         voice = options.audio.output.voice if options.audio and options.audio.output else None
         await self._with_model(lambda info: check_voice(voice, info))
-        self._turns.answering.respond(options)
+        self._floor.start_response(options)
 
-    async def _cancel(self, event: ask.ResponseCancel) -> None:
-        self._core.responses.cancel(event.response_id)
+    async def _cancel_response(self, event: ask.ResponseCancel) -> None:
+        self._floor.cancel_response(event.response_id)
 
-    async def _playback(self, event: ask.Playback) -> None:
-        self._core.responses.report(event.response_id, event.played_ms, event.state == "finished")
+    async def _note_playback(self, event: ask.Playback) -> None:
+        self._floor.note_playback(event.response_id, event.played_ms, finished=event.state == "finished")
 
     def _session(self) -> dict[str, Any]:
         core = self._core

@@ -1,33 +1,32 @@
-"""What a session is made of, and the little that all its parts use. How it lives (tasks, socket) is `session`; what the
-user's voice does is `user_turns`; what the client asks is `commands`.
+"""What the parts of one session share: who it is, its settings, its conversation, its way out. Only its own methods change it.
+
+How a session lives (tasks, socket) is `session`; who speaks now is `floor`; what the client asks is `commands`.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import RateLimitsUpdated
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.conversation.conversation import Conversation, Item
 from a2serve.gateway.conversation.item_log import Entry
-from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.hearing.echo import EchoGate
-from a2serve.gateway.hearing.input_audio import InputBuffer
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.response.active_responses import Responses
-from a2serve.gateway.realtime.response.response import Response
+from a2serve.gateway.realtime.response.active_responses import ActiveResponses
 from a2serve.gateway.realtime.session.checkpoints import checkpoint_of
 from a2serve.gateway.realtime.session.collaborators import Change, Checkpoint, Collaborators, Identity, SavedSession
 from a2serve.gateway.realtime.session.keeping import Keeper
+from a2serve.gateway.realtime.session.tally import SessionTally
 from a2serve.gateway.realtime.session.trace import SessionTrace
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
-from a2serve.gateway.realtime.turn.machine import TurnState
-from a2serve.gateway.realtime.turn.rules import rules_of
+
+T = TypeVar("T")
 
 
 class SessionCore:
-    """The state of one session, and its collaborators. `tasks` is its one TaskGroup."""
+    """`tasks` is the session's one TaskGroup. `responses` are begun and ended by the floor alone."""
 
     def __init__(
         self,
@@ -42,34 +41,56 @@ class SessionCore:
         fresh: bool = True,
         lost: Sequence[dict[str, Any]] = (),
     ) -> None:
-        self.identity, self.config, self.parts, self.out, self.tasks, self.info = identity, config, parts, out, tasks, info
-        self.opened_ms, self.lost = parts.now_ms(), lost
+        self.identity, self.parts, self.out, self.lost = identity, parts, out, lost
+        self.opened_ms = parts.now_ms()
         self.conversation = Conversation(parts.limits.max_items, items, parts.limits.max_conversation_bytes)
         self.conversation_id = "conv_" + identity.session_id.removeprefix("sess_")
-        self.input = InputBuffer(parts.limits.max_input_ms)
-        self.decoder = decoder_of(config.audio.input.format)
-        self.voice_activity = parts.new_ears()
-        self.echo = EchoGate()
-        self.turn_state = TurnState(rules=rules_of(config.audio.input.turn_detection))
-        self.responses = Responses(out, parts.now_ms, parts.limits.parallel_responses)
-        self.transcribing: dict[str, asyncio.Task[Problem | None]] = {}
-        self.unheard_bytes = 0  # of sound that waits for its words
+        self.responses, self.tally, self.echo = ActiveResponses(), SessionTally(), EchoGate()
         self.keeper = Keeper(identity, parts, self, stored_items=len(items), fresh=fresh)
         self.trace = SessionTrace(parts.tracer, identity.tenant, identity.session_id)
-        self.turns = 0
-        self.updates, self.updated = 0, dict[str, None]()  # of settings, by the client: how many, of which
-        self.closing = False  # no task can begin any more
-        self.unbilled_audio_ms = 0  # committed by the user since the last response
+        self._config, self._info, self._tasks, self._closing = config, info, tasks, False
+
+    @property
+    def config(self) -> SessionConfig:
+        """The settings that hold now."""
+        return self._config
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """What the model last said of itself; None where it was not there."""
+        return self._info
 
     @property
     def opted_in(self) -> bool:
         """Whether the client wants our own events."""
-        return bool(self.config.a2 and self.config.a2.events)
+        return bool(self._config.a2 and self._config.a2.events)
 
     @property
     def speaks(self) -> bool:
         """Whether a response is in progress."""
         return bool(self.responses.in_progress)
+
+    def configure(self, config: SessionConfig) -> None:
+        """These settings hold from now on."""
+        self._config = config
+
+    async def ask_model(self) -> ModelInfo:
+        """What the model is now. Raises Problem."""
+        self._info = await self.parts.inference.describe()
+        return self._info
+
+    def start(self, job: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """A task that ends with the session."""
+        return self._tasks.create_task(job, name=name)
+
+    def start_unless_closing(self, job: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """The same for what a closed session does not need."""
+        if not self._closing:
+            self._tasks.create_task(job(), name=name)
+
+    def close(self) -> None:
+        """Nothing can be started any more."""
+        self._closing = True
 
     def check_fixed(self, result: SessionConfig, where: str) -> None:
         """Every change of settings comes by here, merged. Raises Problem(forbidden) for what a client secret fixes."""
@@ -86,31 +107,20 @@ class SessionCore:
         self.parts.refused(problem)
         self.out.send(problem.as_event(event_id))
 
-    def keep_items(self, response: Response | None) -> None:
-        """What it said was cut."""
-        for item in response.writer.items if response else ():
-            if self.conversation.holds(item):
-                self.keeper.item_done(item)
-
     def saved(self) -> SavedSession:
         """What survives this replica; unfinished items do not."""
         items = [item.as_json() for item in self.conversation.items if item.status != "in_progress"]
-        return SavedSession(self.config.model_dump(mode="json"), items, self.out.sequence)
+        return SavedSession(self._config.model_dump(mode="json"), items, self.out.sequence)
 
     def change(self, make: Callable[[list[Item]], list[Entry]], *, settings: bool) -> Change:
         """For the keeper: what is new, as it is now."""
         items = self.conversation.items
-        config = self.config.model_dump(mode="json") if settings else None
+        config = self._config.model_dump(mode="json") if settings else None
         return Change(make(items), self.out.sequence, config, len(items), self.checkpoint())
 
     def checkpoint(self) -> Checkpoint:
         """For the keeper: what holds if nothing more is heard of this gateway."""
         return checkpoint_of(self)
-
-    def take_audio_ms(self) -> int:
-        """What the user committed since this was last asked: each sound is billed once."""
-        taken, self.unbilled_audio_ms = self.unbilled_audio_ms, 0
-        return taken
 
     async def tell_rate_limits(self) -> None:
         """rate_limits.updated, as after each response; nothing where nothing is counted."""

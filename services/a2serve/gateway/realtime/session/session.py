@@ -14,6 +14,8 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.conversation.conversation import item_from_json
 from a2serve.gateway.model_client.interface import ModelInfo
+from a2serve.gateway.realtime.response.response import CLIENT_CANCELLED
+from a2serve.gateway.realtime.session.assembly import assemble
 from a2serve.gateway.realtime.session.checkpoints import closing_facts
 from a2serve.gateway.realtime.session.collaborators import (
     CloseCause,
@@ -28,9 +30,8 @@ from a2serve.gateway.realtime.session.collaborators import (
 )
 from a2serve.gateway.realtime.session.commands import SessionCommands
 from a2serve.gateway.realtime.session.core import SessionCore
-from a2serve.gateway.realtime.session.user_turns import SessionTurns
+from a2serve.gateway.realtime.session.floor import Floor
 from a2serve.gateway.realtime.transport.send_queue import SendQueue, SlowReader
-from a2serve.gateway.realtime.turn.events import Tick
 
 TICK_S = 0.05
 RELEASE_S = 2.0
@@ -73,6 +74,7 @@ class Session:
         self._drain = asyncio.Event()
         self._withdrawn: asyncio.Queue[Withdrawn] = asyncio.Queue()
         self.core: SessionCore | None = None
+        self.floor: Floor | None = None
 
     async def run(self) -> CloseCause:
         """Until the client leaves, a limit is reached, the replica drains or the session is gone; returns why.
@@ -116,16 +118,16 @@ class Session:
             fresh=self._fresh,
             lost=self._lost,
         )
-        self.core, turns = core, SessionTurns(core)
-        commands = SessionCommands(core, turns)
+        parts = assemble(core)
+        self.core, self.floor = core, parts.floor
         opened = SessionFacts(self.identity.tenant, self.identity.session_id, "opened", holder=self.identity.holder, fresh=self._fresh)
         core.keeper.session(opened)
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
-            "read": lambda: self._read(commands),
+            "read": lambda: self._read(parts.commands),
             "write": self._out.run,
-            "tick": lambda: self._tick(turns),
-            "ears": turns.ears.run,
-            "face": turns.face.run,
+            "tick": lambda: self._tick(parts.floor),
+            "ears": lambda: parts.ears.run(parts.audio.take_words),
+            "face": lambda: parts.face.run(lambda: parts.floor.phase),
             "keep": core.keeper.run,
             "limit": self._limit,
             "gone": self._watch_gone,
@@ -142,11 +144,10 @@ class Session:
             await commands.take(await self._transport.receive())
             await asyncio.sleep(0)
 
-    async def _tick(self, turns: SessionTurns) -> None:
+    async def _tick(self, floor: Floor) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            turns.step(Tick())
-            turns.answering.tick()
+            floor.tick()
 
     async def _limit(self) -> None:
         limits = self._parts.limits
@@ -184,19 +185,14 @@ class Session:
             self._out.send(GoAway(reason=reason, time_left_ms=time_left_ms, resume_handle=self.identity.session_id))
 
     async def _end(self, cause: CloseCause) -> None:
-        core = self.core
-        if core is None:
+        core, floor = self.core, self.floor
+        if core is None or floor is None:
             return
-        core.closing = True
-        if core.responses.active:  # kept is what was heard; the queue has no reader any more
-            response, _ = core.responses.interrupt()
-            core.keep_items(response)
-        elif core.responses.audible:  # the client has all of it, and its player may go on
-            core.responses.audible.heard()
-        core.responses.cancel_beside()
+        core.close()
+        floor.close(CLIENT_CANCELLED)
         core.keeper.changed()
         core.keeper.session(closing_facts(core, cause))
-        core.trace.end(cause, core.turns)
+        core.trace.end(cause, core.tally.turns)
         try:
             await core.keeper.drain()
             if core.keeper.gone_because == "taken_over":

@@ -1,0 +1,116 @@
+"""Makes responses: from the session's settings and the client's options, with what they wait for. Starts none."""
+
+from dataclasses import dataclass, replace
+
+from a2serve.contracts.client_events import ResponseOptions
+from a2serve.gateway.conversation.conversation import Item
+from a2serve.gateway.model_client.interface import ResponseRequest
+from a2serve.gateway.realtime.response.pacing import Pacer
+from a2serve.gateway.realtime.response.response import Listener, Response, ResponseTimes
+from a2serve.gateway.realtime.response.settings import ResponseSettings, answered_with, items_of_input, prompt_for, request_of, settle
+from a2serve.gateway.realtime.response.turn_trace import TRACEPARENT_KEY, TurnTrace
+from a2serve.gateway.realtime.response.writer import ResponseWriter
+from a2serve.gateway.realtime.session.core import SessionCore
+from a2serve.gateway.realtime.session.user_utterances import UserUtterances
+from a2serve.telemetry import names
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenTurn:
+    """The utterance that a response answers, and how long it took until the turn was called over."""
+
+    utterance_id: str
+    endpointing_ms: float
+
+
+@dataclass(slots=True)
+class PreparedRequest:
+    """A `Preparation`: counts the response for its tenant, waits for the user's words, then reads the conversation.
+
+    With `utterance_id`, that utterance is answered, or nothing where it held no words.
+    """
+
+    core: SessionCore
+    utterances: UserUtterances
+    settings: ResponseSettings
+    options: ResponseOptions
+    given: list[Item]
+    response_id: str
+    utterance_id: str | None
+    counted: bool = False
+
+    async def request(self) -> ResponseRequest | None:
+        identity = self.core.identity
+        if identity.allowance:
+            await identity.allowance.take()
+        self.counted = True
+        await self.utterances.words_known()
+        if self.utterance_id and not self.utterances.holds_words(self.utterance_id):
+            return None
+        prompt = prompt_for(self.options, self.core.conversation, self.given)
+        return request_of(self.settings, prompt, session_id=identity.session_id, response_id=self.response_id, tenant=identity.tenant)
+
+
+class ResponseMaker:
+    """For one session."""
+
+    def __init__(self, core: SessionCore, utterances: UserUtterances) -> None:
+        self._core, self._utterances = core, utterances
+
+    def settle_options(self, options: ResponseOptions) -> ResponseSettings:
+        """What the response will be. Raises Problem where the options cannot be met or are not the client's to choose."""
+        asked = answered_with(self._core.config, options)
+        self._core.check_fixed(asked, "response")
+        for item in options.input or ():
+            self._core.check_fixed_item(item)
+        return settle(asked, options)
+
+    def make_response(
+        self, settings: ResponseSettings, options: ResponseOptions, spoken: SpokenTurn | None, listener: Listener
+    ) -> Response:
+        """With what the user committed on its bill. Raises Problem for input that is not there."""
+        core, parts = self._core, self._core.parts
+        given = items_of_input(options, core.conversation, parts.new_id)
+        response_id, utterance_id = parts.new_id("resp"), spoken.utterance_id if spoken else None
+        times = ResponseTimes(parts.now_ms(), spoken.endpointing_ms if spoken else 0.0)
+        trace = self._trace(response_id, utterance_id, times.endpointing_ms)
+        if settings.events and trace.traceparent:
+            settings = replace(settings, metadata=(settings.metadata or {}) | {TRACEPARENT_KEY: trace.traceparent})
+        return Response(
+            self._writer(response_id, settings),
+            self._pacer(settings),
+            core.out,
+            parts.inference,
+            preparation=PreparedRequest(core, self._utterances, settings, options, given, response_id, utterance_id),
+            listener=listener,
+            now_ms=parts.now_ms,
+            trace=trace,
+            times=times,
+            input_audio_ms=core.tally.bill_audio() if settings.in_conversation else 0,
+        )
+
+    def _trace(self, response_id: str, utterance_id: str | None, endpointing_ms: float) -> TurnTrace:
+        core = self._core
+        attributes = core.trace.attributes | {names.ATTR_RESPONSE_ID: response_id}
+        if utterance_id:
+            attributes[names.ATTR_UTTERANCE_ID] = utterance_id
+        return TurnTrace(core.parts.tracer, attributes, endpointing_ms, core.trace.links)
+
+    def _writer(self, response_id: str, settings: ResponseSettings) -> ResponseWriter:
+        core = self._core
+        rigs = core.info.rigs if core.info else {}
+        return ResponseWriter(
+            core.out,
+            settings,
+            response_id,
+            conversation=core.conversation if settings.in_conversation else None,
+            conversation_id=core.conversation_id,
+            new_id=core.parts.new_id,
+            rig_names=rigs.get(settings.motion.rig, ()) if settings.motion else (),
+        )
+
+    def _pacer(self, settings: ResponseSettings) -> Pacer:
+        """Counts on the player to begin when what was sent before has been heard."""
+        parts = self._core.parts
+        not_before_ms = parts.now_ms() + self._core.responses.remaining_ms()
+        return Pacer(parts.now_ms, lead_ms=parts.limits.lead_ms, burst=settings.burst, not_before_ms=not_before_ms)
