@@ -9,69 +9,27 @@ from collections.abc import Callable
 
 from a2llm.language.number_words import cardinal, decade, decimal, digits, fraction, ordinal, year
 
+
+def table(text: str) -> dict[str, str]:
+    """Reads `key value; key value; ...`: a key has no space, a value may have some. Keeps long tables on few lines."""
+    return dict(entry.split(maxsplit=1) for entry in " ".join(text.split()).split("; "))
+
+
 NUM = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
 MONTHS = "January February March April May June July August September October November December".split()
 _CURRENCIES = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny"), "¥": ("yen", "sen")}
-_MAGNITUDES = {
-    "k": "thousand",
-    "m": "million",
-    "b": "billion",
-    "bn": "billion",
-    "t": "trillion",
-    "tn": "trillion",
-}
+_MAGNITUDES = table("k thousand; m million; b billion; bn billion; t trillion; tn trillion")
 _MAGNITUDE_WORDS = ("hundred", "thousand", "million", "billion", "trillion")
-UNITS = {
-    "kg": "kilogram",
-    "g": "gram",
-    "mg": "milligram",
-    "km": "kilometer",
-    "m": "meter",
-    "cm": "centimeter",
-    "mm": "millimeter",
-    "mi": "mile",
-    "ft": "foot",
-    "yd": "yard",
-    "lb": "pound",
-    "lbs": "pound",
-    "oz": "ounce",
-    "mph": "mile per hour",
-    "km/h": "kilometer per hour",
-    "kmh": "kilometer per hour",
-    "m/s": "meter per second",
-    "ms": "millisecond",
-    "sec": "second",
-    "secs": "second",
-    "min": "minute",
-    "mins": "minute",
-    "hr": "hour",
-    "hrs": "hour",
-    "l": "liter",
-    "ml": "milliliter",
-    "tsp": "teaspoon",
-    "tbsp": "tablespoon",
-    "kb": "kilobyte",
-    "mb": "megabyte",
-    "gb": "gigabyte",
-    "tb": "terabyte",
-    "hz": "hertz",
-    "khz": "kilohertz",
-    "mhz": "megahertz",
-    "ghz": "gigahertz",
-    "kw": "kilowatt",
-    "kwh": "kilowatt hour",
-    "kcal": "kilocalorie",
-    "cal": "calorie",
-    "yrs": "year",
-    "m2": "square meter",
-    "km2": "square kilometer",
-    "cm2": "square centimeter",
-    "m3": "cubic meter",
-    "ft2": "square foot",
-    "°": "degree",
-    "°c": "degree Celsius",
-    "°f": "degree Fahrenheit",
-}
+UNITS = table(
+    """
+    kg kilogram; g gram; mg milligram; km kilometer; m meter; cm centimeter; mm millimeter; mi mile; ft foot; yd yard; lb pound;
+    lbs pound; oz ounce; mph mile per hour; km/h kilometer per hour; kmh kilometer per hour; m/s meter per second; ms millisecond;
+    sec second; secs second; min minute; mins minute; hr hour; hrs hour; l liter; ml milliliter; tsp teaspoon; tbsp tablespoon;
+    kb kilobyte; mb megabyte; gb gigabyte; tb terabyte; hz hertz; khz kilohertz; mhz megahertz; ghz gigahertz; kw kilowatt;
+    kwh kilowatt hour; kcal kilocalorie; cal calorie; yrs year; m2 square meter; km2 square kilometer; cm2 square centimeter;
+    m3 cubic meter; ft2 square foot; ° degree; °c degree Celsius; °f degree Fahrenheit
+    """
+)
 _ATTACHED_UNITS = UNITS | {"s": "second", "h": "hour", "in": "inch", "w": "watt", "v": "volt"}
 _COUNTED = ("people", "men", "women", "children")
 _NOT_COUNTED = ("is", "was", "has", "as")

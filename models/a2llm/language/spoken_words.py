@@ -10,150 +10,50 @@ import unicodedata
 from typing import NamedTuple
 
 from a2llm.language.number_words import digits
-from a2llm.language.spoken_numbers import UNITS, speak_figure, speak_unit
+from a2llm.language.spoken_numbers import UNITS, speak_figure, speak_unit, table
 
-_TITLES = {
-    "mr": "Mister",
-    "mrs": "Missus",
-    "ms": "Miz",
-    "prof": "Professor",
-    "gen": "General",
-    "capt": "Captain",
-    "sgt": "Sergeant",
-    "rev": "Reverend",
-    "gov": "Governor",
-    "sen": "Senator",
-    "lt": "Lieutenant",
+_TITLES = table(
+    """
+    mr Mister; mrs Missus; ms Miz; prof Professor; gen General; capt Captain; sgt Sergeant; rev Reverend; gov Governor; sen Senator;
+    lt Lieutenant
+    """
+)
+_NEVER_LAST = table(
+    """
+    e.g for example,; i.e that is,; vs versus; approx approximately; fig figure; vol volume; dept department; est established;
+    cf compare
+    """
+)
+_MAY_BE_LAST = table(
+    """
+    etc et cetera; a.m AM; p.m PM; jr Junior; sr Senior; inc Incorporated; ltd Limited; corp Corporation; co Company; ave Avenue;
+    blvd Boulevard; rd Road; ph.d PhD; al al; govt government; misc miscellaneous
+    """
+)
+_MONTHS = table("Jan January; Feb February; Apr April; Aug August; Sept September; Sep September; Oct October; Nov November; Dec December")
+_DOTLESS = table(
+    """
+    etc et cetera; vs versus; mr Mister; mrs Missus; w/ with; w/o without; b/c because; e.g for example,; i.e that is,; c++ C plus plus;
+    c# C sharp; f# F sharp; &c et cetera; and/or and or
+    """
+)
+_ROMAN = table(
+    """
+    II two; III three; IV four; VI six; VII seven; VIII eight; IX nine; XI eleven; XII twelve; XIV fourteen; XV fifteen; XVI sixteen
+    """
+)
+_SYMBOLS = table(
+    """
+    & and; + plus; = equals; @ at; % percent; × times; ÷ divided by; ° degrees; < less than; > more than; ≤ at most; ≥ at least;
+    ≠ is not; ≈ about; → to; -> to; => to; ^ to the; $ dollars; € euros; £ pounds; ¥ yen; √ root of; ∞ infinity; ± plus or minus;
+    № number; § section; ‰ per mille; − minus
+    """
+)
+_TYPOGRAPHY = {
+    **str.maketrans("’‘ʼ“”„«»‑‐", '\'\'\'"""""--', "™®©\u00ad"),
+    **str.maketrans({"²": " squared", "³": " cubed", "…": "...", "π": " pi ", "µ": " micro ", "μ": " micro "}),
+    **str.maketrans({"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3"}),
 }
-_NEVER_LAST = {
-    "e.g": "for example,",
-    "i.e": "that is,",
-    "vs": "versus",
-    "approx": "approximately",
-    "fig": "figure",
-    "vol": "volume",
-    "dept": "department",
-    "est": "established",
-    "cf": "compare",
-}
-_MAY_BE_LAST = {
-    "etc": "et cetera",
-    "a.m": "AM",
-    "p.m": "PM",
-    "jr": "Junior",
-    "sr": "Senior",
-    "inc": "Incorporated",
-    "ltd": "Limited",
-    "corp": "Corporation",
-    "co": "Company",
-    "ave": "Avenue",
-    "blvd": "Boulevard",
-    "rd": "Road",
-    "ph.d": "PhD",
-    "al": "al",
-    "govt": "government",
-    "misc": "miscellaneous",
-}
-_MONTHS = {
-    "Jan": "January",
-    "Feb": "February",
-    "Apr": "April",
-    "Aug": "August",
-    "Sept": "September",
-    "Sep": "September",
-    "Oct": "October",
-    "Nov": "November",
-    "Dec": "December",
-}
-_DOTLESS = {
-    "etc": "et cetera",
-    "vs": "versus",
-    "mr": "Mister",
-    "mrs": "Missus",
-    "w/": "with",
-    "w/o": "without",
-    "b/c": "because",
-    "e.g": "for example,",
-    "i.e": "that is,",
-    "c++": "C plus plus",
-    "c#": "C sharp",
-    "f#": "F sharp",
-    "&c": "et cetera",
-    "and/or": "and or",
-}
-_ROMAN = {
-    "II": "two",
-    "III": "three",
-    "IV": "four",
-    "VI": "six",
-    "VII": "seven",
-    "VIII": "eight",
-    "IX": "nine",
-    "XI": "eleven",
-    "XII": "twelve",
-    "XIV": "fourteen",
-    "XV": "fifteen",
-    "XVI": "sixteen",
-}
-_SYMBOLS = {
-    "&": "and",
-    "+": "plus",
-    "=": "equals",
-    "@": "at",
-    "%": "percent",
-    "×": "times",
-    "÷": "divided by",
-    "°": "degrees",
-    "<": "less than",
-    ">": "more than",
-    "≤": "at most",
-    "≥": "at least",
-    "≠": "is not",
-    "≈": "about",
-    "→": "to",
-    "->": "to",
-    "=>": "to",
-    "^": "to the",
-    "$": "dollars",
-    "€": "euros",
-    "£": "pounds",
-    "¥": "yen",
-    "√": "root of",
-    "∞": "infinity",
-    "±": "plus or minus",
-    "№": "number",
-    "§": "section",
-    "‰": "per mille",
-    "−": "minus",
-}
-_PLAIN = {
-    "’": "'",
-    "‘": "'",
-    "ʼ": "'",
-    "“": '"',
-    "”": '"',
-    "„": '"',
-    "«": '"',
-    "»": '"',
-    "‑": "-",
-    "‐": "-",
-    "™": None,
-    "®": None,
-    "©": None,
-    "²": " squared",
-    "³": " cubed",
-    "½": " 1/2",
-    "¼": " 1/4",
-    "¾": " 3/4",
-    "⅓": " 1/3",
-    "⅔": " 2/3",
-    "…": "...",
-    "\u00ad": None,
-    "π": " pi ",
-    "µ": " micro ",
-    "μ": " micro ",
-}
-_TYPOGRAPHY = str.maketrans(_PLAIN)
 _FOREIGN_LATIN = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ð": "th", "þ": "th", "œ": "oe", "ı": "i"}
 )
