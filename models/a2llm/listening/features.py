@@ -11,42 +11,13 @@ import numpy as np
 from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.pitch import HOP_SAMPLES, PitchTrack, track_pitch, windows_of
 
-FEATURES = (
-    "f0_median_st",
-    "f0_low_st",
-    "f0_range_st",
-    "f0_std_st",
-    "f0_up_st",
-    "f0_slope_st_s",
-    "f0_speed_st_s",
-    "f0_end_st",
-    "f0_end_slope_st",
-    "level_std_db",
-    "level_range_db",
-    "level_slope_db_s",
-    "level_up_db",
-    "level_rise_db",
-    "level_fall_db",
-    "voiced_share",
-    "syllables_hz",
-    "modulation_slow",
-    "modulation_mid",
-    "modulation_fast",
-    "voiced_run_s",
-    "tilt_db_oct",
-    "alpha_db",
-    "hammarberg_db",
-    "hiss_db",
-    "centroid_st",
-    "loud_tilt_db_oct",
-    "hnr_db",
-    "hnr_std_db",
-    "jitter_pct",
-    "shimmer_db",
-    "band_1_db",
-    "band_2_db",
-    "band_3_db",
-    "band_4_db",
+FEATURES = tuple(
+    """
+    f0_median_st f0_low_st f0_range_st f0_std_st f0_up_st f0_slope_st_s f0_speed_st_s f0_end_st f0_end_slope_st
+    level_std_db level_range_db level_slope_db_s level_up_db level_rise_db level_fall_db voiced_share syllables_hz
+    modulation_slow modulation_mid modulation_fast voiced_run_s tilt_db_oct alpha_db hammarberg_db hiss_db centroid_st
+    loud_tilt_db_oct hnr_db hnr_std_db jitter_pct shimmer_db band_1_db band_2_db band_3_db band_4_db
+    """.split()
 )
 _FRAME_HZ = EAR_RATE_HZ / HOP_SAMPLES
 _FFT = 1024

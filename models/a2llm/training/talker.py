@@ -63,7 +63,7 @@ class TalkerLoss(nn.Module):
         talker, c = self.talker, self.config
         books = talker.audio_codebooks
         with torch.no_grad():
-            codes = residual_encode(batch.audio, books).transpose(1, 2)  # [B, T, K]
+            codes = residual_encode(batch.audio, books)  # [B, K, T]
             partial = partial_sums(codes, books)
             motion = partial_sums(batch.motion_codes, talker.motion_codebooks)
             past_audio = shift(self._noisy_audio(partial))
@@ -73,10 +73,10 @@ class TalkerLoss(nn.Module):
         frames = FrameBatch(batch.phones, batch.counts, batch.hidden, batch.affect)
         x = talker.trunk(talker.condition(frames, past_audio, past_motion))
         keep = batch.mask.bool()
-        losses = self._audio(x[keep], partial[:, keep], codes[keep], batch.audio[keep])
+        losses = self._audio(x[keep], partial[:, keep], codes.transpose(0, 1)[:, keep], batch.audio[keep])
         context = torch.cat((x[keep], self._noisy(partial[-1][keep], 0.1)), dim=-1)
         logits, _ = talker.motion_head(context, motion[:, keep])
-        losses["motion"] = sum_cross_entropy(logits, batch.motion_codes[keep]) / len(logits)
+        losses["motion"] = sum_cross_entropy(logits, batch.motion_codes.transpose(0, 1)[:, keep]) / len(logits)
         timing = talker.durations(batch.duration_phones, batch.duration_past, batch.duration_affect, batch.duration_hidden)
         losses["duration"] = F.cross_entropy(timing, batch.durations)
         losses["duration_accuracy"] = (timing.argmax(-1) == batch.durations).float().mean().detach()
@@ -139,8 +139,8 @@ class TalkerLoss(nn.Module):
 
 
 def partial_sums(codes: Tensor, codebooks: Tensor) -> Tensor:
-    """Sums of the first 0..K levels: codes [B, T, K], codebooks [K, V, D] -> [K + 1, B, T, D]."""
-    vectors = torch.stack([book[codes[..., k]] for k, book in enumerate(codebooks)])
+    """Sums of the first 0..K levels: codes [B, K, T], codebooks [K, V, D] -> [K + 1, B, T, D]."""
+    vectors = torch.stack([book[level] for book, level in zip(codebooks, codes.unbind(1), strict=True)])
     return torch.cat((torch.zeros_like(vectors[:1]), vectors.cumsum(0)))
 
 
@@ -150,8 +150,8 @@ def shift(x: Tensor) -> Tensor:
 
 
 def sum_cross_entropy(logits: list[Tensor], codes: Tensor, weights: tuple[float, ...] | None = None) -> Tensor:
-    """Weighted sum over levels: logits K x [N, V], codes [N, K]."""
-    each = [F.cross_entropy(level, codes[:, k]) * (weights[k] if weights else 1.0) for k, level in enumerate(logits)]
+    """Weighted sum over levels: logits K x [N, V], codes [K, N]."""
+    each = [F.cross_entropy(level, codes[k]) * (weights[k] if weights else 1.0) for k, level in enumerate(logits)]
     return torch.stack(each).sum()
 
 

@@ -28,7 +28,7 @@ class TalkerBatch:
     hidden: Tensor  # [B, T, D]
     affect: Tensor  # [B, T, 5]
     audio: Tensor  # [B, T, 192]
-    motion_codes: Tensor  # [B, T, 6]
+    motion_codes: Tensor  # [B, 6, T]
     mask: Tensor  # [B, T]
     duration_phones: Tensor  # [N, 11]
     duration_past: Tensor  # [N, 4]
@@ -43,7 +43,7 @@ class Prepared:
 
     utterance: Utterance
     hidden: np.ndarray  # [W, D] float16
-    motion_codes: np.ndarray  # [T, 6] uint8
+    motion_codes: np.ndarray  # [6, T] uint8
 
     @property
     def frames(self) -> int:
@@ -63,16 +63,16 @@ def load_hidden(folder: Path) -> dict[int, np.ndarray]:
 
 @torch.no_grad()
 def encode_motion(codec: MotionCodec, utterances: list[Utterance], group: int = 32) -> list[np.ndarray]:
-    """Motion codes [T, 6] of every utterance; encoded in padded groups, which causality allows."""
+    """Motion codes [6, T] of every utterance; encoded in padded groups, which causality allows."""
     codes: list[np.ndarray] = [np.zeros(0)] * len(utterances)
     order = sorted(range(len(utterances)), key=lambda i: len(utterances[i].motion))
     for start in range(0, len(order), group):
         picks = order[start : start + group]
         motions = [torch.from_numpy(utterances[i].motion.astype(np.float32)) for i in picks]
         batch = torch.nn.utils.rnn.pad_sequence(motions, batch_first=True)
-        found = codec.encode(batch).transpose(1, 2).to(torch.uint8).numpy()
+        found = codec.encode(batch).to(torch.uint8).numpy()
         for row, index in enumerate(picks):
-            codes[index] = found[row, : len(utterances[index].latents)]
+            codes[index] = found[row, :, : len(utterances[index].latents)]
     return codes
 
 
@@ -112,8 +112,9 @@ class TalkerData:
         frames = max(len(r["audio"]) for r in rows)
         stacked = {
             name: torch.from_numpy(np.stack([_pad(r[name], frames) for r in rows]))
-            for name in ("phones", "counts", "hidden", "affect", "audio", "motion_codes", "mask")
+            for name in ("phones", "counts", "hidden", "affect", "audio", "mask")
         }
+        stacked["motion_codes"] = torch.from_numpy(np.stack([_pad(r["motion_codes"].T, frames).T for r in rows]))
         flat = {
             name: torch.from_numpy(np.concatenate([r[name] for r in rows]))
             for name in ("duration_phones", "duration_past", "duration_affect", "duration_hidden", "durations")
@@ -134,7 +135,7 @@ class TalkerData:
             "hidden": _states(states, inputs.words),
             "affect": np.tile(affect, (frames, 1)),
             "audio": u.latents[:frames].astype(np.float32),
-            "motion_codes": item.motion_codes[:frames].astype(np.int64),
+            "motion_codes": item.motion_codes[:, :frames].astype(np.int64),
             "mask": np.ones(frames, np.float32),
             "duration_phones": _contexts(phones),
             "duration_past": _pasts(durations),
