@@ -11,6 +11,7 @@ WORKERS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo
 MINUTES   ?= 30
 UPGRADE   ?=
 JSON      ?=
+ARGS      ?=
 
 VENV := .venv
 PIP  := $(VENV)/bin/python -m pip --disable-pip-version-check
@@ -27,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down setup setup-cluster test test-cluster chart-test mutate-chart check lock outdated bench bench-live bench-scale bench-gpu
-.PHONY: attack first-day fuzz soak capacity images train clean test-kubernetes test-kafka
+.PHONY: attack first-day fuzz soak capacity images train clean test-kubernetes test-kafka house
 
 help: ## List the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -78,6 +79,9 @@ check: setup ## Lint, formatting, types, and the direction of imports; the page'
 	$(VENV)/bin/pyright
 	$(VENV)/bin/lint-imports
 	@if [ -e $(VENV)/.stamp-page ]; then cd $(WEB) && PATH="$(abspath $(VENV))/bin:$$PATH" npm run --silent check; else echo "the page was not built: not checked" >&2; fi
+
+house: setup ## Count how the code reads: sizes, cycles, tests, words, pointers, each against its bar; JSON=FILE ARGS="--all --strict"
+	@PYTHONPATH=tests $(VENV)/bin/python -m bench.house $(if $(JSON),--json $(JSON)) $(ARGS)
 
 lock: setup ## Resolve pyproject.toml into requirements/, with hashes; UPGRADE=1 takes the newest that the pins allow
 	@$(VENV)/bin/python requirements/lock.py $(if $(UPGRADE),--upgrade)

@@ -41,7 +41,7 @@ def _ban(words: str, say: str, counted_in: str, allowed: str) -> Ban:
 
 
 def parts(name: str) -> set[str]:
-    """The lower-case words of a name: `NoSpeechError` and `no_speech_error` have the same."""
+    """The lower-case words of a name: NoSpeechError and no_speech_error have the same."""
     return {part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
 
 

@@ -1,5 +1,5 @@
 /**
- * Vite plugin: `import code from "./x.worklet.ts?worklet"` is that module, bundled, as text. Works alike in dev, page, library and
+ * Vite plugin: `import code from "./capture.worklet.ts?worklet"` is that module, bundled, as text. Works alike in dev, page, library and
  * tests.
  */
 import { fileURLToPath } from "node:url";

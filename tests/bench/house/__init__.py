@@ -1,0 +1,1 @@
+"""Counts how the code reads: sizes, arrows between packages, tests, words and pointers. `make house JSON=FILE`."""
