@@ -9,7 +9,8 @@ from a2llm.cli.arguments import AFFECT_HELP, PERSONA_HELP, RIG_HELP
 from a2llm.clock import MOTION_RATES_HZ
 from a2llm.language.chat import personas
 from a2llm.rig import RIGS
-from a2serve.contracts.session_config import MotionConfig
+from a2serve.contracts.media_clock import RATE_HZ
+from a2serve.contracts.session_config import AudioPcm, MotionConfig
 
 
 def choices(field: str) -> set[object]:
@@ -23,6 +24,10 @@ def test_the_contract_offers_the_rigs_that_there_are():
 
 def test_the_contract_offers_the_rates_that_motion_is_made_at():
     assert choices("fps") == set(MOTION_RATES_HZ)
+
+
+def test_the_rate_of_the_media_clock_is_the_one_that_sessions_may_ask_for():
+    assert get_args(AudioPcm.model_fields["rate"].annotation) == (RATE_HZ,) == (AudioPcm().rate,)
 
 
 @pytest.mark.parametrize(("text", "names"), [(AFFECT_HELP, AFFECTS), (PERSONA_HELP, tuple(personas())), (RIG_HELP, tuple(RIGS))])

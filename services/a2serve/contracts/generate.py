@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from a2serve.contracts import packets
+from a2serve.contracts import media_clock, packets
 from a2serve.contracts.events import CLIENT_EVENTS, SERVER_EVENTS
 from a2serve.contracts.problems import Code
 
@@ -107,6 +107,8 @@ def _constants() -> str:
     kinds = ", ".join(f"{kind.name}: {kind.value}" for kind in packets.PacketKind)
     codes = " | ".join(json.dumps(str(code)) for code in Code)
     return (
+        f"/** Of sound in both directions and of `pts_samples`: contracts/media_clock.py. */\n"
+        f"export const SAMPLE_RATE_HZ = {media_clock.RATE_HZ};\n\n"
         f"/** Binary frames: see contracts/packets.py for the layout. */\n"
         f"export const PACKET = {{ magic: {json.dumps(packets.MAGIC.decode())}, version: {packets.VERSION}, "
         f"headerBytes: {packets.HEADER.size}, idAlignment: {packets.ID_ALIGNMENT} }} as const;\n"

@@ -11,6 +11,7 @@ from a2llm.motion_stream import Floats, MotionStream, check_target, known_before
 from a2llm.pcm16 import to_pcm16
 from a2llm.reply_options import ReplyOptions, Resume
 from a2llm.rig import ARKIT61, get_rig
+from a2serve.contracts.media_clock import RATE_HZ
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.inference.ears import Hearing, Sound
 from a2serve.inference.exchange import Ask, Finish, Piece, Usage
@@ -116,6 +117,7 @@ class PacketStream:
 
     def __init__(self, request: pb.RespondRequest, facts: Facts) -> None:
         self._id, self._delivered, self._revision = request.response_id, request.resume.samples, facts.revision
+        self._rate_hz = facts.clock.sample_rate_hz
         wanted = request.audio and request.motion_hz
         rig, frames = request.rig or DEFAULT_RIG, self._delivered // facts.clock.samples_per_motion_frame
         self._motion = MotionStream(rig, request.motion_hz, facts.clock.motion_hz, facts.flame, frames) if wanted else None
@@ -129,6 +131,7 @@ class PacketStream:
             tokens=piece.tokens,
             usage=_usage(piece.usage),
             revision=self._revision,
+            sample_rate_hz=self._rate_hz,
         )
         self._revision = ""
         if piece.pcm is not None:
@@ -186,7 +189,7 @@ def read_sound(request: pb.ListenRequest) -> Sound:
         request.utterance_id,
         request.offset_samples,
         request.pcm16,
-        request.rate_hz or 24_000,
+        request.rate_hz or RATE_HZ,
         request.final,
         request.words_now,
     )
@@ -212,7 +215,8 @@ def write_info(facts: Facts, slots: int, free: int) -> pb.ModelInfo:
     return pb.ModelInfo(
         revision=facts.revision,
         sample_rate_hz=facts.clock.sample_rate_hz,
-        audio_frame_hz=facts.clock.audio_frame_hz,
+        audio_frame_hz=int(facts.clock.audio_frame_hz),
+        motion_per_audio=facts.clock.motion_per_audio,
         motion_hz=facts.clock.motion_hz,
         rigs=[pb.Rig(name=name, coefficient_names=get_rig(name).names) for name in rigs(facts.flame)],
         personas=[

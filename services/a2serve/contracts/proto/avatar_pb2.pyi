@@ -34,7 +34,7 @@ class Persona(_message.Message):
     def __init__(self, name: _Optional[str] = ..., instructions: _Optional[str] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., avatar: _Optional[str] = ..., voice: _Optional[str] = ...) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("revision", "sample_rate_hz", "audio_frame_hz", "motion_hz", "rigs", "personas", "slots", "slots_free", "affects", "context_tokens")
+    __slots__ = ("revision", "sample_rate_hz", "audio_frame_hz", "motion_hz", "rigs", "personas", "slots", "slots_free", "affects", "context_tokens", "motion_per_audio")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FRAME_HZ_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class ModelInfo(_message.Message):
     SLOTS_FREE_FIELD_NUMBER: _ClassVar[int]
     AFFECTS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MOTION_PER_AUDIO_FIELD_NUMBER: _ClassVar[int]
     revision: str
     sample_rate_hz: int
     audio_frame_hz: int
@@ -55,7 +56,8 @@ class ModelInfo(_message.Message):
     slots_free: int
     affects: _containers.RepeatedScalarFieldContainer[str]
     context_tokens: int
-    def __init__(self, revision: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., audio_frame_hz: _Optional[int] = ..., motion_hz: _Optional[int] = ..., rigs: _Optional[_Iterable[_Union[Rig, _Mapping]]] = ..., personas: _Optional[_Iterable[_Union[Persona, _Mapping]]] = ..., slots: _Optional[int] = ..., slots_free: _Optional[int] = ..., affects: _Optional[_Iterable[str]] = ..., context_tokens: _Optional[int] = ...) -> None: ...
+    motion_per_audio: int
+    def __init__(self, revision: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., audio_frame_hz: _Optional[int] = ..., motion_hz: _Optional[int] = ..., rigs: _Optional[_Iterable[_Union[Rig, _Mapping]]] = ..., personas: _Optional[_Iterable[_Union[Persona, _Mapping]]] = ..., slots: _Optional[int] = ..., slots_free: _Optional[int] = ..., affects: _Optional[_Iterable[str]] = ..., context_tokens: _Optional[int] = ..., motion_per_audio: _Optional[int] = ...) -> None: ...
 
 class Affect(_message.Message):
     __slots__ = ("category", "intensity")
@@ -224,7 +226,7 @@ class Done(_message.Message):
     def __init__(self, reason: _Optional[_Union[Done.Reason, str]] = ..., text: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ...) -> None: ...
 
 class Packet(_message.Message):
-    __slots__ = ("response_id", "pts_samples", "text", "pcm16", "motion", "affect", "function_call", "done", "tokens", "usage", "revision")
+    __slots__ = ("response_id", "pts_samples", "text", "pcm16", "motion", "affect", "function_call", "done", "tokens", "usage", "revision", "sample_rate_hz")
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     PTS_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -236,6 +238,7 @@ class Packet(_message.Message):
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
     response_id: str
     pts_samples: int
     text: str
@@ -247,7 +250,8 @@ class Packet(_message.Message):
     tokens: _containers.RepeatedScalarFieldContainer[int]
     usage: Usage
     revision: str
-    def __init__(self, response_id: _Optional[str] = ..., pts_samples: _Optional[int] = ..., text: _Optional[str] = ..., pcm16: _Optional[bytes] = ..., motion: _Optional[_Union[Motion, _Mapping]] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., tokens: _Optional[_Iterable[int]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
+    sample_rate_hz: int
+    def __init__(self, response_id: _Optional[str] = ..., pts_samples: _Optional[int] = ..., text: _Optional[str] = ..., pcm16: _Optional[bytes] = ..., motion: _Optional[_Union[Motion, _Mapping]] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., tokens: _Optional[_Iterable[int]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., revision: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ...) -> None: ...
 
 class ListenRequest(_message.Message):
     __slots__ = ("session_id", "utterance_id", "offset_samples", "pcm16", "rate_hz", "final", "last_assistant_text", "words_now")

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from a2llm.pcm16 import from_pcm16, to_pcm16
 from a2llm.resampling import Resampler
+from a2serve.contracts.media_clock import RATE_HZ
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import AudioPcm, AudioPcma, AudioPcmu
 
-RATE_HZ = 24_000
 PHONE_RATE_HZ = 8_000
 Samples: TypeAlias = NDArray[np.int16]
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from a2llm.pcm16 import from_pcm16
 from a2llm.resampling import Resampler, Signal
-from a2serve.gateway.hearing.audio_formats import PHONE_RATE_HZ, RATE_HZ
+from a2serve.contracts.media_clock import RATE_HZ
+from a2serve.gateway.hearing.audio_formats import PHONE_RATE_HZ
 
 PROBE_MS = 400
 REFERENCE_MS = 2_500  # delay of network, jitter buffer and sound card that is still recognised

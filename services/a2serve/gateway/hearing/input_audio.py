@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from a2serve.contracts.media_clock import BYTES_PER_MS
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.conversation.words import Caption
 from a2serve.gateway.hearing.voice_activity import WINDOW_BYTES, WINDOW_MS
 
-BYTES_PER_MS = 48  # PCM16 at 24 kHz
 PREROLL_MS = 5_500  # longest prefix_padding_ms that may be asked for, and an onset
 MIN_COMMIT_MS = 100
 

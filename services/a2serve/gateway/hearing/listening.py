@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from a2serve.contracts.media_clock import BYTES_PER_MS
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.hearing.input_audio import BYTES_PER_MS, Utterance
+from a2serve.gateway.hearing.input_audio import Utterance
 from a2serve.gateway.model_client.interface import Heard, InferenceClient, SpokenAudio, UtteranceUnknown
 
 CHUNK_MS = 240

@@ -5,8 +5,8 @@ import wave
 
 from a2llm.pcm16 import from_pcm16, to_pcm16
 from a2llm.resampling import resample
+from a2serve.contracts.media_clock import RATE_HZ
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.hearing.audio_formats import RATE_HZ
 
 RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 

@@ -14,13 +14,13 @@ import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from a2llm.pcm16 import from_pcm16
 from a2llm.resampling import Resampler
-from a2serve.gateway.hearing.audio_formats import RATE_HZ
+from a2serve.contracts.media_clock import BYTES_PER_MS, RATE_HZ
 
 VAD_RATE_HZ = 16_000
 WINDOW_SAMPLES = 512  # at 16 kHz: what the network was trained on
 CONTEXT_SAMPLES = 64
-WINDOW_MS = 32
-WINDOW_BYTES = 24 * WINDOW_MS * 2  # of PCM16 at 24 kHz
+WINDOW_MS = 1000 * WINDOW_SAMPLES // VAD_RATE_HZ
+WINDOW_BYTES = BYTES_PER_MS * WINDOW_MS  # of the client's sound
 
 
 class VoiceActivity:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from a2serve.contracts.media_clock import RATE_HZ
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.gateway.model_client.interface import (
     Affect,
@@ -74,7 +75,7 @@ def listen_request(audio: SpokenAudio) -> pb.ListenRequest:
         utterance_id=audio.utterance_id,
         offset_samples=audio.offset_samples,
         pcm16=audio.pcm16,
-        rate_hz=24_000,
+        rate_hz=RATE_HZ,
         final=audio.final,
         last_assistant_text=audio.last_assistant_text,
         words_now=audio.words_now,
@@ -110,6 +111,7 @@ def packet(message: pb.Packet) -> Packet:
         tokens=tuple(message.tokens),
         usage=_usage(message.usage) if message.HasField("usage") else None,
         revision=message.revision,
+        sample_rate_hz=message.sample_rate_hz or RATE_HZ,
     )
 
 
@@ -146,7 +148,7 @@ def model_info(message: pb.ModelInfo) -> ModelInfo:
     return ModelInfo(
         revision=message.revision,
         sample_rate_hz=message.sample_rate_hz,
-        audio_frame_hz=message.audio_frame_hz,
+        audio_frame_hz=message.motion_hz / (message.motion_per_audio or 2),
         motion_hz=message.motion_hz,
         rigs={rig.name: tuple(rig.coefficient_names) for rig in message.rigs},
         personas=personas,

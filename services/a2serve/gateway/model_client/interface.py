@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from a2serve.contracts.media_clock import BYTES_PER_MS, RATE_HZ
+
 PromptRole: TypeAlias = Literal["system", "user", "assistant", "call", "tool"]
 IdleState: TypeAlias = Literal["idle", "listening", "thinking", "return"]
 FinishReason: TypeAlias = Literal["completed", "max_output_tokens", "cancelled", "content"]
-SAMPLE_RATE_HZ = 24_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """Text, audio and motion of one engine step. `pts_samples` at 24 kHz; words are joined with a blank; `tokens` run ahead of them.
+    """Text, audio and motion of one engine step. Words are joined with a blank; `tokens` run ahead of them.
 
-    `usage`: of the response up to here. `revision`: of the model that goes on from here; empty where that is the one before.
+    `pts_samples` and `pcm16` at `sample_rate_hz`: the model's own, until `WireRate` has changed it. `usage`: of the response up to
+    here. `revision`: of the model that goes on from here; empty where that is the one before.
     """
 
     response_id: str
@@ -136,11 +138,12 @@ class Packet:
     tokens: tuple[int, ...] = ()
     usage: Usage | None = None
     revision: str = ""
+    sample_rate_hz: int = RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenAudio:
-    """New audio of an utterance, 24 kHz mono PCM16, at `offset_samples` of it."""
+    """New audio of an utterance, PCM16 on the media clock, at `offset_samples` of it."""
 
     session_id: str
     utterance_id: str
@@ -153,7 +156,7 @@ class SpokenAudio:
     @property
     def seconds(self) -> float:
         """How long the sound is."""
-        return len(self.pcm16) / 2 / SAMPLE_RATE_HZ
+        return len(self.pcm16) / BYTES_PER_MS / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +205,7 @@ class ModelInfo:
 
     revision: str
     sample_rate_hz: int
-    audio_frame_hz: int
+    audio_frame_hz: float
     motion_hz: int
     rigs: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     personas: tuple[PersonaInfo, ...] = ()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from a2serve.contracts.media_clock import RATE_HZ
+
 _AFFECT = {"category": "joy", "intensity": 0.4}
 _PERSONA = {
     "name": "concierge",
@@ -68,7 +70,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "text": "Try a soup of leeks and potatoes.",
         "affect": _AFFECT,
         "user": None,
-        "audio": {"format": "wav", "sample_rate_hz": 24000, "duration_ms": 2150, "data": "UklGRi..."},
+        "audio": {"format": "wav", "sample_rate_hz": RATE_HZ, "duration_ms": 2150, "data": "UklGRi..."},
         "motion": None,
         "function_calls": [],
         "usage": {"total_tokens": 71, "input_tokens": 55, "output_tokens": 16},

@@ -3,8 +3,8 @@
 import base64
 from typing import Any, Literal, TypeAlias
 
+from a2serve.contracts.media_clock import BYTES_PER_MS, RATE_HZ
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.hearing.audio_formats import RATE_HZ
 from a2serve.gateway.hearing.sound_files import write_wav
 from a2serve.gateway.rest.turn_models import AffectOut, AudioOut, FunctionCallOut, MotionOut, TurnBody, UserOut
 
@@ -96,7 +96,7 @@ class TurnCollector:
             return None
         pcm16 = bytes(self._pcm16)
         data = base64.b64encode(write_wav(pcm16) if self._format == "wav" else pcm16).decode()
-        return AudioOut(format=self._format, sample_rate_hz=RATE_HZ, duration_ms=len(pcm16) * 500 // RATE_HZ, data=data)
+        return AudioOut(format=self._format, sample_rate_hz=RATE_HZ, duration_ms=len(pcm16) // BYTES_PER_MS, data=data)
 
     def _motion(self) -> MotionOut | None:
         head = self._header

@@ -1,6 +1,6 @@
 /** The microphone on the audio thread: device rate -> 24 kHz, posted in chunks of 40 ms as { pcm: PCM16, level: RMS 0..1 }. */
+import { SAMPLE_RATE_HZ } from "../contract/events.ts";
 import { floatToPcm } from "../wire/bytes.ts";
-import { SAMPLE_RATE_HZ } from "./queue.ts";
 import { Resampler } from "./resampler.ts";
 
 export interface CaptureChunk {

@@ -2,7 +2,8 @@
  * The master clock: which sample of which response is heard at a frame of the audio context. Built from the queue's anchors;
  * between two of them the position runs with the frames or stands. It asks no device what time it is.
  */
-import { type Anchor, SAMPLE_RATE_HZ } from "./queue.ts";
+import { SAMPLE_RATE_HZ } from "../contract/events.ts";
+import type { Anchor } from "./queue.ts";
 
 export interface Position {
   responseId: string;

@@ -1,9 +1,10 @@
 /** The voice: a 24 kHz audio context with the playback worklet, and the heard position, output latency taken off. */
+import { SAMPLE_RATE_HZ } from "../contract/events.ts";
 import { pcmToFloat } from "../wire/bytes.ts";
 import { PlaybackClock, type Position } from "./clock.ts";
 import type { PlaybackCommand, PlaybackReport } from "./playback.worklet.ts";
 import code from "./playback.worklet.ts?worklet";
-import { type Anchor, SAMPLE_RATE_HZ } from "./queue.ts";
+import type { Anchor } from "./queue.ts";
 import { addWorklet } from "./worklets.ts";
 
 const DUCKED_GAIN = 0.2;

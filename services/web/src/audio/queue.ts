@@ -2,6 +2,7 @@
  * The playback queue: samples of responses in order, given out block by block, with a jitter buffer that grows when it runs
  * dry. It runs inside the playback worklet and in tests alike; its only clock is the frame number it is asked for.
  */
+import { SAMPLE_RATE_HZ } from "../contract/events.ts";
 
 /** From `frame` of the audio context on, `responseId` stands at `position` samples, moving or not. */
 export interface Anchor {
@@ -21,7 +22,6 @@ interface Track {
   playing: boolean;
 }
 
-export const SAMPLE_RATE_HZ = 24_000;
 /** A first packet may start at once when this much is there; each underrun asks for more, a good response for less. */
 const TARGET_SAMPLES = { least: 0.06 * SAMPLE_RATE_HZ, most: 0.4 * SAMPLE_RATE_HZ, step: 0.08 * SAMPLE_RATE_HZ };
 const FADE_SAMPLES = 0.008 * SAMPLE_RATE_HZ;

@@ -688,6 +688,9 @@ export interface Unduck {
   response_id: string;
 }
 
+/** Of sound in both directions and of `pts_samples`: contracts/media_clock.py. */
+export const SAMPLE_RATE_HZ = 24000;
+
 /** Binary frames: see contracts/packets.py for the layout. */
 export const PACKET = { magic: "A2", version: 1, headerBytes: 24, idAlignment: 4 } as const;
 export const PacketKind = { AUDIO: 1, MOTION: 2, LISTENING: 3, INPUT_AUDIO: 4 } as const;

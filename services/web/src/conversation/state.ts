@@ -1,6 +1,7 @@
 /**
  * The conversation as a page needs it: a pure reducer over server events and two local ones. No clock, no socket, no sound.
  */
+import { SAMPLE_RATE_HZ } from "../contract/events.ts";
 import type { FunctionCallItem, FunctionCallOutputItem, MessageItem, ServerEvent } from "../wire/events.ts";
 import { cutLine, type Line } from "./captions.ts";
 
@@ -27,7 +28,7 @@ export type LocalEvent =
 export const EMPTY: Conversation = { lines: [], responseId: "", userSpeaking: false, awaiting: false, audioMs: {}, affect: "" };
 
 const KEPT_LINES = 200;
-const BYTES_PER_MS = 48; // PCM16 at 24 kHz
+const BYTES_PER_MS = (2 * SAMPLE_RATE_HZ) / 1000;
 
 export function reduce(state: Conversation, event: ServerEvent | LocalEvent): Conversation {
   switch (event.type) {

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from a2serve.contracts.a2_events import ListeningDelta
+from a2serve.contracts.media_clock import frame_to_samples
 from a2serve.contracts.packets import MediaPacket, PacketKind
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import A2Config, MotionConfig
-from a2serve.gateway.model_client.interface import SAMPLE_RATE_HZ, IdleRequest, IdleState, InferenceClient, Motion
+from a2serve.gateway.model_client.interface import IdleRequest, IdleState, InferenceClient, Motion
 from a2serve.gateway.realtime.face.motion_track import encoded
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
 from a2serve.gateway.realtime.turn.machine import Phase
@@ -105,7 +106,7 @@ class Face:
         start_ms = 1000 * motion.first_frame / motion.hz
         self._sent_ms = start_ms + 1000 * motion.frames / motion.hz
         if extension.binary:
-            width, pts = len(motion.values_f16) // 2 // motion.frames, motion.first_frame * SAMPLE_RATE_HZ // motion.hz
+            width, pts = len(motion.values_f16) // 2 // motion.frames, frame_to_samples(motion.first_frame, motion.hz)
             packet = MediaPacket(PacketKind.LISTENING, motion.values_f16, "", self._sequence, pts, motion.frames, width)
             self._out.send_packet(packet)
         else:

@@ -6,9 +6,10 @@ from collections import deque
 import numpy as np
 
 from a2serve.contracts.a2_events import MotionDelta, MotionDone, MotionHeader
+from a2serve.contracts.media_clock import frame_to_samples
 from a2serve.contracts.packets import MediaPacket, PacketKind
 from a2serve.contracts.session_config import MotionConfig
-from a2serve.gateway.model_client.interface import SAMPLE_RATE_HZ, Motion
+from a2serve.gateway.model_client.interface import Motion
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
 
 POSES_KEPT = 60  # packets of 50 ms: longer than the lead, so that the played pose is among them
@@ -82,7 +83,7 @@ class MotionTrack:
 
     def _send_packet(self, motion: Motion, output_index: int) -> None:
         width = len(motion.values_f16) // 2 // motion.frames if motion.frames else 0
-        pts = motion.first_frame * SAMPLE_RATE_HZ // motion.hz
+        pts = frame_to_samples(motion.first_frame, motion.hz)
         packet = MediaPacket(
             PacketKind.MOTION, motion.values_f16, self._response_id, self._sequence, pts, motion.frames, width, output_index
         )

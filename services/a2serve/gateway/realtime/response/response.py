@@ -11,9 +11,11 @@ from typing import Literal, Protocol
 
 from opentelemetry.trace import use_span
 
+from a2serve.contracts.media_clock import BYTES_PER_SAMPLE, samples_to_ms
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import StatusDetails, StatusError
 from a2serve.gateway.model_client.interface import InferenceClient, Packet, ResponseRequest, Timings, Usage
+from a2serve.gateway.model_client.wire_rate import WireRate
 from a2serve.gateway.realtime.response.pacing import Pacer
 from a2serve.gateway.realtime.response.turn_trace import TurnTrace
 from a2serve.gateway.realtime.response.writer import ResponseWriter
@@ -149,9 +151,11 @@ class Response:
         return given
 
     async def _stream(self, request: ResponseRequest) -> None:
+        wire_rate = WireRate()
         async with aclosing(self._inference.respond(request)) as packets:
-            async for packet in packets:
-                await self.pacer.due(packet.pts_samples / 24)
+            async for own in packets:
+                packet = wire_rate.packet(own)
+                await self.pacer.due(samples_to_ms(packet.pts_samples))
                 await self._out.room_for_media()
                 self._send(packet)
                 if packet.done:
@@ -167,12 +171,12 @@ class Response:
         if packet.affect:
             writer.affect(packet.affect)
         if packet.text:
-            writer.text(packet.text, packet.pts_samples / 24)
+            writer.text(packet.text, samples_to_ms(packet.pts_samples))
         if packet.pcm16 and writer.settings.modality == "audio":
             writer.audio(packet.pcm16, packet.pts_samples)
             self._note_first_sound()
             self._listener.response_sounded(self, packet.pcm16)
-            self.pacer.sent((packet.pts_samples + len(packet.pcm16) // 2) / 24)
+            self.pacer.sent(samples_to_ms(packet.pts_samples + len(packet.pcm16) // BYTES_PER_SAMPLE))
         if packet.motion and writer.motion_track:
             writer.motion(packet.motion)
             self.motion_frames += packet.motion.frames

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from a2serve.contracts.a2_events import AffectEvent
+from a2serve.contracts.media_clock import AUDIO_FRAME_HZ, BYTES_PER_SAMPLE, samples_to_ms
 from a2serve.contracts.packets import MediaPacket, PacketKind
 from a2serve.contracts.server_events import (
     ArgumentsDelta,
@@ -47,8 +48,6 @@ from a2serve.gateway.realtime.face.motion_track import MotionTrack
 from a2serve.gateway.realtime.response.settings import ResponseSettings
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
 
-AUDIO_FRAME_MS = 50  # one audio token of the usage is one frame of the model
-
 
 class ResponseWriter:
     """One response on the wire. `conversation` is None for a response outside of it."""
@@ -63,6 +62,7 @@ class ResponseWriter:
         conversation_id: str,
         new_id: Callable[[str], str],
         rig_names: tuple[str, ...],
+        audio_frame_hz: float = AUDIO_FRAME_HZ,
     ) -> None:
         self.id, self.settings, self.items = response_id, settings, list[Item]()
         self.message: Item | None = None
@@ -71,7 +71,7 @@ class ResponseWriter:
         self.motion_track = MotionTrack(out, motion, rig_names, response_id, binary=settings.binary) if motion else None
         self._out, self._conversation, self._conversation_id, self._new_id = out, conversation, conversation_id, new_id
         self._encoder = encoder_of(settings.audio_format)
-        self._sequence = 0
+        self._sequence, self._audio_frame_hz = 0, audio_frame_hz
         self._tokens: list[int] = []
 
     def create(self) -> None:
@@ -99,7 +99,7 @@ class ResponseWriter:
     def audio(self, pcm16: bytes, pts_samples: int) -> None:
         """Sound that begins at `pts_samples` (24 kHz)."""
         item = self._open_message()
-        item.audio_ms = (pts_samples + len(pcm16) // 2) / 24
+        item.audio_ms = samples_to_ms(pts_samples + len(pcm16) // BYTES_PER_SAMPLE)
         data = self._encoder.encode(pcm16)
         if self.settings.binary:
             index = self.items.index(item)
@@ -141,13 +141,13 @@ class ResponseWriter:
             self._open_message()
             self._close_message(None, "completed")
         self.closed = True
-        self._out.send(ResponseDone(response=self._body(details.type, details, _wire_usage(usage))))
+        self._out.send(ResponseDone(response=self._body(details.type, details, self._usage(usage))))
         return cut
 
     def unfinished(self, details: StatusDetails, usage: Usage) -> ResponseBody:
         """response.done, should it end here without another word."""
         items = [replace(item, status="incomplete") if item.status == "in_progress" else item for item in self.items]
-        body = self._body(details.type, details, _wire_usage(usage))
+        body = self._body(details.type, details, self._usage(usage))
         return body.model_copy(update={"output": [item.wire() for item in items]})
 
     def _open_message(self) -> Item:
@@ -221,18 +221,17 @@ class ResponseWriter:
             metadata=settings.metadata,
         )
 
-
-def _wire_usage(usage: Usage) -> ResponseUsage:
-    """No input token is an audio token: the backbone reads the transcript. What was listened to is counted in milliseconds."""
-    audio_tokens = usage.output_audio_ms // AUDIO_FRAME_MS
-    output = usage.output_text_tokens + audio_tokens
-    cached = CachedTokens(text_tokens=usage.cached_tokens)
-    return ResponseUsage(
-        total_tokens=usage.input_tokens + output,
-        input_tokens=usage.input_tokens,
-        output_tokens=output,
-        input_token_details=InputTokenDetails(
-            text_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens, cached_tokens_details=cached
-        ),
-        output_token_details=OutputTokenDetails(text_tokens=usage.output_text_tokens, audio_tokens=audio_tokens),
-    )
+    def _usage(self, usage: Usage) -> ResponseUsage:
+        """No input token is an audio token: the backbone reads the transcript. What was listened to is counted in milliseconds."""
+        audio_tokens = int(usage.output_audio_ms * self._audio_frame_hz / 1000)
+        output = usage.output_text_tokens + audio_tokens
+        cached = CachedTokens(text_tokens=usage.cached_tokens)
+        return ResponseUsage(
+            total_tokens=usage.input_tokens + output,
+            input_tokens=usage.input_tokens,
+            output_tokens=output,
+            input_token_details=InputTokenDetails(
+                text_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens, cached_tokens_details=cached
+            ),
+            output_token_details=OutputTokenDetails(text_tokens=usage.output_text_tokens, audio_tokens=audio_tokens),
+        )

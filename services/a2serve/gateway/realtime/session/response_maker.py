@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from a2serve.contracts.client_events import ResponseOptions
+from a2serve.contracts.media_clock import AUDIO_FRAME_HZ
 from a2serve.gateway.conversation.conversation import Item
 from a2serve.gateway.model_client.interface import ResponseRequest
 from a2serve.gateway.realtime.response.pacing import Pacer
@@ -97,8 +98,7 @@ class ResponseMaker:
         return TurnTrace(core.parts.tracer, attributes, endpointing_ms, core.trace.links)
 
     def _writer(self, response_id: str, settings: ResponseSettings) -> ResponseWriter:
-        core = self._core
-        rigs = core.info.rigs if core.info else {}
+        core, info = self._core, self._core.info
         return ResponseWriter(
             core.out,
             settings,
@@ -106,7 +106,8 @@ class ResponseMaker:
             conversation=core.conversation if settings.in_conversation else None,
             conversation_id=core.conversation_id,
             new_id=core.parts.new_id,
-            rig_names=rigs.get(settings.motion.rig, ()) if settings.motion else (),
+            rig_names=info.rigs.get(settings.motion.rig, ()) if info and settings.motion else (),
+            audio_frame_hz=info.audio_frame_hz if info else AUDIO_FRAME_HZ,
         )
 
     def _pacer(self, settings: ResponseSettings) -> Pacer:

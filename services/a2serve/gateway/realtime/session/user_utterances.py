@@ -3,6 +3,7 @@
 import asyncio
 
 from a2serve.contracts.a2_events import AffectEvent
+from a2serve.contracts.media_clock import BYTES_PER_MS
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import (
     Committed,
@@ -18,7 +19,7 @@ from a2serve.contracts.server_events import (
     TranscriptionUsage,
 )
 from a2serve.gateway.conversation.conversation import Item, Part
-from a2serve.gateway.hearing.input_audio import BYTES_PER_MS, InputBuffer, Utterance
+from a2serve.gateway.hearing.input_audio import InputBuffer, Utterance
 from a2serve.gateway.hearing.listening import Ears
 from a2serve.gateway.model_client.interface import Heard
 from a2serve.gateway.realtime.session.core import SessionCore
