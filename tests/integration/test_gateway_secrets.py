@@ -17,8 +17,8 @@ from support.servers.gateway import GatewayStand, eventually, gateway_standing
 
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.records import TOPIC_USAGE, AuditRecord
+from a2serve.gateway.personas.bodies import PersonaBody
 from a2serve.gateway.state import redis_keys
-from a2serve.gateway.state.personas import PersonaBody
 from a2serve.gateway.tenants import create_key
 
 NEVER_WAS = "sess_0123456789abcdef0123"

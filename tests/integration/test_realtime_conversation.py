@@ -8,10 +8,9 @@ import websockets
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from support.servers.realtime import Allowance, Client, Script, run, silence, speech, standing
+from support.servers.realtime import Allowance, Client, OneKey, Script, run, silence, speech, standing
 
 from a2serve.gateway.access import client_secrets
-from a2serve.gateway.realtime.connection.socket_route import Grant
 
 ANSWER = [
     "response.created",
@@ -160,12 +159,8 @@ def test_sound_without_words_is_no_input_of_a_single_response():
 
 def test_what_is_left_of_the_limit_is_told_and_kept_to():
     async def scene() -> None:
-        allowance = Allowance(limit=2)
-
-        async def grant(_socket) -> Grant:
-            return Grant("acme", allowance=allowance)
-
-        async with standing(Script(packets=2), authorize=grant) as stand, stand.connect() as client:
+        admission = OneKey(allowed=Allowance(limit=2))
+        async with standing(Script(packets=2), admission=admission) as stand, stand.connect() as client:
             await client.next()
             for left in (1, 0):
                 assert (await answered(client, "hello"))["status"] == "completed"
@@ -347,11 +342,7 @@ def test_what_a_secret_fixes_stays_fixed():
     async def scene() -> None:
         fixed = {"instructions": "be kind", "tools": []}
         secret = client_secrets.Grant(id="cs_1", tenant="acme", key_id="k", config=fixed, origin=None, expires_at=0)
-
-        async def grant(_socket) -> Grant:
-            return Grant("acme", secret.session, secret)
-
-        async with standing(authorize=grant) as stand, stand.connect() as client:
+        async with standing(admission=OneKey(secret)) as stand, stand.connect() as client:
             assert (await client.next())["session"]["instructions"] == "be kind"
             await client.update(instructions="be kind", audio={"output": {"voice": "hibari"}})
             await client.send("session.update", session={"type": "realtime", "instructions": "be rude"})

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.servers.realtime import Script, run, silence, speech, standing
 
-from a2serve.gateway.realtime.session.collaborators import SessionLimits
+from a2serve.gateway.realtime.limits import SessionLimits
 
 
 def test_each_bad_frame_gets_its_error_and_the_socket_lives():

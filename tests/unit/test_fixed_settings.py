@@ -8,7 +8,7 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.access.client_secrets import Grant, _named
 from a2serve.gateway.realtime.response.settings import answered_with
-from a2serve.gateway.realtime.session.collaborators import Owner, SavedSession
+from a2serve.gateway.state.saved_session import Owner, SavedSession
 
 
 def grant(**config: object) -> Grant:

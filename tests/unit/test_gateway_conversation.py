@@ -10,7 +10,8 @@ from a2serve.contracts.items import ContentPart, FunctionCallOutputItem, Message
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.conversation.conversation import Conversation, Item, Part, item_from_json, item_of_wire
-from a2serve.gateway.conversation.words import Caption, Word
+from a2serve.gateway.conversation.words import Word
+from a2serve.gateway.hearing.caption import Caption
 from a2serve.gateway.model_client.interface import Affect
 
 

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 from a2serve.gateway.model_client.interface import Timings, Usage
 from a2serve.gateway.realtime.response.metrics import ResponseMetrics
 from a2serve.gateway.realtime.response.pacing import Pacer
-from a2serve.gateway.realtime.session.collaborators import TurnFacts
+from a2serve.gateway.state.facts import TurnFacts
 from a2serve.telemetry import names
 
 

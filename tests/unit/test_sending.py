@@ -6,7 +6,7 @@ import json
 import pytest
 
 from a2serve.contracts.server_events import AudioDelta, Cleared
-from a2serve.gateway.realtime.session.collaborators import SessionLimits
+from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.realtime.transport.send_queue import SendQueue, SlowReader
 
 

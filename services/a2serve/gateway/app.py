@@ -24,8 +24,7 @@ from a2serve.gateway.model_client.canary import CanaryInference, Choice
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.connection.admission import realtime_service
-from a2serve.gateway.realtime.connection.socket_route import realtime_router
+from a2serve.gateway.realtime.connection.socket_route import RealtimeService, realtime_router
 from a2serve.gateway.rest import catalog, docs_page, health, openapi, secret_routes, sessions, traces, turns, usage
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.site import add_site
@@ -59,7 +58,7 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
         redoc_url=None,
     )
     app.state.parts = parts
-    app.state.realtime = realtime_service(parts)
+    app.state.realtime = RealtimeService(parts.admission, parts.collaborators)
     problem_responses.install(app)
     for router in V1:
         app.include_router(router, prefix="/v1")
@@ -127,7 +126,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await ending.enter_async_context(running(Settling(parts.redis, parts.settings.lost_after_s).run(), "settling"))
         rewrite = append_only_file.AppendOnlyFile(parts.redis).look
         await ending.enter_async_context(running(every(append_only_file.LOOK_S, rewrite), "append-only file"))
-        await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime).run(), "endings"))
+        await ending.enter_async_context(running(Endings(parts.redis, app.state.realtime.end).run(), "endings"))
         look = partial(parts.watch.look, app.state.realtime.withdraw)
         await ending.enter_async_context(running(every(LOOK_S, look), "watch"))
         ending.push_async_callback(parts.audit_trail.flush)

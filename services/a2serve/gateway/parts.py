@@ -5,7 +5,6 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import httpx
 from opentelemetry.sdk.trace import TracerProvider
@@ -21,14 +20,19 @@ from a2serve.gateway.access.watch import Watch
 from a2serve.gateway.background import BackgroundTasks
 from a2serve.gateway.edge.http_bounds import Connections
 from a2serve.gateway.model_client.interface import InferenceClient
+from a2serve.gateway.personas.inference import InferenceWithPersonas
+from a2serve.gateway.personas.store import Personas
 from a2serve.gateway.readiness import Dependencies, LoopLag
+from a2serve.gateway.realtime.connection.admission import SocketAdmission
+from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.realtime.response.metrics import ResponseMetrics
+from a2serve.gateway.realtime.session.collaborators import Collaborators
 from a2serve.gateway.settings import GatewaySettings
 from a2serve.gateway.state.audit_trail import AuditTrail
 from a2serve.gateway.state.idempotency import Idempotency
 from a2serve.gateway.state.late_writes import LateWrites
 from a2serve.gateway.state.outbox import Outbox
-from a2serve.gateway.state.personas import InferenceWithPersonas, Personas
+from a2serve.gateway.state.records_sink import OutboxRecords
 from a2serve.gateway.state.redis_client import BoundedRedis
 from a2serve.gateway.state.spool import Spool, names_redis
 from a2serve.gateway.state.store import SessionStore
@@ -36,13 +40,6 @@ from a2serve.gateway.state.stored import Stored
 from a2serve.gateway.state.transcripts import Transcripts, TranscriptTable
 from a2serve.gateway.state.usage_reader import UsageReader
 from a2serve.gateway.tenants import TenantFile
-
-
-@runtime_checkable
-class Closable(Protocol):
-    """What has to be closed at the end."""
-
-    async def close(self) -> None: ...
 
 
 @dataclass
@@ -82,7 +79,7 @@ class GatewayParts:
 
     @cached_property
     def sessions(self) -> SessionStore:
-        return SessionStore(self.redis, self.stored, self.settings.session_ttl_s, self.settings.lost_after_s)
+        return SessionStore(self.redis, self.stored, self.spool, self.settings.session_ttl_s, self.settings.lost_after_s)
 
     @cached_property
     def personas(self) -> Personas:
@@ -143,12 +140,33 @@ class GatewayParts:
     def loop_lag(self) -> LoopLag:
         return LoopLag(self.registry)
 
+    @cached_property
+    def records(self) -> OutboxRecords:
+        return OutboxRecords(self.outbox, self.transcripts, self.late_writes, lambda: self.inference.revision)
+
+    @cached_property
+    def admission(self) -> SocketAdmission:
+        return SocketAdmission(self.authenticator, self.limits, self.sessions, self.watch, self.refuse_while_draining)
+
+    @cached_property
+    def collaborators(self) -> Collaborators:
+        """What every session of this gateway works with; who it belongs to is in each call."""
+        return Collaborators(
+            self.inference,
+            self.sessions,
+            self.records,
+            session_limits(self.settings),
+            refused=lambda problem: self.audit_trail.refused(problem.code, "socket"),
+            tracer=self.tracing.get_tracer("a2serve.gateway"),
+            metrics=self.response_metrics,
+        )
+
     async def close(self) -> None:
         """Ends every connection."""
         await self.http.aclose()
         await self.redis.aclose()
-        if isinstance(self.raw_inference, Closable):
-            await self.raw_inference.close()
+        if close := getattr(self.raw_inference, "close", None):
+            await close()
         self.usage.close()
         self.transcripts.close()
         self.spool.close()
@@ -158,6 +176,17 @@ class GatewayParts:
         """Raises Problem(draining): new work belongs on another replica."""
         if self.draining:
             raise Problem(Code.DRAINING, "this replica is stopping; try again, another one will answer", retry_after_ms=1000)
+
+
+def session_limits(settings: GatewaySettings) -> SessionLimits:
+    """The bounds of a session that are settings."""
+    return SessionLimits(
+        max_session_ms=settings.session_max_s * 1000,
+        go_away_ms=min(30_000, int(settings.drain_s * 1000)),
+        lost_after_s=settings.lost_after_s,
+        max_items=settings.conversation_items,
+        max_conversation_bytes=settings.conversation_bytes,
+    )
 
 
 def parts_of(connection: HTTPConnection) -> GatewayParts:

@@ -23,6 +23,7 @@ from fastapi import FastAPI
 from openai.types.realtime import RealtimeServerEvent
 from opentelemetry import trace
 from pydantic import TypeAdapter
+from starlette.websockets import WebSocket
 
 from a2serve.contracts.events import read_server_event
 from a2serve.contracts.problems import Code, Problem
@@ -30,23 +31,17 @@ from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.contracts.records import RecordBase
 from a2serve.contracts.server_events import RateLimit
+from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.access.client_secrets import Grant
 from a2serve.gateway.conversation.item_log import items_of
 from a2serve.gateway.model_client.grpc_client import GrpcInference
-from a2serve.gateway.realtime.connection.socket_route import Grant, RealtimeService, realtime_router
-from a2serve.gateway.realtime.session.collaborators import (
-    Change,
-    Checkpoint,
-    Collaborators,
-    EndedElsewhere,
-    Identity,
-    SavedSession,
-    SessionFacts,
-    SessionGone,
-    SessionLimits,
-    TurnFacts,
-    monotonic_ms,
-    random_id,
-)
+from a2serve.gateway.realtime.connection.socket_route import RealtimeService, realtime_router
+from a2serve.gateway.realtime.limits import SessionLimits
+from a2serve.gateway.realtime.session.clock import monotonic_ms, random_id
+from a2serve.gateway.realtime.session.collaborators import Collaborators, Identity
+from a2serve.gateway.state.facts import SessionFacts, TurnFacts
+from a2serve.gateway.state.saved_session import Change, Checkpoint, EndedElsewhere, Owner, SavedSession, SessionGone
+from a2serve.gateway.tenants import Limits
 
 PACKET_SAMPLES = 1200
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
@@ -369,10 +364,23 @@ class Client:
         return [event for event in self.events if event["type"] == kind]
 
 
-async def _grant(socket_: Any) -> Grant:
-    if socket_.headers.get("authorization") != "Bearer test":
-        raise Problem(Code.UNAUTHORIZED, "no such key")
-    return Grant("acme", allowance=Allowance())
+@dataclass
+class OneKey:
+    """Admits who has the one key, for the settings that `grant` fixes."""
+
+    grant: Grant | None = None
+    allowed: Allowance | None = None
+
+    async def authorize(self, socket: WebSocket) -> Principal:
+        if socket.headers.get("authorization") != "Bearer test":
+            raise Problem(Code.UNAUTHORIZED, "no such key")
+        return Principal("acme", "", "api_key", Limits(), self.grant)
+
+    async def admit(self, caller: Principal, identity: Identity, *, resumed: bool) -> Owner:
+        return identity.owner
+
+    def allowance(self, caller: Principal) -> Allowance:
+        return self.allowed or Allowance()
 
 
 @asynccontextmanager
@@ -380,7 +388,7 @@ async def standing(
     script: Script | None = None,
     *,
     limits: SessionLimits | None = None,
-    authorize: Callable[[Any], Awaitable[Grant]] = _grant,
+    admission: OneKey | None = None,
     target: str = "",
     application: str = "",
     real_time: bool = False,
@@ -399,7 +407,7 @@ async def standing(
     parts = Collaborators(
         inference, memory, memory, limits or SessionLimits(), now_ms=now_ms, new_id=new_id, tracer=tracer or trace.NoOpTracer()
     )
-    service = RealtimeService(authorize, parts)
+    service = RealtimeService(admission or OneKey(), parts)
     app = FastAPI()
     app.include_router(realtime_router(service))
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio does not know that it is TCP, and Nagle waits 40 ms

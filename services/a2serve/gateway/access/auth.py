@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from a2serve.contracts.problems import Code, Problem
+from a2serve.gateway import request_context
 from a2serve.gateway.access.client_secrets import ClientSecrets, Grant
-from a2serve.gateway.realtime.session.collaborators import Owner
+from a2serve.gateway.state.saved_session import Owner
 from a2serve.gateway.tenants import Limits, TenantFile
 
 SUBPROTOCOLS = ("a2-client-secret.", "openai-insecure-api-key.")  # how a browser's WebSocket carries its secret
@@ -35,6 +36,13 @@ class Principal:
         """Raises Problem(forbidden) for a client secret."""
         if self.kind != "api_key":
             raise Problem(Code.FORBIDDEN, "a client secret opens realtime sessions and reads avatars and personas; this needs an API key")
+
+
+def identify(caller: Principal) -> None:
+    """For log lines and records."""
+    context = request_context.current()
+    context.tenant, context.key_id = caller.tenant, caller.key_id
+    context.end_user_id = caller.grant.end_user_id if caller.grant else ""
 
 
 class Authenticator:

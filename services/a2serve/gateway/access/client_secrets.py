@@ -20,8 +20,8 @@ from redis.asyncio import Redis
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.access.fixed_settings import check_item, check_settings, without_loose_instructions
-from a2serve.gateway.realtime.session.collaborators import Owner, SavedSession
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.saved_session import Owner, SavedSession
 
 MIN_S, DEFAULT_S, MAX_S = 10, 600, 7200
 REVOKED_S = 24 * 3600  # longer than a socket lives
@@ -32,7 +32,7 @@ GRANT_ID = r"^cs_[0-9a-f]{64}$"
 class Grant(BaseModel):
     """What a secret allows. `config` holds only the settings that were named when it was minted: those are fixed.
 
-    A `Guard` of its sessions. `id` is what it may be called by: it opens nothing.
+    It guards the sessions that are opened with it. `id` is what it may be called by: it opens nothing.
     """
 
     model_config = ConfigDict(frozen=True)

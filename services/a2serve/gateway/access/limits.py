@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from a2serve.contracts.problems import RETRY_AFTER_MS, Code, Problem
 from a2serve.contracts.server_events import RateLimit
+from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.state import redis_keys
 from a2serve.gateway.tenants import Limits
 
@@ -114,6 +115,12 @@ class TenantLimits:
         self._take: Any = redis.register_script(_TAKE_LEASE)
         self._renew: Any = redis.register_script(_RENEW_LEASE)
         self._give_back: Any = redis.register_script(_GIVE_BACK)
+
+    async def count(self, caller: Principal) -> None:
+        """Counts one request: first at the client secret's own rate, so that what that refuses takes nothing from its tenant's."""
+        if grant := caller.grant:
+            await self.take_request_of_grant(caller.tenant, grant.id, grant.max_sessions)
+        await self.take_request(caller.tenant, caller.limits)
 
     async def take_request(self, tenant: str, limits: Limits) -> None:
         """Counts one request."""

@@ -6,14 +6,15 @@ No message has to arrive for that: keys are in the tenants file, revoked secrets
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from typing import Literal, TypeAlias
 
 from redis.exceptions import RedisError
 
 from a2serve.gateway.access.auth import Authenticator, Principal
 from a2serve.gateway.access.client_secrets import ClientSecrets
-from a2serve.gateway.realtime.session.collaborators import Withdrawn
 
 LOOK_S = 1.0
+Withdrawn: TypeAlias = Literal["revoked", "expired"]  # why the opener of a socket may not keep it
 
 
 class Watch:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from a2serve.contracts.media_clock import BYTES_PER_MS
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.conversation.words import Caption
+from a2serve.gateway.hearing.caption import Caption
 from a2serve.gateway.hearing.voice_activity import WINDOW_BYTES, WINDOW_MS
 
 PREROLL_MS = 5_500  # longest prefix_padding_ms that may be asked for, and an onset

@@ -13,10 +13,10 @@ from a2serve.contracts.session_config import PERSONA_VOICE
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.parts import GatewayParts
+from a2serve.gateway.personas.bodies import PersonaBody, PersonaName, persona_body, voices_of
 from a2serve.gateway.rest.dependencies import ApiCaller, Caller, IdempotencyKey, Parts, audit, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.state.idempotency import of_persona
-from a2serve.gateway.state.personas import PersonaBody, PersonaName, persona_body, voices_of
 
 router = APIRouter(tags=["catalog"], route_class=GuardedRoute)
 

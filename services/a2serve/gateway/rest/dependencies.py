@@ -10,7 +10,7 @@ from starlette.responses import Response
 from a2serve.contracts.problems import MEANINGS, Code
 from a2serve.contracts.records import AuditRecord
 from a2serve.gateway import request_context
-from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.access.auth import Principal, identify
 from a2serve.gateway.edge.problem_responses import MEDIA_TYPE, ProblemBody
 from a2serve.gateway.parts import GatewayParts, parts_of
 
@@ -29,19 +29,12 @@ async def admit(request: Request) -> Principal:
     parts = parts_of(request)
     principal = await parts.authenticator.of_request(request.headers.get("authorization"), _origin(request))
     identify(principal)
-    await count_request(parts, principal)
+    await parts.limits.count(principal)
     return principal
 
 
 async def _caller(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None) -> Principal:
     return request.state.principal
-
-
-async def count_request(parts: GatewayParts, principal: Principal) -> None:
-    """Raises Problem(rate_limited): first the client secret's own rate, so that it takes nothing from its tenant's any more."""
-    if grant := principal.grant:
-        await parts.limits.take_request_of_grant(principal.tenant, grant.id, grant.max_sessions)
-    await parts.limits.take_request(principal.tenant, principal.limits)
 
 
 def bearer_of(request: Request) -> str:
@@ -53,13 +46,6 @@ def _origin(request: Request) -> str | None:
     """A page's GET of its own origin carries no Origin; the browser says `same-origin` in a header that pages cannot set."""
     own = f"{request.url.scheme}://{request.headers.get('host', '')}"
     return request.headers.get("origin") or (own if request.headers.get("sec-fetch-site") == "same-origin" else None)
-
-
-def identify(principal: Principal) -> None:
-    """For log lines and records."""
-    context = request_context.current()
-    context.tenant, context.key_id = principal.tenant, principal.key_id
-    context.end_user_id = principal.grant.end_user_id if principal.grant else ""
 
 
 Caller = Annotated[Principal, Depends(_caller)]

@@ -20,16 +20,16 @@ from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.access.limits import Lease
 from a2serve.gateway.hearing.sound_files import read_wav
 from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.connection.admission import collaborators
 from a2serve.gateway.realtime.connection.headless_turn import HeadlessTurn
 from a2serve.gateway.realtime.response.settings import check_extension
-from a2serve.gateway.realtime.session.collaborators import Identity, SavedSession
+from a2serve.gateway.realtime.session.collaborators import Identity
 from a2serve.gateway.rest.dependencies import ApiCaller, IdempotencyKey, Parts, once, problems
 from a2serve.gateway.rest.guarded import GuardedRoute
 from a2serve.gateway.rest.sessions import SessionId, existing
 from a2serve.gateway.rest.turn_collector import TurnCollector, problem_of
 from a2serve.gateway.rest.turn_models import TurnBody, TurnCreate
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.saved_session import SavedSession
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=GuardedRoute)
 CHUNK_BYTES = 480_000  # ten seconds of audio per event
@@ -82,11 +82,12 @@ async def _ask(parts: GatewayParts, caller: Principal, session_id: str, body: Tu
         await _take_floor(parts, caller.tenant, session_id, held)
         holder = f"turn_{secrets.token_hex(10)}"
         await held.enter_async_context(parts.limits.session(caller.tenant, caller.limits, Lease(session_id, holder)))
-        claimed, info = await asyncio.gather(parts.sessions.claim(caller.tenant, session_id, holder), parts.inference.lately())
+        identity = Identity(session_id, caller.tenant, holder, head.owner)
+        claimed, info = await asyncio.gather(parts.sessions.claim(identity), parts.inference.lately())
         saved = claimed or SavedSession(head.config, [])
         config = _turn_config(SessionConfig.from_store(saved.config), body)
         check_extension(config, info)
-        turn = HeadlessTurn(Identity(session_id, caller.tenant, holder, head.owner), config, saved, collaborators(parts), info)
+        turn = HeadlessTurn(identity, config, saved, parts.collaborators, info)
         over = parts.background.start(lambda: turn.run(asked, parts.settings.request_timeout_s), held.pop_all(), f"turn {session_id}")
     if not body.stream:
         return await _whole(turn, over, session_id, body)

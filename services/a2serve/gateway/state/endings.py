@@ -5,25 +5,18 @@ A message that is lost costs time and nothing else: the store refuses what a ses
 
 import asyncio
 import logging
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from a2serve.gateway.realtime.session.collaborators import EndedElsewhere
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.saved_session import EndedElsewhere
 
 RETRY_PAUSE_S = 1.0
 log = logging.getLogger(__name__)
-
-
-class Sockets(Protocol):
-    """Those of this replica."""
-
-    def end(self, tenant: str, session_id: str, *, keep: str, cause: EndedElsewhere) -> None:
-        """Close all of a session's, but for that of the holder `keep`."""
-        ...
 
 
 def written(session_id: str, cause: EndedElsewhere, keep: str = "") -> bytes:
@@ -32,11 +25,14 @@ def written(session_id: str, cause: EndedElsewhere, keep: str = "") -> bytes:
 
 
 class Endings:
-    """Listens for all tenants; `run` ends only by cancellation."""
+    """Listens for all tenants; `run` ends only by cancellation.
 
-    def __init__(self, redis: "Redis", sockets: Sockets) -> None:
+    `end` closes the sockets of a session (tenant, session_id) on this replica, but for that of the holder `keep`.
+    """
+
+    def __init__(self, redis: "Redis", end: Callable[[str, str, str, EndedElsewhere], None]) -> None:
         self._redis: Any = redis
-        self._sockets = sockets
+        self._end = end
 
     async def run(self) -> None:
         """Again and again: the connection may be lost."""
@@ -53,4 +49,4 @@ class Endings:
 
     def _take(self, channel: bytes, data: bytes) -> None:
         body = orjson.loads(data)
-        self._sockets.end(channel.decode().split(":")[1], body["session_id"], keep=body["keep"], cause=body["cause"])
+        self._end(channel.decode().split(":")[1], body["session_id"], body["keep"], body["cause"])

@@ -1,15 +1,15 @@
-"""What sessions could not write to Redis when they ended: into the spool, and from there into Redis."""
+"""Delivers to Redis what sessions could not write when they ended and left in the spool."""
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 
 from a2serve.contracts.records import RecordBase, key_of, topic_of, write_record
-from a2serve.gateway.realtime.session.collaborators import Change, Identity, Owner, SavedSession, SessionGone
 from a2serve.gateway.state import redis_keys
 from a2serve.gateway.state.outbox import KEY, TOPIC, VALUE
+from a2serve.gateway.state.saved_session import Change, Owner, SavedSession, SessionGone, SessionHolder
 from a2serve.gateway.state.spool import Entry, Spool
 from a2serve.gateway.state.store import SessionStore
 
@@ -32,23 +32,6 @@ class LateWrites:
         """Entries of a stream of Redis: topic, key, value."""
         return self.spool.put({"stream": name, "entries": entries})
 
-    def session(self, identity: Identity, written: SavedSession | Change) -> bool:
-        """A session as it was when its socket closed, or what was new of it."""
-        whole = isinstance(written, SavedSession)
-        entries = written.items if whole else written.entries
-        return self.spool.put(
-            {
-                "tenant": identity.tenant,
-                "session_id": identity.session_id,
-                "holder": identity.holder,
-                "owner": asdict(identity.owner),
-                "whole": whole,
-                "config": written.config,
-                "entries": entries,
-                "sequence": written.sequence,
-            }
-        )
-
     async def deliver(self, entry: Entry) -> None:
         """Raises RedisError."""
         if "stream" in entry:
@@ -60,13 +43,13 @@ class LateWrites:
             await self._deliver_session(entry)
 
     async def _deliver_session(self, entry: Entry) -> None:
-        whose = (entry["tenant"], entry["session_id"], entry["holder"])
+        left = SessionHolder(entry["session_id"], entry["tenant"], entry["holder"], Owner(**entry["owner"]))
         try:
             if entry["whole"]:
                 saved = SavedSession(entry["config"], entry["entries"], entry["sequence"])
-                await self.store.save(*whose, saved, Owner(**entry["owner"]))
+                await self.store.save(left, saved)
             else:
-                await self.store.append(*whose, Change(entry["entries"], entry["sequence"], entry["config"]))
+                await self.store.append(left, Change(entry["entries"], entry["sequence"], entry["config"]))
         except SessionGone as gone:
             log.info("what was spooled of a session comes too late: %s", gone.cause, extra={"session_id": entry["session_id"]})
-        await self.store.leave(*whose)
+        await self.store.leave(left)

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from a2serve.contracts.records import AuditRecord, RecordBase, SessionRecord, TurnRecord, UsageRecord
 from a2serve.gateway import request_context
 from a2serve.gateway.model_client.interface import Usage
-from a2serve.gateway.realtime.session.collaborators import SessionFacts, StoreUnavailable, TurnFacts
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.facts import SessionFacts, TurnFacts
 from a2serve.gateway.state.late_writes import LateWrites
 from a2serve.gateway.state.outbox import Outbox
 from a2serve.gateway.state.transcripts import Transcripts
@@ -31,9 +31,9 @@ class OutboxRecords:
             await self._outbox.write(*self._of(facts))
             if isinstance(facts, TurnFacts):
                 await self._transcripts.keep(facts, request_context.current().end_user_id)
-        except RedisError as error:
+        except RedisError:
             if not self.spool(facts):
-                raise StoreUnavailable from error
+                raise
 
     def spool(self, facts: TurnFacts | SessionFacts) -> bool:
         """Redis is away, so it waits on disk. False: it does not."""

@@ -6,7 +6,7 @@ state, or with one that was deleted meanwhile, is refused with SessionGone.
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -15,9 +15,10 @@ from redis.asyncio import Redis
 
 from a2serve.contracts.records import RecordBase, key_of, topic_of, write_record
 from a2serve.gateway.conversation.item_log import items_of
-from a2serve.gateway.realtime.session.collaborators import Change, Checkpoint, Owner, SavedSession, SessionGone
 from a2serve.gateway.state import endings, outbox, redis_keys
+from a2serve.gateway.state.saved_session import Change, Checkpoint, Owner, SavedSession, SessionGone, SessionHolder
 from a2serve.gateway.state.session_scripts import APPEND, CLAIM, SAVE
+from a2serve.gateway.state.spool import Spool
 from a2serve.gateway.state.stored import Stored
 
 DELETED_S = 24 * 3600  # longer than a socket lives
@@ -56,10 +57,14 @@ class SessionPage:
 
 
 class SessionStore:
-    """Every key lapses `ttl_s` after its last use. All methods take the tenant first; there is no way to ask without."""
+    """Every key lapses `ttl_s` after its last use. All methods take the tenant, or a holder that names it; there is no way to ask without.
 
-    def __init__(self, redis: "Redis", stored: Stored, ttl_s: int, lost_after_s: float = 30.0) -> None:
+    The `Conversations` of a session: claim, save, append, leave, spool, check_room.
+    """
+
+    def __init__(self, redis: "Redis", stored: Stored, spool: Spool, ttl_s: int, lost_after_s: float = 30.0) -> None:
         self._redis: Any = redis
+        self._spool = spool
         self.stored = stored
         self._ttl_s, self._alive_ms = ttl_s, int(lost_after_s * 1000)
         self._scripts: dict[str, Any] = {text: redis.register_script(text) for text in (APPEND, SAVE, CLAIM)}
@@ -117,8 +122,9 @@ class SessionStore:
         outbox.add(pipeline, *records)
         await pipeline.execute()
 
-    async def claim(self, tenant: str, session_id: str, holder: str) -> SavedSession | None:
-        """Settings, items and the number of the last event; only `holder` can write them from now on. None: no such session."""
+    async def claim(self, identity: SessionHolder) -> SavedSession | None:
+        """Settings, items and the number of the last event; only this holder can write them from now on. None: no such session."""
+        tenant, session_id, holder = identity.tenant, identity.session_id, identity.holder
         keys = [
             redis_keys.session(tenant, session_id),
             redis_keys.conversation(tenant, session_id),
@@ -126,43 +132,59 @@ class SessionStore:
             redis_keys.checkpoint(tenant, holder),
             redis_keys.OPEN,
         ]
-        message, opened = endings.written(session_id, "taken_over", keep=holder), _opened(tenant, session_id, holder)
+        message, opened = endings.written(session_id, "taken_over", keep=holder), _opened(identity)
         if not await self._scripts[CLAIM](keys=keys, args=[holder, message, redis_keys.checkpoint(tenant, ""), self._alive_ms, opened]):
             return None
         head, items = await asyncio.gather(self.head(tenant, session_id), self.items(tenant, session_id))
         return SavedSession(head.config, _numbered(items, head), head.sequence, head.lost) if head else None
 
-    async def save(
-        self, tenant: str, session_id: str, holder: str, saved: SavedSession, owner: Owner, checkpoint: Checkpoint | None = None
-    ) -> None:
+    async def save(self, identity: SessionHolder, saved: SavedSession, checkpoint: Checkpoint | None = None) -> None:
         """Replace settings and conversation, or make them, then with their owner. Raises SessionGone."""
         items = [orjson.dumps(item) for item in saved.items]
+        owner = identity.owner
         made = (int(time.time()), owner.key_id, owner.grant_id, owner.end_user_id)
-        head = (saved.sequence, checkpoint)
-        await self._write(SAVE, tenant, session_id, holder, head, orjson.dumps(saved.config), *made, *items)
+        await self._write(SAVE, identity, (saved.sequence, checkpoint), orjson.dumps(saved.config), *made, *items)
 
-    async def append(self, tenant: str, session_id: str, holder: str, change: Change) -> bool:
+    async def append(self, identity: SessionHolder, change: Change) -> bool:
         """What is new. False where the session has lapsed: nothing is written then. Raises SessionGone."""
         config = b"" if change.config is None else orjson.dumps(change.config)
         entries = [orjson.dumps(entry) for entry in change.entries]
-        head = (change.sequence, change.checkpoint)
-        return await self._write(APPEND, tenant, session_id, holder, head, config, *entries) != b"lapsed"
+        return await self._write(APPEND, identity, (change.sequence, change.checkpoint), config, *entries) != b"lapsed"
 
-    async def leave(self, tenant: str, session_id: str, holder: str) -> None:
+    async def leave(self, identity: SessionHolder) -> None:
         """Everything of this holder is written: there is nothing to settle."""
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.delete(redis_keys.checkpoint(tenant, holder))
-        pipeline.zrem(redis_keys.OPEN, _opened(tenant, session_id, holder))
+        pipeline.delete(redis_keys.checkpoint(identity.tenant, identity.holder))
+        pipeline.zrem(redis_keys.OPEN, _opened(identity))
         await pipeline.execute()
 
-    async def _write(
-        self, script: str, tenant: str, session_id: str, holder: str, head: tuple[int, Checkpoint | None], *values: bytes | str | int
-    ) -> bytes:
+    def spool(self, identity: SessionHolder, written: SavedSession | Change, /) -> bool:
+        """Keep a session as it was when its socket closed, or what was new of it, on disk until `late_writes` delivers it."""
+        whole = isinstance(written, SavedSession)
+        return self._spool.put(
+            {
+                "tenant": identity.tenant,
+                "session_id": identity.session_id,
+                "holder": identity.holder,
+                "owner": asdict(identity.owner),
+                "whole": whole,
+                "config": written.config,
+                "entries": written.items if whole else written.entries,
+                "sequence": written.sequence,
+            }
+        )
+
+    def check_room(self, tenant: str, *, session: bool) -> None:
+        """Raises Problem(storage_full) where the tenant stores as much as it may."""
+        self.stored.check(tenant, session=session)
+
+    async def _write(self, script: str, identity: SessionHolder, head: tuple[int, Checkpoint | None], *values: bytes | str | int) -> bytes:
+        tenant, session_id, holder = identity.tenant, identity.session_id, identity.holder
         keys = [make(tenant, session_id) for make in (redis_keys.session, redis_keys.conversation, redis_keys.deleted)]
         keys += [redis_keys.checkpoint(tenant, holder), redis_keys.OPEN]
         keys += [redis_keys.stored_sessions(tenant), redis_keys.stored_sizes(tenant), redis_keys.stored_answers(tenant)]
         sequence, checkpoint = head
-        alive = (*_stored(checkpoint), self._alive_ms, _opened(tenant, session_id, holder), session_id, *self.stored.bounds(tenant))
+        alive = (*_stored(checkpoint), self._alive_ms, _opened(identity), session_id, *self.stored.bounds(tenant))
         answer: bytes = await self._scripts[script](keys=keys, args=[holder, self._ttl_s, sequence, *alive, *values])
         if answer in (b"deleted", b"taken_over"):
             raise SessionGone("deleted" if answer == b"deleted" else "taken_over")
@@ -208,9 +230,9 @@ def _listed(session_id: str, until_ms: float, values: list[bytes | None]) -> Ses
     return _head(session_id, given, int(until_ms / 1000))
 
 
-def _opened(tenant: str, session_id: str, holder: str) -> bytes:
+def _opened(identity: SessionHolder) -> bytes:
     """A socket or turn in `OPEN`."""
-    return orjson.dumps([tenant, session_id, holder])
+    return orjson.dumps([identity.tenant, identity.session_id, identity.holder])
 
 
 def _stored(checkpoint: Checkpoint | None) -> tuple[bytes, bytes, bytes]:

@@ -18,8 +18,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import column, table
 
-from a2serve.gateway.realtime.session.collaborators import TurnFacts
 from a2serve.gateway.state import redis_keys
+from a2serve.gateway.state.facts import TurnFacts
 from a2serve.gateway.state.outbox import KEY, TOPIC, VALUE
 
 LONGEST_TEXT = 20_000

@@ -1,156 +1,89 @@
-"""How the realtime socket is let in: authentication, limits, and the collaborators that every session works with."""
+"""Lets the realtime socket in: authenticates its caller, counts it against its limits, finds whose session it is."""
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from redis.exceptions import RedisError
 from starlette.websockets import WebSocket
 
-from a2serve.contracts.problems import RETRY_AFTER_MS, Code, Problem
 from a2serve.contracts.server_events import RateLimit
-from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
-from a2serve.gateway.access.auth import Principal
-from a2serve.gateway.access.limits import Lease
-from a2serve.gateway.parts import GatewayParts
-from a2serve.gateway.realtime.connection.socket_route import Grant, RealtimeService, no_such_session
-from a2serve.gateway.realtime.session.collaborators import (
-    Change,
-    Checkpoint,
-    Collaborators,
-    Identity,
-    Owner,
-    SavedSession,
-    SessionLimits,
-    StoreUnavailable,
-)
-from a2serve.gateway.rest.dependencies import count_request, identify
-from a2serve.gateway.state.late_writes import LateWrites
-from a2serve.gateway.state.records_sink import OutboxRecords
+from a2serve.gateway.access.auth import Authenticator, Principal, identify
+from a2serve.gateway.access.limits import Lease, TenantLimits
+from a2serve.gateway.access.watch import Watch
+from a2serve.gateway.realtime.connection.socket_route import no_such_session
+from a2serve.gateway.realtime.session.collaborators import Identity
+from a2serve.gateway.state.redis_away import while_redis_is_away
+from a2serve.gateway.state.saved_session import Owner
 from a2serve.gateway.state.store import SessionStore
 
 USED_S = 60  # that a secret was used is remembered longer than the secret, whatever the clocks say
 COUNT_S = 0.25  # an answer waits no longer for its being counted
 
 
-class KeptSessions:
-    """`Conversations` over the store, with errors as sessions know them."""
-
-    def __init__(self, store: SessionStore, late: LateWrites) -> None:
-        self._store, self._late = store, late
-
-    async def claim(self, identity: Identity) -> SavedSession | None:
-        try:
-            return await self._store.claim(identity.tenant, identity.session_id, identity.holder)
-        except RedisError:
-            raise Problem(Code.STATE_UNAVAILABLE, "sessions cannot be reached now", retry_after_ms=RETRY_AFTER_MS) from None
-
-    async def save(self, identity: Identity, saved: SavedSession, checkpoint: Checkpoint | None) -> None:
-        try:
-            await self._store.save(identity.tenant, identity.session_id, identity.holder, saved, identity.owner, checkpoint)
-        except RedisError as error:
-            raise StoreUnavailable from error
-
-    async def append(self, identity: Identity, change: Change) -> bool:
-        try:
-            return await self._store.append(identity.tenant, identity.session_id, identity.holder, change)
-        except RedisError as error:
-            raise StoreUnavailable from error
-
-    async def leave(self, identity: Identity) -> None:
-        try:
-            await self._store.leave(identity.tenant, identity.session_id, identity.holder)
-        except RedisError as error:
-            raise StoreUnavailable from error
-
-    def check_room(self, tenant: str, *, session: bool) -> None:
-        self._store.stored.check(tenant, session=session)
-
-    def spool(self, identity: Identity, written: SavedSession | Change) -> bool:
-        return self._late.session(identity, written)
-
-
 class SocketAllowance:
     """A caller's requests, for responses on its socket. While they cannot be counted, conversations go on."""
 
-    def __init__(self, parts: GatewayParts, caller: Principal) -> None:
-        self._parts, self._caller = parts, caller
+    def __init__(self, limits: TenantLimits, caller: Principal) -> None:
+        self._limits, self._caller = limits, caller
 
     async def take(self) -> None:
         with suppress(RedisError, TimeoutError):
             async with asyncio.timeout(COUNT_S):
-                await count_request(self._parts, self._caller)
+                await self._limits.count(self._caller)
 
     async def left(self) -> list[RateLimit]:
         try:
-            return [await self._parts.limits.requests_left(self._caller.tenant, self._caller.limits)]
+            return [await self._limits.requests_left(self._caller.tenant, self._caller.limits)]
         except RedisError:
             return []
 
 
-def collaborators(parts: GatewayParts) -> Collaborators:
-    """What every session of this gateway works with; who it belongs to is in each call."""
-    limits = SessionLimits(
-        max_session_ms=parts.settings.session_max_s * 1000,
-        go_away_ms=min(30_000, int(parts.settings.drain_s * 1000)),
-        lost_after_s=parts.settings.lost_after_s,
-        max_items=parts.settings.conversation_items,
-        max_conversation_bytes=parts.settings.conversation_bytes,
-    )
-    records = OutboxRecords(parts.outbox, parts.transcripts, parts.late_writes, lambda: parts.inference.revision)
+@dataclass(frozen=True, slots=True)
+class SocketAdmission:
+    """The `Admission` of this gateway. `check_open` raises Problem(draining) once no new work is taken."""
 
-    def refused(problem: Problem) -> None:
-        parts.audit_trail.refused(problem.code, "socket")
+    authenticator: Authenticator
+    limits: TenantLimits
+    sessions: SessionStore
+    watch: Watch
+    check_open: Callable[[], None]
 
-    tracer = parts.tracing.get_tracer("a2serve.gateway")
-    conversations = KeptSessions(parts.sessions, parts.late_writes)
-    return Collaborators(parts.inference, conversations, records, limits, refused=refused, tracer=tracer, metrics=parts.response_metrics)
+    async def authorize(self, socket: WebSocket) -> Principal:
+        """Raises Problem (draining, unauthorized, forbidden, rate_limited, state_unavailable)."""
+        self.check_open()
+        with while_redis_is_away("keys cannot be checked now"):
+            caller = await self.authenticator.of_socket(socket.headers, socket.scope.get("subprotocols", []))
+            identify(caller)
+            await self.limits.count(caller)
+        return caller
 
+    async def admit(self, caller: Principal, identity: Identity, *, resumed: bool) -> Owner:
+        """Counts as a live session until the socket is closed."""
+        with while_redis_is_away("sessions cannot be counted now"):
+            owner = await self._owner(caller, identity) if resumed else caller.owner
+            await self._lease(caller, identity, owner)
+        return owner
 
-def realtime_service(parts: GatewayParts) -> RealtimeService:
-    """For `realtime_router`."""
+    def allowance(self, caller: Principal) -> SocketAllowance:
+        """Counts the responses on the socket."""
+        return SocketAllowance(self.limits, caller)
 
-    async def authorize(socket: WebSocket) -> Grant:
-        try:
-            return await _known(parts, socket)
-        except RedisError:
-            raise Problem(Code.STATE_UNAVAILABLE, "keys cannot be checked now", retry_after_ms=RETRY_AFTER_MS) from None
-
-    return RealtimeService(authorize, collaborators(parts))
-
-
-async def _known(parts: GatewayParts, socket: WebSocket) -> Grant:
-    parts.refuse_while_draining()
-    caller = await parts.authenticator.of_socket(socket.headers, socket.scope.get("subprotocols", []))
-    identify(caller)
-    await count_request(parts, caller)
-
-    async def admit(identity: Identity, *, resumed: bool) -> Owner:
-        try:
-            return await _admit(parts, caller, identity, resumed=resumed)
-        except RedisError:
-            raise Problem(Code.STATE_UNAVAILABLE, "sessions cannot be counted now", retry_after_ms=RETRY_AFTER_MS) from None
-
-    config = SessionConfig().merged_with(caller.grant.session) if caller.grant else SessionConfig()
-    return Grant(caller.tenant, config, caller.grant, SocketAllowance(parts, caller), admit)
-
-
-async def _admit(parts: GatewayParts, caller: Principal, identity: Identity, *, resumed: bool) -> Owner:
-    """Counts as a live session until the socket is closed."""
-    owner, context = caller.owner, request_context.current()
-    if resumed:
-        head = await parts.sessions.head(caller.tenant, identity.session_id)
+    async def _owner(self, caller: Principal, identity: Identity) -> Owner:
+        head = await self.sessions.head(caller.tenant, identity.session_id)
         if head is None or not caller.may_open(head.owner):
             raise no_such_session()
-        owner = head.owner
-    context.end_user_id = owner.end_user_id
-    grant, lease = caller.grant, Lease(identity.session_id, identity.holder)
-    if grant:
-        lease = replace(lease, grant_id=grant.id, most_of_grant=grant.max_sessions)
-    await context.at_end.enter_async_context(parts.limits.session(caller.tenant, caller.limits, lease))
-    context.at_end.enter_context(parts.watch.over(identity.holder, caller))
-    if grant and grant.single_use:
-        await parts.limits.use_once(caller.tenant, grant.id, identity.session_id, grant.expires_at - int(time.time()) + USED_S)
-    return owner
+        return head.owner
+
+    async def _lease(self, caller: Principal, identity: Identity, owner: Owner) -> None:
+        context, grant, lease = request_context.current(), caller.grant, Lease(identity.session_id, identity.holder)
+        context.end_user_id = owner.end_user_id
+        if grant:
+            lease = replace(lease, grant_id=grant.id, most_of_grant=grant.max_sessions)
+        await context.at_end.enter_async_context(self.limits.session(caller.tenant, caller.limits, lease))
+        context.at_end.enter_context(self.watch.over(identity.holder, caller))
+        if grant and grant.single_use:
+            await self.limits.use_once(caller.tenant, grant.id, identity.session_id, grant.expires_at - int(time.time()) + USED_S)

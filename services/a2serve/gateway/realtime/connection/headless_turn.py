@@ -10,25 +10,17 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 import orjson
+from redis.exceptions import RedisError
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.records import RecordBase
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import InferenceClient, ModelInfo
-from a2serve.gateway.realtime.session.collaborators import (
-    Change,
-    Checkpoint,
-    Collaborators,
-    Conversations,
-    Disconnected,
-    Identity,
-    SavedSession,
-    SessionFacts,
-    SessionGone,
-    StoreUnavailable,
-    TurnFacts,
-)
+from a2serve.gateway.realtime.session.collaborators import Collaborators, Conversations, Identity
 from a2serve.gateway.realtime.session.session import Session
+from a2serve.gateway.realtime.transport.transport import Disconnected
+from a2serve.gateway.state.facts import SessionFacts, TurnFacts
+from a2serve.gateway.state.saved_session import Change, Checkpoint, SavedSession, SessionGone
 
 QUEUE_FRAMES = 256
 log = logging.getLogger(__name__)
@@ -76,12 +68,12 @@ class HeadlessTurn:
         try:
             if core and self._transport.answered:
                 await self._store.save(self._identity, replace(core.saved(), config=self._saved.config), None)
-        except StoreUnavailable:
+        except RedisError:
             self._transport.fail(Problem(Code.STATE_UNAVAILABLE, "the turn was answered, but could not be kept"))
         except SessionGone as gone:
             how = "deleted" if gone.cause == "deleted" else "taken over by a socket"
             self._transport.fail(Problem(Code.SESSION_EXPIRED, f"the session was {how} during the turn, which is not kept"))
-        with suppress(StoreUnavailable):
+        with suppress(RedisError):
             await self._store.leave(self._identity)
 
 

@@ -1,9 +1,8 @@
-"""`GET /v1/realtime`: opens the socket, runs the session, closes the socket with the reason. Who may, says `authorize`."""
+"""`GET /v1/realtime`: opens the socket, runs the session, closes the socket with the reason. `Admission` decides who may."""
 
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -14,21 +13,15 @@ from a2serve.contracts.events import write_event
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway import request_context
+from a2serve.gateway.access.auth import Principal
+from a2serve.gateway.access.watch import Withdrawn
 from a2serve.gateway.edge.problem_responses import problem_response
 from a2serve.gateway.model_client.interface import ModelInfo
-from a2serve.gateway.realtime.session.collaborators import (
-    Allowance,
-    CloseCause,
-    Collaborators,
-    Disconnected,
-    EndedElsewhere,
-    Guard,
-    Identity,
-    Owner,
-    SavedSession,
-    Withdrawn,
-)
+from a2serve.gateway.realtime.session.collaborators import Allowance, CloseCause, Collaborators, Identity
 from a2serve.gateway.realtime.session.session import Session
+from a2serve.gateway.realtime.transport.transport import Disconnected
+from a2serve.gateway.state.redis_away import while_redis_is_away
+from a2serve.gateway.state.saved_session import EndedElsewhere, Owner, SavedSession
 
 log = logging.getLogger(__name__)
 
@@ -50,37 +43,33 @@ CLOSE_CODES: dict[CloseCause, int] = {
 SEQUENCE = re.compile(r"[0-9]{1,15}")
 
 
-async def _admitted(identity: Identity, *, resumed: bool) -> Owner:
-    return identity.owner
+class Admission(Protocol):
+    """Decides who may open a socket, and for which session."""
 
-
-class Admit(Protocol):
-    """Lets the socket in as one of the live sessions. Raises Problem (not_found: no such session, or not the caller's to resume)."""
-
-    async def __call__(self, identity: Identity, *, resumed: bool) -> Owner:
-        """Whose session it is: the caller's, if it is new."""
+    async def authorize(self, socket: WebSocket) -> Principal:
+        """The caller. Raises Problem (unauthorized, forbidden, rate_limited, ...)."""
         ...
 
+    async def admit(self, caller: Principal, identity: Identity, *, resumed: bool) -> Owner:
+        """Counts the socket as a live session. Returns the session's owner: the caller, if it is new.
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What `authorize` allows: whose socket it is, the settings it begins with, what it may ask (see `Identity`)."""
+        Raises Problem (too_many_sessions; not_found: no such session, or not the caller's to resume).
+        """
+        ...
 
-    tenant: str
-    config: SessionConfig = field(default_factory=SessionConfig)
-    guard: Guard | None = None
-    allowance: Allowance | None = None
-    admit: Admit = _admitted
+    def allowance(self, caller: Principal) -> Allowance:
+        """Counts the responses on the socket."""
+        ...
 
 
 @dataclass(slots=True)
 class RealtimeService:
-    """What the route needs. `authorize` raises Problem (unauthorized, forbidden, too_many_sessions, ...).
+    """The open sockets of this replica, and what the route opens one with.
 
-    `sessions`: the open sockets; for a moment there may be two of one session.
+    `sessions`: for a moment there may be two of one session.
     """
 
-    authorize: Callable[[WebSocket], Awaitable[Grant]]
+    admission: Admission
     parts: Collaborators
     sessions: set[Session] = field(default_factory=set[Session])
 
@@ -89,7 +78,7 @@ class RealtimeService:
         for session in self.sessions:
             session.drain()
 
-    def end(self, tenant: str, session_id: str, *, keep: str, cause: EndedElsewhere) -> None:
+    def end(self, tenant: str, session_id: str, keep: str, cause: EndedElsewhere) -> None:
         """Close the sockets of a session, but for that of the holder `keep`."""
         for session in self.sessions:
             identity = session.identity
@@ -147,25 +136,29 @@ class SocketTransport:
 
 
 async def _open(socket: WebSocket, service: RealtimeService) -> Session:
-    grant = await service.authorize(socket)
+    caller = await service.admission.authorize(socket)
     parts, query = service.parts, socket.query_params
     resumed = query.get("resume")
     identity = Identity(
         resumed or parts.new_id("sess"),
-        grant.tenant,
+        caller.tenant,
         holder=parts.new_id("socket"),
         resumed_after=_sequence(query.get("last_sequence", "")),
-        guard=grant.guard,
-        allowance=grant.allowance,
+        guard=caller.grant,
+        allowance=service.admission.allowance(caller),
     )
     request_context.current().session_id = identity.session_id
-    identity = replace(identity, owner=await grant.admit(identity, resumed=bool(resumed)))
+    identity = replace(identity, owner=await service.admission.admit(caller, identity, resumed=bool(resumed)))
     info = await _describe(parts)
     if not resumed:
-        parts.conversations.check_room(grant.tenant, session=True)
+        parts.conversations.check_room(caller.tenant, session=True)
     saved = await _claimed(parts, identity) if resumed else None
-    config = SessionConfig.from_store(saved.config) if saved else grant.config
+    config = SessionConfig.from_store(saved.config) if saved else _first_settings(caller)
     return Session(identity, config, SocketTransport(socket), parts, info=info, saved=saved)
+
+
+def _first_settings(caller: Principal) -> SessionConfig:
+    return SessionConfig().merged_with(caller.grant.session) if caller.grant else SessionConfig()
 
 
 def _sequence(said: str) -> int:
@@ -173,7 +166,8 @@ def _sequence(said: str) -> int:
 
 
 async def _claimed(parts: Collaborators, identity: Identity) -> SavedSession:
-    saved = await parts.conversations.claim(identity)
+    with while_redis_is_away("sessions cannot be reached now"):
+        saved = await parts.conversations.claim(identity)
     if saved is None:
         raise no_such_session()
     return identity.guard.continued(saved, identity.owner) if identity.guard else saved

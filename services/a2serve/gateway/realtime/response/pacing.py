@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-LEAD_MS = 1500.0
+from a2serve.gateway.realtime.limits import LEAD_MS
+
 PATIENCE_MS = 30_000.0  # a player may be so far behind real time: a response that waits for it holds a slot of the model
 UNDERRUN_MS = 100.0  # players hold back about as much before they begin, so a shorter wait is not heard
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from a2serve.contracts.server_events import StatusDetails, StatusError
 from a2serve.gateway.conversation.item_log import Entry, entry
 from a2serve.gateway.realtime.response.response import Response
-from a2serve.gateway.realtime.session.collaborators import Checkpoint, SessionFacts, TurnFacts
+from a2serve.gateway.state.facts import SessionFacts, TurnFacts
+from a2serve.gateway.state.saved_session import Checkpoint
 
 if TYPE_CHECKING:
     from a2serve.gateway.realtime.session.core import SessionCore

@@ -27,12 +27,12 @@ from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.realtime.response.settings import check_extension, check_tools, check_voice
 from a2serve.gateway.realtime.session.audio_input import AudioInput
-from a2serve.gateway.realtime.session.collaborators import SessionFacts
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.floor import Floor
 from a2serve.gateway.realtime.session.user_utterances import UserUtterances
 from a2serve.gateway.realtime.turn.events import Configured
 from a2serve.gateway.realtime.turn.rules import rules_of
+from a2serve.gateway.state.facts import SessionFacts
 
 
 class SessionCommands:

@@ -16,11 +16,12 @@ from a2serve.gateway.hearing.echo import EchoGate
 from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.realtime.response.active_responses import ActiveResponses
 from a2serve.gateway.realtime.session.checkpoints import checkpoint_of
-from a2serve.gateway.realtime.session.collaborators import Change, Checkpoint, Collaborators, Identity, SavedSession
+from a2serve.gateway.realtime.session.collaborators import Collaborators, Identity
 from a2serve.gateway.realtime.session.keeping import Keeper
 from a2serve.gateway.realtime.session.tally import SessionTally
 from a2serve.gateway.realtime.session.trace import SessionTrace
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
+from a2serve.gateway.state.saved_session import Change, Checkpoint, SavedSession
 
 T = TypeVar("T")
 

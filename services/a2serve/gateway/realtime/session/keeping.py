@@ -10,20 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from redis.exceptions import RedisError
+
 from a2serve.gateway.conversation.conversation import Item
 from a2serve.gateway.conversation.item_log import Entry, entries, is_long, removal
-from a2serve.gateway.realtime.session.collaborators import (
-    Change,
-    Checkpoint,
-    Collaborators,
-    EndedElsewhere,
-    Identity,
-    SavedSession,
-    SessionFacts,
-    SessionGone,
-    StoreUnavailable,
-    TurnFacts,
-)
+from a2serve.gateway.realtime.session.collaborators import Collaborators, Identity
+from a2serve.gateway.state.facts import SessionFacts, TurnFacts
+from a2serve.gateway.state.saved_session import Change, Checkpoint, EndedElsewhere, SavedSession, SessionGone
 
 RETRY_PAUSE_S = 0.5
 DRAIN_S = 5.0
@@ -117,7 +110,7 @@ class Keeper:
                     await self._doing
                 await self._finish()
                 await self._parts.conversations.leave(self._identity)
-        except (TimeoutError, StoreUnavailable):
+        except (TimeoutError, RedisError):
             self._spool()
 
     async def _news_or_beat(self) -> None:
@@ -152,7 +145,7 @@ class Keeper:
             try:
                 await self._write_records()
                 await self._write()
-            except StoreUnavailable:
+            except RedisError:
                 await asyncio.sleep(RETRY_PAUSE_S)
             except SessionGone as gone:
                 self.lose(gone.cause)

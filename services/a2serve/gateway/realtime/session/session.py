@@ -12,26 +12,20 @@ from collections.abc import Awaitable, Callable
 from a2serve.contracts.a2_events import GoAway
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.access.watch import Withdrawn
 from a2serve.gateway.conversation.conversation import item_from_json
 from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.realtime.response.response import CLIENT_CANCELLED
 from a2serve.gateway.realtime.session.assembly import assemble
 from a2serve.gateway.realtime.session.checkpoints import closing_facts
-from a2serve.gateway.realtime.session.collaborators import (
-    CloseCause,
-    Collaborators,
-    Disconnected,
-    EndedElsewhere,
-    Identity,
-    SavedSession,
-    SessionFacts,
-    Transport,
-    Withdrawn,
-)
+from a2serve.gateway.realtime.session.collaborators import CloseCause, Collaborators, Identity
 from a2serve.gateway.realtime.session.commands import SessionCommands
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.floor import Floor
 from a2serve.gateway.realtime.transport.send_queue import SendQueue, SlowReader
+from a2serve.gateway.realtime.transport.transport import Disconnected, Transport
+from a2serve.gateway.state.facts import SessionFacts
+from a2serve.gateway.state.saved_session import EndedElsewhere, SavedSession
 
 TICK_S = 0.05
 RELEASE_S = 2.0

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from a2serve.contracts.events import write_event
 from a2serve.contracts.packets import MediaPacket, write_packet
 from a2serve.contracts.server_events import ServerEventBase
-from a2serve.gateway.realtime.session.collaborators import SessionLimits, Transport
+from a2serve.gateway.realtime.limits import SessionLimits
+from a2serve.gateway.realtime.transport.transport import Transport
 
 SLOWEST_BYTES_S = 64 << 10  # a frame of 8 MiB may take two minutes on its way
 

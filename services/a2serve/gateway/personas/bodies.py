@@ -1,0 +1,50 @@
+"""A persona as REST takes and shows it, and as Redis keeps it."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from a2serve.gateway.model_client.interface import Affect, ModelInfo, PersonaInfo
+
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, underscore", examples=["concierge"])]
+
+
+class AffectBody(BaseModel):
+    """A feeling and how strong it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    category: str = Field(default="neutral", min_length=1, max_length=32, examples=["joy"])
+    intensity: float = Field(default=0.0, ge=0, le=1)
+
+
+class PersonaBody(BaseModel):
+    """Who the avatar is: instructions for the model, the affect it rests in, its head and its voice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: PersonaName
+    instructions: str = Field(min_length=1, max_length=8000, examples=["You are the concierge of a small hotel. Be brief and kind."])
+    avatar: str = Field(default="woman", pattern=NAME, description="one of GET /v1/avatars")
+    voice: str = Field(default="heart", pattern=NAME, description="of a persona that ships, or `default`: the model's own")
+    affect_baseline: AffectBody | None = None
+
+    def as_info(self) -> PersonaInfo:
+        rest = self.affect_baseline
+        baseline = Affect(rest.category, rest.intensity) if rest else None
+        return PersonaInfo(self.name, self.instructions, self.avatar, self.voice, baseline)
+
+
+def persona_body(info: PersonaInfo) -> PersonaBody:
+    """A persona of inference, as REST shows it."""
+    rest = info.affect_baseline
+    baseline = AffectBody(category=rest.category or "neutral", intensity=rest.intensity) if rest else None
+    return PersonaBody.model_construct(
+        name=info.name, instructions=info.instructions, avatar=info.avatar, voice=info.voice, affect_baseline=baseline
+    )
+
+
+def voices_of(info: ModelInfo) -> list[str]:
+    """The voices that the model has, its own first: those of the personas that ship, without a tenant's."""
+    return list(dict.fromkeys(persona.voice for persona in info.personas))

@@ -1,0 +1,98 @@
+"""Inference as sessions see it: with the personas of the tenant that asks."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from a2serve.contracts.problems import Problem
+from a2serve.gateway import request_context
+from a2serve.gateway.model_client.interface import (
+    Heard,
+    IdleRequest,
+    InferenceClient,
+    ModelInfo,
+    Motion,
+    Packet,
+    PersonaInfo,
+    ResponseRequest,
+    SpokenAudio,
+)
+from a2serve.gateway.personas.bodies import PersonaBody, voices_of
+from a2serve.gateway.personas.store import Personas
+from a2serve.gateway.state.redis_away import while_redis_is_away
+
+MOST_SEEN = 10_000
+LATELY_S = 5.0
+AWAY = "personas cannot be read now"
+
+
+class InferenceWithPersonas:
+    """Inference with the personas of whichever tenant asks. An `InferenceClient`."""
+
+    def __init__(self, inner: InferenceClient, personas: Personas) -> None:
+        self._inner, self._personas = inner, personas
+        self.revision = ""  # of the model, as inference last said
+        self._said: tuple[ModelInfo, float] | None = None  # and when
+        self._seen: dict[tuple[str, str], PersonaBody | None] = {}  # for answers while Redis is away
+
+    async def describe(self) -> ModelInfo:
+        """With the personas of the tenant whose request is served; outside of one, only those of inference."""
+        info = await self._inner.describe()
+        self.revision, self._said = info.revision, (info, time.monotonic())
+        return await self._with_own(info)
+
+    async def lately(self) -> ModelInfo:
+        """`describe`, of the model as it was some seconds ago: enough for a turn, and nobody is asked who is busy."""
+        if self._said and time.monotonic() - self._said[1] < LATELY_S:
+            return await self._with_own(self._said[0])
+        return await self.describe()
+
+    async def _with_own(self, info: ModelInfo) -> ModelInfo:
+        tenant = request_context.current().tenant
+        with while_redis_is_away(AWAY):
+            own = await self._personas.all(tenant) if tenant else []
+        voices = voices_of(info)
+        return replace(info, personas=info.personas + tuple(_with_known_voice(persona.as_info(), voices) for persona in own))
+
+    async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+        own = await self._own(request)
+        packets = self._inner.respond(_without_name(request, own.as_info()) if own else request)
+        async with aclosing(packets):
+            async for packet in packets:
+                yield packet
+
+    async def listen(self, audio: SpokenAudio) -> Heard:
+        return await self._inner.listen(audio)
+
+    async def idle(self, request: IdleRequest) -> Motion:
+        return await self._inner.idle(request)
+
+    async def release(self, session_id: str) -> None:
+        await self._inner.release(session_id)
+
+    async def _own(self, request: ResponseRequest) -> PersonaBody | None:
+        if not request.persona:
+            return None
+        name = request.tenant, request.persona
+        try:
+            with while_redis_is_away(AWAY):
+                found = await self._personas.find(*name)
+        except Problem:
+            if name not in self._seen:
+                raise
+            return self._seen[name]
+        if len(self._seen) >= MOST_SEEN:
+            self._seen.clear()
+        self._seen[name] = found
+        return found
+
+
+def _with_known_voice(persona: PersonaInfo, voices: list[str]) -> PersonaInfo:
+    """The persona with the voice that speaks for it: a name that the model does not have was stored by an earlier version."""
+    return persona if persona.voice in voices or not voices else replace(persona, voice=voices[0])
+
+
+def _without_name(request: ResponseRequest, persona: PersonaInfo) -> ResponseRequest:
+    """Inference gets what the persona stands for instead of its name. The session's own instructions go first."""
+    return replace(request, persona="", instructions=request.instructions or persona.instructions, affect_baseline=persona.affect_baseline)
