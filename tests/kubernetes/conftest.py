@@ -1,6 +1,5 @@
 """Tests on a Kubernetes API: only where they are asked for (`pytest tests/kubernetes`, `make test-kubernetes`), since they take minutes."""
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 from kube.cluster import Cluster, cluster
 from kube.programs import versions
 from kube.release import Release, release
+from support.figures import add_figures
 from support.findings_table import left_open, rows
 
 HERE = Path(__file__).parent
@@ -83,4 +83,4 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         **session.config.stash[FIGURES],
         "versions": versions(),
     }
-    file.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    add_figures(file, "test_kubernetes", figures)

@@ -1,12 +1,12 @@
 """Calls that the chart's hooks make to the Kubernetes API: `python cluster.py bounds` after an upgrade, `farewell` before an end.
 
-The recorder's image runs it; Python's own library is all it needs. WANTED says what the chart wants, as JSON.
+The gateway's image runs it. WANTED says what the chart wants, as JSON.
 
 bounds    {"RayService": {"group": {"min": 1, "max": 4}}}: KubeRay takes another `min` or `max` for new Ray clusters only; the running ones
           are told here. And where going back from an upgrade that was stuck has made KubeRay fill a cluster like the active one, that
           one is forgotten.
-farewell  ["RayService"]: deletes them and waits until their clusters are gone. KubeRay then clears Ray's state in Redis, with the account
-          and the Secret of the head, which must still be there.
+farewell  ["RayService"]: deletes them, waits until their clusters and heads are gone, and clears Ray's state in Redis. An operator with its
+          default setting has then cleared it, with the account and the Secret of the head, which must still be there.
 """
 
 import json
@@ -19,6 +19,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import redis
+
 ACCOUNT = Path(os.environ.get("ACCOUNT_FOLDER", "/var/run/secrets/kubernetes.io/serviceaccount"))
 SERVER = os.environ.get("KUBERNETES_URL", "https://kubernetes.default.svc")
 OWNER = "ray.io/originated-from-cr-name"
@@ -27,11 +29,13 @@ PAUSE_S = 2.0
 SETTLE_S = float(os.environ.get("SETTLE_S", "20"))  # KubeRay needs a moment to see what Helm has written
 REQUEST_S = 10.0
 TRIES = 30
+ENDED: dict[str, str] = {}  # Ray clusters and their uids, which name what they keep in Redis; here, since a second try finds none
 
 
 def call(method: str, kind: str, name: str = "", body: Any = None) -> Any:
     """Raises HTTPError for a refusal, other OSErrors when nobody answers."""
-    path = f"/apis/ray.io/v1/namespaces/{(ACCOUNT / 'namespace').read_text().strip()}/{kind}{f'/{name}' if name else ''}"
+    group = "api" if kind.startswith("pods") else "apis/ray.io"
+    path = f"/{group}/v1/namespaces/{(ACCOUNT / 'namespace').read_text().strip()}/{kind}{f'/{name}' if name else ''}"
     headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text().strip()}", "Content-Type": "application/json-patch+json"}
     request = urllib.request.Request(SERVER + path, None if body is None else json.dumps(body).encode(), headers, method=method)
     trust = ssl.create_default_context(cafile=ACCOUNT / "ca.crt") if SERVER.startswith("https:") else None
@@ -100,15 +104,38 @@ def bounds(wanted: dict[str, Any]) -> None:
 
 def farewell(services: list[str]) -> None:
     """Waits as long as the Job may run."""
+    ENDED.update({each["metadata"]["name"]: each["metadata"]["uid"] for each in clusters(services)})
     for name in services:
         try:
             call("DELETE", "rayservices", name)
         except urllib.error.HTTPError as error:
             if error.code != 404:
                 raise
-    while left := [each["metadata"]["name"] for each in clusters(services)]:
+    while left := [each["metadata"]["name"] for each in clusters(services)] or heads():
         print(f"waiting for {', '.join(left)}", flush=True)
         time.sleep(PAUSE_S)
+    clear(list(ENDED.values()))
+
+
+def heads() -> list[str]:
+    """Pods that may still write the state of a cluster that has ended."""
+    pods = call("GET", "pods?labelSelector=ray.io/node-type%3Dhead")["items"]
+    return [pod["metadata"]["name"] for pod in pods if pod["metadata"]["labels"].get("ray.io/cluster") in ENDED]
+
+
+def clear(spaces: list[str]) -> None:
+    """Ray's keys of these clusters. Where Redis cannot be asked, nobody waits: they expire by themselves (a2serve.inference.ray_lease)."""
+    url, names = os.environ["RAY_REDIS_ADDRESS"].split(",")[0], {"username": "REDIS_USERNAME", "password": "REDIS_PASSWORD"}
+    if url.startswith("rediss:"):
+        names |= {"ssl_ca_certs": "RAY_REDIS_CA_CERT", "ssl_certfile": "RAY_REDIS_CLIENT_CERT", "ssl_keyfile": "RAY_REDIS_CLIENT_KEY"}
+    options: dict[str, Any] = {option: os.environ.get(name) for option, name in names.items()}
+    try:
+        with redis.Redis.from_url(url, socket_timeout=REQUEST_S, socket_connect_timeout=REQUEST_S, **options) as client:
+            for space in spaces:
+                count = sum(client.unlink(key) for key in client.scan_iter(f"RAY{space}@*", 1000))
+                print(f"{space}: {count} keys deleted", flush=True)
+    except redis.RedisError as error:
+        print(f"keys in Redis are left to expire: {error}", flush=True)
 
 
 def main(verb: str, wanted: Any) -> None:

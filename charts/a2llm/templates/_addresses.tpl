@@ -11,6 +11,8 @@ Who is where. Every port and address is said here once; called with $.
 {{ default (include "a2llm.redisAddress" .) .Values.redis.rayAddress }}
 {{- end }}
 
+{{- define "a2llm.rayRedisUrl" -}}{{ include "a2llm.redisScheme" . }}://{{ include "a2llm.rayRedisAddress" . }}{{- end }}
+
 {{- define "a2llm.redisScheme" -}}{{ ternary "rediss" "redis" .Values.redis.tls }}{{- end }}
 
 {{/* Ports of an address or of several, by commas. */}}
@@ -64,6 +66,21 @@ Who is where. Every port and address is said here once; called with $.
 - {name: RAY_REDIS_CLIENT_KEY, value: /etc/redis-client/{{ .keyKey }}}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Variables of what looks after Ray's state there, by Ray's own names. Without its Secret it finds no way in, but waits for nobody. */}}
+{{- define "a2llm.rayStateEnv" -}}
+- {name: RAY_REDIS_ADDRESS, value: {{ include "a2llm.rayRedisUrl" . }}}
+{{- with .Values.redis.username }}
+- {name: REDIS_USERNAME, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.redis.passwordSecret }}
+{{- if .name }}
+- name: REDIS_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}, optional: true}}
+{{- end }}
+{{- end }}
+{{- include "a2llm.rayRedisEnv" . }}
 {{- end }}
 
 {{- define "a2llm.kafkaServers" -}}

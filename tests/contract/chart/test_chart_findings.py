@@ -243,11 +243,17 @@ def test_redis_is_reached_behind_sentinels_or_as_a_cluster_and_by_ray_at_one_add
         options = service["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]
         assert options["redisAddress"] == "rediss://ray:6380" and options["redisUsername"] == {"value": "a2"}
     for pod in (each for each in pods(found) if each.component in ("head", "inference")):
-        [ray] = [each for each in pod.containers if each["name"].startswith("ray-")]
-        files = {name: value for name, value in environment(ray).items() if name.startswith("RAY_REDIS_")}
-        assert files.keys() == {"RAY_REDIS_CA_CERT", "RAY_REDIS_CLIENT_CERT", "RAY_REDIS_CLIENT_KEY"}
-        mounts = {each["mountPath"]: each["name"] for each in ray["volumeMounts"]}
-        assert all(mounts[value.rpartition("/")[0]] in ("redis-ca", "redis-client") for value in files.values())
+        for ray in (each for each in pod.containers if each["name"].startswith("ray-")):
+            _has_redis_files(ray)
+    _has_redis_files(found.one("Job", "farewell")["spec"]["template"]["spec"]["containers"][0])
+
+
+def _has_redis_files(container: Object) -> None:
+    """Those of Ray's own client."""
+    files = {name: value for name, value in environment(container).items() if name.startswith("RAY_REDIS_") and name != "RAY_REDIS_ADDRESS"}
+    assert files.keys() == {"RAY_REDIS_CA_CERT", "RAY_REDIS_CLIENT_CERT", "RAY_REDIS_CLIENT_KEY"}
+    mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+    assert all(mounts[value.rpartition("/")[0]] in ("redis-ca", "redis-client") for value in files.values())
 
 
 def test_a_rotated_redis_password_needs_no_restart() -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 from support.chart.render import Object, environment, rendered
+from support.servers.gateway import free_port, process, valkey_command
 
+NOBODY = "redis://127.0.0.1:1"
 RAY = "/apis/ray.io/v1/namespaces/talk"
 
 
@@ -32,6 +35,9 @@ class Api(BaseHTTPRequestHandler):
         assert self.headers["Authorization"] == "Bearer secret"
         if self.path == f"{RAY}/rayservices":
             return self._answer(200, {"items": list(self.server.services.values())})
+        if self.path == "/api/v1/namespaces/talk/pods?labelSelector=ray.io/node-type%3Dhead":
+            self.server.heads = {name: looks - 1 for name, looks in self.server.heads.items() if looks}
+            return self._answer(200, {"items": [head(name) for name in self.server.heads]})
         assert self.path == f"{RAY}/rayclusters"
         for name in [name for name, looks in self.server.going.items() if looks == 0]:
             del self.server.clusters[name], self.server.going[name]
@@ -70,13 +76,20 @@ class Api(BaseHTTPRequestHandler):
 
 def cluster(name: str, owner: str, *groups: tuple[str, int, int, int]) -> Object:
     specs = [{"groupName": group, "replicas": count, "minReplicas": low, "maxReplicas": high} for group, count, low, high in groups]
-    return {"metadata": {"name": name, "labels": {"ray.io/originated-from-cr-name": owner}}, "spec": {"workerGroupSpecs": specs}}
+    return {
+        "metadata": {"name": name, "uid": f"uid-{name}", "labels": {"ray.io/originated-from-cr-name": owner}},
+        "spec": {"workerGroupSpecs": specs},
+    }
+
+
+def head(cluster: str) -> Object:
+    return {"metadata": {"name": f"{cluster}-head", "labels": {"ray.io/cluster": cluster}}}
 
 
 @pytest.fixture
 def api() -> Iterator[Any]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    server.clusters, server.services, server.going, server.asked = {}, {}, {}, []
+    server.clusters, server.services, server.going, server.heads, server.asked = {}, {}, {}, {}, []
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server
@@ -90,7 +103,9 @@ def run(name: str, api: Any, folder: Path, **more: str) -> "subprocess.Completed
     for file, text in (("token", "secret"), ("namespace", "talk")):
         (folder / file).write_text(text)
     [container] = rendered("everything").one("Job", name)["spec"]["template"]["spec"]["containers"]
-    env = {"KUBERNETES_URL": f"http://127.0.0.1:{api.server_port}", "ACCOUNT_FOLDER": str(folder), **environment(container), **more}
+    written = {key: value for key, value in environment(container).items() if isinstance(value, str)}
+    where = {"KUBERNETES_URL": f"http://127.0.0.1:{api.server_port}", "ACCOUNT_FOLDER": str(folder), "RAY_REDIS_ADDRESS": NOBODY}
+    env = written | where | more
     command = [sys.executable, *container["command"][1:]]
     return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
 
@@ -148,9 +163,25 @@ def test_farewell_waits_until_the_clusters_are_gone(api: Any, tmp_path: Path) ->
     api.clusters = {"blue-1": cluster("blue-1", "demo-a2llm-inference-blue"), "stranger": cluster("stranger", "somebody-else")}
     done = run("farewell", api, tmp_path)
     assert done.returncode == 0 and "waiting for blue-1" in done.stdout, done.stdout + done.stderr
+    assert "keys in Redis are left to expire" in done.stdout, "an end does not fail for that"
     assert list(api.clusters) == ["stranger"]
     deleted = [f"{RAY}/rayservices/demo-a2llm-inference-{version}" for version in ("blue", "green")]
     assert api.asked == deleted, "one that is gone is no error"
+
+
+def test_farewell_clears_what_its_clusters_have_in_redis_when_no_head_can_write_more(api: Any, tmp_path: Path) -> None:
+    api.clusters = {"blue-1": cluster("blue-1", "demo-a2llm-inference-blue"), "stranger": cluster("stranger", "somebody-else")}
+    api.heads = {"blue-1": 3, "stranger": 99}
+    port = free_port()
+    secret = {"RAY_REDIS_ADDRESS": f"redis://127.0.0.1:{port}", "REDIS_PASSWORD": "secret"}
+    server = process([*valkey_command(port, tmp_path), "--requirepass", "secret"], port, tmp_path / "valkey.log")
+    with server, Redis(port=port, password="secret", decode_responses=True) as redis:
+        for key in ("RAYuid-blue-1@KV", "RAYuid-blue-1@JOB", "RAYuid-stranger@KV", "a2:session"):
+            redis.set(key, 1)
+        done = run("farewell", api, tmp_path, **secret)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "waiting for blue-1-head" in done.stdout and "stranger" not in done.stdout
+        assert sorted(redis.scan_iter()) == ["RAYuid-stranger@KV", "a2:session"]
 
 
 def test_a_refusal_is_told(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +197,7 @@ def test_each_hook_may_do_what_it_does_and_no_more() -> None:
     }
     assert allowed == {
         "bounds": [("rayclusters", ("list", "patch")), ("rayservices", ("list",)), ("rayservices/status", ("patch",))],
-        "farewell": [("rayclusters", ("list",)), ("rayservices", ("delete",))],
+        "farewell": [("pods", ("list",)), ("rayclusters", ("list",)), ("rayservices", ("delete",))],
     }
     for name in allowed:
         binding, job = rendered("everything").one("RoleBinding", name), rendered("everything").one("Job", name)

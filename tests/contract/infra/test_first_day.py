@@ -1,5 +1,6 @@
 """infra/terraform/README.md, followed as far as one can without a cloud: what it and the examples name is there, in this order."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -55,6 +56,15 @@ def test_every_secret_is_made_before_the_chart_is_installed(cloud: str) -> None:
         for service in example(cloud).of("RayService")
     }
     assert needed and needed <= made
+
+
+@every_cloud
+def test_the_operator_of_ray_lets_namespaces_go(cloud: str) -> None:
+    """By default it keeps a Ray cluster until a Job has run, which no namespace takes that is being deleted."""
+    [command] = re.findall(r"helm upgrade --install kuberay-operator (?:.*\\\n)*.*", steps(cloud))
+    words = shlex.split(command.replace("\\\n", " "), comments=True)
+    name, _, value = words[words.index("--set-json") + 1].partition("=")
+    assert name == "env" and {"name": "ENABLE_GCS_FT_REDIS_CLEANUP", "value": "false"} in json.loads(value)
 
 
 @every_cloud

@@ -1,11 +1,11 @@
 """`make test-cluster`: what was counted goes into the file that A2_CLUSTER_JSON names."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.figures import add_figures
 
 FIGURES = pytest.StashKey[dict[str, object]]()
 _passed: set[str] = set()
@@ -25,4 +25,4 @@ def figures(pytestconfig: pytest.Config) -> dict[str, object]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if file := os.environ.get("A2_CLUSTER_JSON"):
         counts = {"cluster_tests_passed": len(_passed), "cluster_tests_run": session.testscollected}
-        Path(file).write_text(json.dumps(session.config.stash.get(FIGURES, {}) | counts, indent=2) + "\n")
+        add_figures(Path(file), "test_cluster", session.config.stash.get(FIGURES, {}) | counts)

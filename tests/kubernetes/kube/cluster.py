@@ -16,7 +16,7 @@ from kube.control_plane import control_plane
 from kube.hooks import Hooks
 from kube.kubelet import Kubelet
 from kube.nodes import add_nodes
-from kube.operators import add_crds, kuberay
+from kube.operators import Operator, add_crds
 from kube.processes import until
 from kube.programs import PROGRAMS, unbuilt
 from kube.ray_dashboard import RayDashboard
@@ -34,6 +34,7 @@ class Cluster:
     own: bool
     _kubelet: Kubelet | None = None
     _ray: RayDashboard | None = None
+    _operator: Operator | None = None
 
     @property
     def kubelet(self) -> Kubelet:
@@ -46,6 +47,12 @@ class Cluster:
         """What KubeRay has told Ray's heads."""
         assert self._ray
         return self._ray
+
+    @property
+    def operator(self) -> Operator:
+        """KubeRay's."""
+        assert self._operator
+        return self._operator
 
     def kubectl(self, *words: str, within_s: float = 120.0) -> Done:
         return self.run(self.program("kubectl"), *words, within_s=within_s)
@@ -81,9 +88,9 @@ def cluster() -> Iterator[Cluster]:
         add_nodes(api)
         ray = stack.enter_context(RayDashboard(api))
         kubelet = stack.enter_context(Kubelet(api, Hooks(api, f"https://127.0.0.1:{port}", folder / "api.crt", folder)))
-        stack.enter_context(kuberay(api, port, folder, ray.url))
+        operator = stack.enter_context(Operator(api, port, folder, ray.url))
         until("all nodes may have pods", lambda: _open(api), 120)
-        yield Cluster(api, environment, own=True, _kubelet=kubelet, _ray=ray)
+        yield Cluster(api, environment, own=True, _kubelet=kubelet, _ray=ray, _operator=operator)
 
 
 def _folder(stack: ExitStack) -> Path:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import httpx
 
 from kube.api import Api, Object, Refused
-from kube.hooks import Hooks, runs
+from kube.hooks import Hooks, program
 from kube.pod_states import Things, ended, now, started, to_an_end, waiting
 
 PERIOD_S, BEAT_S = 0.5, 15.0
@@ -97,6 +97,7 @@ class Kubelet:
 
     def _look(self) -> None:
         pods = [pod for pod in self._api.items("pods") if pod["spec"].get("nodeName")]
+        self._hooks.keep({pod["metadata"]["uid"] for pod in pods})
         have = Things(self._api, pods) if any(pod["status"].get("phase") == "Pending" for pod in pods) else None
         for pod in pods:
             try:
@@ -120,7 +121,7 @@ class Kubelet:
             if FAIL in marks:
                 self._say(pod, ended(pod, 1))
             elif to_an_end(pod):
-                code = self._hooks.code(pod) if runs(pod) else 0
+                code = self._hooks.code(pod) if program(pod) else 0
                 if code is not None and age_s > JOB_S:
                     self._say(pod, ended(pod, code))
             elif ready == (UNREADY in marks):
@@ -129,7 +130,7 @@ class Kubelet:
     def _begin(self, pod: Object, have: Things) -> None:
         wrong = next(have.missing(pod), None)
         if wrong is None:
-            if to_an_end(pod) and runs(pod):
+            if program(pod):
                 self._hooks.start(pod)
             self._say(pod, started(pod, UNREADY not in pod["metadata"].get("annotations", {})))
         elif self._said.get(pod["metadata"]["uid"]) != wrong[2]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -51,8 +51,8 @@ def _anything(kind: str, plural: str) -> Object:
 
 
 @contextmanager
-def kuberay(api: Api, api_port: int, folder: Path, ray_url: str) -> Iterator[None]:
-    """What it asks of Ray's heads goes to `ray_url`."""
+def kuberay(api: Api, api_port: int, folder: Path, ray_url: str, clears_redis: bool = False) -> Iterator[None]:
+    """What it asks of Ray's heads goes to `ray_url`. It runs as docs/kubernetes.md says; clears_redis=True: with its own default."""
     metrics, probes = free_ports(2)
     config = kubeconfig(folder, api_port, "kuberay", _account(api))
     # The API server is on loopback, which Go asks without a proxy.
@@ -63,6 +63,7 @@ def kuberay(api: Api, api_port: int, folder: Path, ray_url: str) -> Iterator[Non
         "KUBECONFIG": str(config),
         "POD_NAMESPACE": NAMESPACE,
         "RAYCLUSTER_DEFAULT_REQUEUE_SECONDS_ENV": "5",
+        "ENABLE_GCS_FT_REDIS_CLEANUP": "true" if clears_redis else "false",
     }
     flags = (
         "--enable-leader-election=false",
@@ -73,6 +74,35 @@ def kuberay(api: Api, api_port: int, folder: Path, ray_url: str) -> Iterator[Non
     with running("ray-operator", str(PROGRAMS["ray-operator"].file), *flags, log=folder, environment=environment):
         until("the KubeRay operator is ready", lambda: _ready(f"http://127.0.0.1:{probes}/readyz"), 90)
         yield
+
+
+class Operator:
+    """KubeRay's, which may be started again with another setting. A context: ended with it."""
+
+    def __init__(self, api: Api, api_port: int, folder: Path, ray_url: str) -> None:
+        self._made = lambda clears_redis: kuberay(api, api_port, folder, ray_url, clears_redis)
+        self._running = ExitStack()
+
+    def __enter__(self) -> "Operator":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def start(self, clears_redis: bool = False) -> None:
+        """Ends the one that runs."""
+        self._running.close()
+        self._running.enter_context(self._made(clears_redis))
+
+    @contextmanager
+    def by_default(self) -> Iterator[None]:
+        """As it is when nobody sets ENABLE_GCS_FT_REDIS_CLEANUP."""
+        self.start(clears_redis=True)
+        try:
+            yield
+        finally:
+            self.start()
 
 
 def _ready(url: str) -> bool:

@@ -36,6 +36,10 @@ class RayState:
         """Ray's."""
         return sorted(map(str, self._redis.scan_iter("RAY*")))
 
+    def longest_s(self) -> int:
+        """Until the last of them expires; a year for one that never does."""
+        return max(ttl if ttl >= 0 else 365 * 86400 for ttl in map(self._redis.ttl, self.keys()))
+
     def others(self) -> int:
         return len(list(self._redis.scan_iter(OTHER)))
 

@@ -9,6 +9,7 @@ from support.chart.render import Object, Pod, Rendered, pods
 
 DNS = (("TCP", 53), ("UDP", 53))
 NOBODYS_PORT = 31337
+ON_RAYS_STATE = ("head", "inference", "farewell")  # in Redis
 
 
 class Flow(NamedTuple):
@@ -98,7 +99,7 @@ def _wanted(values: Any) -> set[Flow]:
     if ray:
         wanted |= {Flow(*pair, 0) for pair in (("head", "inference"), ("inference", "head"), ("inference", "inference"))}
     if values["redis"]["inChart"]["enabled"]:
-        wanted |= {Flow(component, "redis", 6379) for component in ("gateway", *(("head", "inference") if ray else ()))}
+        wanted |= {Flow(component, "redis", 6379) for component in ("gateway", *(ON_RAYS_STATE if ray else ()))}
     if values["kafka"]["inChart"]["enabled"]:
         wanted |= {Flow(component, "kafka", 9092) for component in ("gateway", "recorder", "topics")}
     if collector:
@@ -128,7 +129,7 @@ def _wanted_outside(values: Any) -> set[tuple[str, str, int, str]]:
         ports = [int(one.rpartition(":")[2]) for one in redis["address"].split(",")]
         rows += [("gateway", "redisTo", port) for port in ports + told]
         rays = int((redis["rayAddress"] or redis["address"]).rpartition(":")[2])
-        rows += [(component, "redisTo", rays) for component in (("head", "inference") if ray else ())]
+        rows += [(component, "redisTo", rays) for component in (ON_RAYS_STATE if ray else ())]
     rows += _wanted_data(values)
     return {(component, "from" if peers.endswith("From") else "to", port, _shown(policy[peers])) for component, peers, port in rows}
 

@@ -102,7 +102,7 @@ def _ports(found: Rendered) -> Iterator[str]:
         yield from (f"{pod.owner}: port {number} is taken twice" for number, count in numbers.items() if count > 1)
         for container in pod.containers:
             own = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
-            for probe in (container[name] for name in PROBES if name in container):
+            for probe in (container[name] for name in PROBES if name in container and "exec" not in container[name]):
                 asked = next(probe[kind]["port"] for kind in ("httpGet", "grpc", "tcpSocket") if kind in probe)
                 ray = container["name"].startswith("ray-") and asked == RAY_AGENT
                 if asked not in own and asked not in own.values() and not ray:

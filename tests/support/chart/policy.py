@@ -9,6 +9,7 @@ RESTRICTED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral"
 SECRET_NAME = re.compile(r"PASSWORD(?!_FILE$)|TOKEN$|SECRET|APIKEY|CREDENTIAL")
 PASSWORD_IN_URL = re.compile(r"://[^/@]*:(?!\$\()[^/@]+@")
 ASKING = ("head", "bounds", "farewell")  # who speaks to the API server
+NEEDED = ("livenessProbe", "startupProbe", "readinessProbe")  # of what runs on; nothing waits for ray-lease
 QUANTITY = re.compile(r"([0-9.]+)(m|[KMGT]i?)?")
 UNITS = {"m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, None: 1}
 
@@ -53,7 +54,7 @@ def _container(container: Object, pod: Pod) -> Iterator[str]:
     yield from _image(container["image"])
     long_running = pod.lasting and (container in pod.spec["containers"] or container.get("restartPolicy") == "Always")
     if long_running:
-        yield from (f"has no {probe}" for probe in ("startupProbe", "livenessProbe", "readinessProbe") if probe not in container)
+        yield from (f"has no {probe}" for probe in (NEEDED if container["name"] != "ray-lease" else NEEDED[:1]) if probe not in container)
     if container.get("imagePullPolicy") is None:
         yield "has no pull policy"
     for name, value in environment(container).items():

@@ -11,18 +11,20 @@ import yaml
 
 from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.inference.ray_environment import ray_environment
+from a2serve.inference.ray_lease import RENEWED
 from a2serve.inference.ray_scaling import SlotsPolicy
 from a2serve.inference.ray_settings import RaySettings
 from support.chart.render import ROOT, Object, Rendered, environment, pods
 from support.chart.settings import IN_SERVE_CONFIG, source
 
 LOG_BYTES = 64 << 20  # a dozen processes and some that have ended, in 2 GiB
+WORKERS_WAIT_S = 600  # KubeRay gives it to workers: RAY_gcs_rpc_server_reconnect_timeout_s
 HAPROXY_FOLDER = Path("/tmp/haproxy")
 
 
 def ray_problems(found: Rendered) -> list[str]:
     """Empty when all is well."""
-    containers = [(pod.owner, each) for pod in pods(found) for each in pod.containers if each["name"].startswith("ray-")]
+    containers = [(pod.owner, each) for pod in pods(found) for each in pod.containers if each["name"] in ("ray-head", "ray-worker")]
     problems = [f"{owner}: {problem}" for owner, each in containers for problem in _ray_variables(environment(each))]
     return problems + [f"{each['metadata']['name']}: {problem}" for each in found.of("RayService") for problem in _service(each)]
 
@@ -73,6 +75,7 @@ def _service(service: Object) -> Iterator[str]:
     ):
         yield "Ray is open, does not scale, or serves on its head"
     yield from _tritons(cluster)
+    yield from _lease(cluster)
 
 
 def _servicer() -> str:
@@ -156,3 +159,28 @@ def _gpu(triton: Object, args: list[str]) -> Iterator[str]:
     ]
     if len(set(on_gpu)) != 1:
         yield "Triton is on a GPU by half"
+
+
+def _lease(cluster: Object) -> Iterator[str]:
+    """Beside the head, of the same Redis and for longer than a worker waits for its head."""
+    head, options = cluster["headGroupSpec"]["template"]["spec"], cluster["gcsFaultToleranceOptions"]
+    lease = next((each for each in head.get("initContainers", []) if each["name"] == "ray-lease"), None)
+    if lease is None or lease.get("restartPolicy") != "Always":
+        yield "what Ray keeps in Redis stays there for ever"
+        return
+    env = environment(lease)
+    wanted = {
+        "RAY_REDIS_ADDRESS": options["redisAddress"],
+        "REDIS_USERNAME": options.get("redisUsername", {}).get("value"),
+        "RAY_external_storage_namespace": {"fieldRef": {"fieldPath": "metadata.annotations['ray.io/external-storage-namespace']"}},
+    }
+    for name, value in wanted.items():
+        if env.get(name) != value:
+            yield f"the lease has {name} {env.get(name)}, not {value}"
+    secret, own = options.get("redisPassword", {}).get("valueFrom"), env.get("REDIS_PASSWORD")
+    if secret and own != {"secretKeyRef": {**secret["secretKeyRef"], "optional": True}}:
+        yield f"the lease has another password, {own}"
+    if str(RENEWED) not in lease["livenessProbe"]["exec"]["command"][-1]:
+        yield "whether the lease is renewed is looked for elsewhere"
+    if int(lease["command"][-1]) < 2 * WORKERS_WAIT_S:
+        yield "state expires while workers wait for their head"

@@ -42,6 +42,7 @@ A name that ends in From or To is somebody outside the release, whose peers are 
 {{- range list "head" "bounds" "farewell" }}
 - {from: {{ . }}, to: kubernetesTo, ports: [443, 6443]}
 {{- end }}
+- {from: farewell, to: {{ $redis }}, ports: [{{ $rayRedisPort }}]}
 - {from: kuberayFrom, to: head, ports: [8265]}
 {{- end }}
 

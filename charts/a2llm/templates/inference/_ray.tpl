@@ -93,6 +93,36 @@ startupProbe: {httpGet: {path: /api/healthz, port: 52365}, periodSeconds: 5, fai
 livenessProbe: {httpGet: {path: /api/healthz, port: 52365}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 12}
 {{- end }}
 
+{{- define "a2llm.rayLeaseEnv" -}}
+{{- include "a2llm.rayStateEnv" . }}
+# KubeRay writes it there: the cluster's uid.
+- name: RAY_external_storage_namespace
+  valueFrom: {fieldRef: {fieldPath: "metadata.annotations['ray.io/external-storage-namespace']"}}
+{{- end }}
+
+{{/* Beside the head, as long as it runs: its state in Redis lives on for so long after it. (list $ version) */}}
+{{- define "a2llm.rayLease" -}}
+{{- $root := index . 0 -}}{{- $version := index . 1 -}}
+- name: ray-lease
+  restartPolicy: Always
+  {{- include "a2llm.container" (list $root $version.image) | nindent 2 }}
+  command: [python, -m, a2serve.inference.ray_lease, {{ $root.Values.inference.ray.stateLeaseSeconds | quote }}]
+  env:
+    {{- include "a2llm.allEnv" (list (include "a2llm.rayLeaseEnv" $root) $version.extraEnv) | nindent 4 }}
+  # It has renewed within five minutes. Nothing waits for it, so it is asked for nothing else.
+  livenessProbe:
+    exec: {command: [sh, -c, test -n "$(find /tmp/ray-lease -mmin -5)"]}
+    initialDelaySeconds: 300
+    periodSeconds: 60
+    timeoutSeconds: 10
+  resources:
+    requests: {cpu: 10m, memory: 48Mi}
+    limits: {memory: 96Mi}
+  volumeMounts:
+    {{- include "a2llm.commonMounts" $version | nindent 4 }}
+    {{- include "a2llm.redisFiles" (list $root "mounts" "") | nindent 4 }}
+{{- end }}
+
 {{/* A worker's Triton: a native sidecar, which starts before the replica and ends after it. (list $ version group) */}}
 {{- define "a2llm.triton" -}}
 {{- $root := index . 0 -}}{{- $version := index . 1 -}}{{- $group := index . 2 -}}
