@@ -7,7 +7,6 @@ if TYPE_CHECKING:
     from a2llm.conversation import StepOutput
 
 __all__ = ["A2LLM", "StepOutput"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:  # torch loads only when the model is asked for
@@ -19,4 +18,8 @@ def __getattr__(name: str) -> Any:  # torch loads only when the model is asked f
         from a2llm.conversation import StepOutput
 
         return StepOutput
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("a2llm-serve")
     raise AttributeError(name)
