@@ -28,7 +28,7 @@ def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
 
 def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_path: Path) -> None:
     async def within() -> None:
-        avatar, inference = await scripted(Script())
+        avatar, inference = await scripted(Script(packets=1000, pace_s=0.01))
         key, _ = create_key(tmp_path / "tenants.toml", "acme")
         redis = f"redis://127.0.0.1:{valkey_port}/0"
         env = environment(tmp_path, PORT="0", INFERENCE=inference, REDIS_URL=redis, KAFKA_SERVERS="127.0.0.1:9", DRAIN_S="2")
@@ -68,6 +68,8 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
 
 
 async def _drained(gateway: asyncio.subprocess.Process, talking: Client, client: httpx.AsyncClient) -> None:
+    await talking.ask("Hello")
+    await talking.until("response.output_audio.delta")
     gateway.send_signal(signal.SIGTERM)
     away = await talking.until("a2.go_away")
     assert (away["reason"], away["time_left_ms"]) == ("drain", 2000)
@@ -75,6 +77,12 @@ async def _drained(gateway: asyncio.subprocess.Process, talking: Client, client:
     assert (answer.status_code, answer.json()["draining"]) == (503, True)
     refused = await client.get("/v1/realtime")
     assert refused.status_code == 404  # not an upgrade
+    done = (await talking.until("response.done"))["response"]
+    assert (done["status"], done["status_details"]["error"]["code"]) == ("incomplete", "session_expired")
+    with pytest.raises(websockets.ConnectionClosed) as closed:
+        await talking.until("nothing", "error")
+        await talking.next()
+    assert closed.value.rcvd and (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "drain")
 
 
 def started(service: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -11,9 +11,12 @@ import pytest
 import websockets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.servers.realtime import Script, run, silence, speech, standing
+from starlette.websockets import WebSocket
+from support.servers.realtime import OneKey, Script, Stand, run, silence, speech, standing
 
+from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.realtime.limits import SessionLimits
+from a2serve.gateway.realtime.session.session import Session
 
 
 def test_each_bad_frame_gets_its_error_and_the_socket_lives():
@@ -244,6 +247,83 @@ def test_a_session_has_an_end_and_says_so_before():
             assert closed.value.rcvd.reason == "session_limit"
 
     run(scene)
+
+
+def _drain(stand: Stand, session: Session) -> None:
+    stand.service.drain()
+
+
+def _delete(stand: Stand, session: Session) -> None:
+    stand.service.end("acme", session.identity.session_id, keep="", cause="deleted")
+
+
+def _revoke(stand: Stand, session: Session) -> None:
+    stand.service.withdraw(session.identity.holder, "revoked")
+
+
+@pytest.mark.parametrize(
+    ("end", "cause", "code"),
+    [(_drain, "drain", "session_expired"), (_delete, "deleted", "session_expired"), (_revoke, "revoked", "unauthorized")],
+)
+def test_a_response_that_the_end_of_a_session_cuts_is_done_before_the_close(end, cause, code):
+    """It is billed, so the client is told of it; also of one beside the conversation's own."""
+
+    async def scene() -> None:
+        async with standing(Script(packets=1000, pace_s=0.01), limits=SessionLimits(go_away_ms=200)) as stand, stand.connect() as client:
+            await client.next()
+            await client.send("response.create", response={"conversation": "none", "input": []})
+            await client.ask("hello")
+            await client.until("response.output_audio.delta")
+            (session,) = stand.service.sessions
+            end(stand, session)
+            await client.until("error")
+            done = [event["response"] for event in client.of("response.done")]
+            assert len(done) == len(client.of("response.created")) == 2, "the error is the last event"
+            for response in done:
+                assert response["status"] == response["status_details"]["type"] == "incomplete"
+                assert response["status_details"]["error"]["code"] == code == client.of("error")[0]["error"]["code"]
+                assert response["usage"]["input_tokens"] == 30
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await client.next()
+            assert closed.value.rcvd and closed.value.rcvd.reason == cause
+        assert [turn.status for turn in stand.memory.turns] == ["incomplete", "incomplete"]
+
+    run(scene)
+
+
+def test_who_is_let_in_while_the_gateway_drains_is_asked_to_go_too():
+    async def scene() -> None:
+        admission = SlowAdmission()
+        async with standing(limits=SessionLimits(go_away_ms=200), admission=admission) as stand:
+            opening = asyncio.create_task(_close_reason(stand))
+            await admission.asked.wait()
+            stand.service.drain()
+            admission.answered.set()
+            assert await opening == "drain"
+
+    run(scene)
+
+
+class SlowAdmission(OneKey):
+    """Answers when `answered` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answered = asyncio.Event(), asyncio.Event()
+
+    async def authorize(self, socket: WebSocket) -> Principal:
+        self.asked.set()
+        await self.answered.wait()
+        return await super().authorize(socket)
+
+
+async def _close_reason(stand: Stand) -> str:
+    async with stand.connect() as client:
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            while True:
+                await client.next()
+        assert closed.value.rcvd
+        return closed.value.rcvd.reason
 
 
 def test_a_drain_asks_everybody_to_go():

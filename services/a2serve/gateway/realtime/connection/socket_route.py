@@ -72,10 +72,18 @@ class RealtimeService:
     admission: Admission
     parts: Collaborators
     sessions: set[Session] = field(default_factory=set[Session])
+    draining: bool = False
 
     def drain(self) -> None:
-        """Ask every session to go; they close within `limits.go_away_ms`."""
+        """Ask every session to go, also those that are being let in now; they close within `limits.go_away_ms`."""
+        self.draining = True
         for session in self.sessions:
+            session.drain()
+
+    def add(self, session: Session) -> None:
+        """Its socket is open."""
+        self.sessions.add(session)
+        if self.draining:
             session.drain()
 
     def end(self, tenant: str, session_id: str, keep: str, cause: EndedElsewhere) -> None:
@@ -193,7 +201,7 @@ async def _accept(socket: WebSocket) -> None:
 
 
 async def _run(socket: WebSocket, service: RealtimeService, session: Session) -> None:
-    service.sessions.add(session)
+    service.add(session)
     cause: CloseCause = "internal_error"
     try:
         cause = await session.run()

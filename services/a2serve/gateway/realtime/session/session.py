@@ -8,9 +8,11 @@ The socket itself is opened and closed by `connection.socket_route`.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from a2serve.contracts.a2_events import GoAway
 from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.server_events import StatusDetails, StatusError
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.access.watch import Withdrawn
 from a2serve.gateway.conversation.conversation import item_from_json
@@ -28,6 +30,7 @@ from a2serve.gateway.state.facts import SessionFacts
 from a2serve.gateway.state.saved_session import EndedElsewhere, SavedSession
 
 TICK_S = 0.05
+LAST_EVENTS_S = 2.0  # for the client to take the last events: who reads too slowly goes without
 RELEASE_S = 2.0
 _GONE: dict[EndedElsewhere, str] = {
     "deleted": "the session was deleted",
@@ -167,10 +170,16 @@ class Session:
         await self._say_over(cause, _WITHDRAWN[cause], Code.UNAUTHORIZED)
 
     async def _say_over(self, cause: CloseCause, detail: str, code: Code = Code.SESSION_EXPIRED) -> None:
-        """The last event; ends the session."""
-        assert self.core
-        self.core.error(Problem(code, detail))
-        await asyncio.sleep(TICK_S)  # let the writer say it
+        """Ends what is in progress, then says why, then ends the session."""
+        assert self.core and self.floor
+        problem = Problem(code, detail)
+        error = StatusError(type=problem.meaning.kind, code=code, message=detail)
+        self.core.close()
+        self.floor.close(StatusDetails(type="incomplete", error=error))
+        self.core.error(problem)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_EVENTS_S):
+                await self._out.all_sent()
         raise SessionOver(cause)
 
     def _say_go_away(self, cause: CloseCause, time_left_ms: int) -> None:

@@ -35,7 +35,7 @@ class SendQueue:
         self._transport, self._limits, self._tail = transport, limits, session_id[-8:]
         self._frames: deque[_Frame] = deque()
         self._bytes = self._last_bytes = 0
-        self._news, self._room, self._half_empty = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._news, self._room, self._half_empty, self._all_sent = (asyncio.Event() for _ in range(4))
         self._mark_room()
 
     def send(self, event: ServerEventBase, media_of: str = "") -> int:
@@ -63,6 +63,10 @@ class SendQueue:
         """The same with the queue half empty: however much is said, the client's next event is read."""
         await self._half_empty.wait()
 
+    async def all_sent(self) -> None:
+        """Wait until everything that was queued has gone."""
+        await self._all_sent.wait()
+
     async def run(self) -> None:
         """Write to the socket until cancelled. Raises Disconnected, SlowReader."""
         while True:
@@ -71,9 +75,9 @@ class SendQueue:
                 self._bytes -= len(frame.data)
                 self._mark_room()
                 await self._write(frame)
+            self._all_sent.set()
+            await self._news.wait()
             self._news.clear()
-            if not self._frames:
-                await self._news.wait()
 
     async def _write(self, frame: _Frame) -> None:
         """Returns as soon as what was written before has gone: that is what is waited for."""
@@ -89,12 +93,22 @@ class SendQueue:
 
     def _put(self, frame: _Frame) -> None:
         self._frames.append(frame)
+        self._all_sent.clear()
         self._bytes += len(frame.data)
         self._mark_room()
         self._news.set()
 
     def _mark_room(self) -> None:
-        messages, size = len(self._frames), self._bytes
-        for event, share in ((self._room, 1), (self._half_empty, 2)):
-            has_room = share * messages < self._limits.queue_messages and share * size < self._limits.queue_bytes
-            (event.set if has_room else event.clear)()
+        _switch(self._room, on=self._holds_less_than(1.0))
+        _switch(self._half_empty, on=self._holds_less_than(0.5))
+
+    def _holds_less_than(self, share: float) -> bool:
+        """Of what the queue may hold."""
+        return len(self._frames) < share * self._limits.queue_messages and self._bytes < share * self._limits.queue_bytes
+
+
+def _switch(event: asyncio.Event, *, on: bool) -> None:
+    if on:
+        event.set()
+    else:
+        event.clear()
