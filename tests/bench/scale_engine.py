@@ -142,13 +142,17 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
             people[mailbox].hear(event, time.perf_counter())
             if event.finish:
                 hearing.append(people.pop(mailbox))
+    return _report(everybody, waiting=[*asking, *(person for person in people.values() if person.begun_s is None)], now_s=now_s)
+
+
+def _report(everybody: list[Listener], waiting: list[Listener], now_s: float) -> Run:
     late = [value for person in everybody for value in person.late_s]
-    waiting_s = [now_s - person.asked_s for person in [*asking, *people.values()] if person.begun_s is None or person in asking]
+    waiting_s = [now_s - person.asked_s for person in waiting]
     first_ms = [1000 * value for value in [*(first for person in everybody for first in person.first_s), *waiting_s]]
     p50, p95, longest = (round(float(value), 1) for value in np.percentile(first_ms, [50, 95, 100]))
     spoken_min = sum(person.audio_s for person in everybody) / 60
     return Run(
-        streams,
+        len(everybody),
         len(late),
         max(late, default=0.0),
         p50,

@@ -6,7 +6,6 @@ from bench.house.tree import ROOT
 
 # Bars that are not reached yet. The list only shrinks: a figure that reaches its bar leaves it.
 NOT_YET = {
-    "functions_over_50",
     "modules_over_300",
     "hand_written_message_lines",
     "modules_without_test",

@@ -103,14 +103,7 @@ def alpha_classes(triangles: Ints, vertices: Floats, table: np.ndarray, texels: 
 
 @kernel
 def rasterize(
-    triangles: Ints,
-    alpha_class: Ints,
-    vertices: Floats,
-    table: np.ndarray,
-    texels: Floats,
-    samples: int,
-    depth: Floats,
-    seen: Ints,
+    triangles: Ints, alpha_class: Ints, vertices: Floats, table: np.ndarray, texels: Floats, samples: int, depth: Floats, seen: Ints
 ) -> None:
     """Z-buffer over all but the blended triangles: depth [h,w] (nearness, greater wins), seen [h,w] (triangle or -1).
 
@@ -145,13 +138,8 @@ def rasterize(
             b1, b2 = row1, row2
             z = z0 + b1 * z10 + b2 * z20
             for x in range(left, right):
-                if (
-                    b1 >= 0
-                    and b2 >= 0
-                    and b1 + b2 <= 1
-                    and z > depth[y, x]
-                    and (opaque or _alpha(triangles[t], vertices, table, texels, b1, b2) > _threshold(x, y, samples))
-                ):
+                nearer = b1 >= 0 and b2 >= 0 and b1 + b2 <= 1 and z > depth[y, x]
+                if nearer and (opaque or _alpha(triangles[t], vertices, table, texels, b1, b2) > _threshold(x, y, samples)):
                     depth[y, x] = z
                     seen[y, x] = t
                 b1 += step1
