@@ -1,6 +1,6 @@
 """How well two annotations of the same responses agree: the shipped one, and a second that was made blind of a tenth of the dialogues.
 
-Kappa (Cohen 1960) is agreement beyond chance: 1 the same, 0 as two who do not read. F1 has no chance level, so read both. Everything is
+Kappa (Cohen 1960) is agreement beyond chance: 1 the same, 0 no better than chance. F1 has no chance level, so read both. Everything is
 counted in tables, one per dialogue (row: first annotation, column: second), since phrases of one dialogue are not independent.
 """
 

@@ -1,5 +1,5 @@
 """Hidden states for the talker's training: what the frozen backbone holds at the end of every word of
-every answer, read by the same runtime that serves. Sharded, atomic, resumable.
+every response, read by the same runtime that serves. Sharded, atomic, resumable.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def word_ends(tokenizer: TextTokenizer, ids: list[int]) -> list[int]:
 
 
 class HiddenReader:
-    """Reads answers behind their prompts; a shared prompt is read once."""
+    """Reads responses behind their prompts; a shared prompt is read once."""
 
     def __init__(self, backbone: Backbone, tokenizer: TextTokenizer, persona: Persona | None = None) -> None:
         self.backbone, self.tokenizer = backbone, tokenizer
@@ -36,7 +36,7 @@ class HiddenReader:
         self._prefix_key: tuple[int, ...] = ()
 
     def read(self, samples: list[dict[str, object]]) -> list[np.ndarray]:
-        """Hidden states [W, D] float16 of every answer, W words each."""
+        """Hidden states [W, D] float16 of every response, W words each."""
         order = sorted(range(len(samples)), key=lambda i: (str(samples[i]["question"]), str(samples[i]["voice"])))
         out: list[np.ndarray] = [np.zeros((0, 0))] * len(samples)
         for start in range(0, len(order), BATCH):

@@ -60,7 +60,7 @@ def settle_plan(folder: Path, wanted: DataPlan) -> None:
 
 
 def make_text(folder: Path, wanted: DataPlan, on_progress: OnProgress | None = None) -> list[dict[str, object]]:
-    """Every question with its answer: written, repeated, drilled, then sampled from the backbone."""
+    """Makes every question with its response: written, repeated, drilled, then sampled from the backbone."""
     file = folder / TEXT
     if not file.exists():
         samples = offline_samples(weights.resolve("g2p"), wanted.drills, wanted.seed)
@@ -119,7 +119,7 @@ def make_speech(folder: Path, wanted: DataPlan, workers: int, on_progress: OnPro
 
 
 def make_hidden(folder: Path, threads: int, on_progress: OnProgress | None = None) -> None:
-    """The backbone's hidden states at every word of every answer, read as they are when serving."""
+    """The backbone's hidden states at every word of every response, read as they are when serving."""
     backbone = weights.convert("backbone")
     lora, alpha, _ = load_adapter(model_folder() / FILES["backbone_lora"])
     reader = HiddenReader(load_backbone(backbone, Adapter(lora, alpha), threads=threads), TextTokenizer(backbone))

@@ -64,7 +64,7 @@ class Sample:
 
 
 def fits_speech(text: str) -> bool:
-    """Whether an answer can be spoken as it stands and is not stuck in a loop."""
+    """True if a response can be spoken as it stands and is not stuck in a loop."""
     words = text.lower().split()
     if not MIN_WORDS <= len(words) <= MAX_WORDS or not _SPOKEN.fullmatch(text):
         return False
@@ -165,7 +165,7 @@ def dictionary_words(assets: Path) -> list[str]:
 
 
 def offline_samples(assets: Path, drills: int, seed: int) -> list[Sample]:
-    """Everything that needs no sampling: written answers, repeated user lines, drills."""
+    """Everything that needs no sampling: written responses, repeated user lines, drills."""
     written = list(written_samples())
     repeats = list(repeat_samples({s.response.lower() for s in written}))
     return [*written, *repeats, *drill_samples(dictionary_words(assets), drills, seed)]
