@@ -82,8 +82,8 @@ def _stamping_repository(new: Callable[[Path], Path]) -> Callable[[Path], Path]:
 
     def stamping(folder: Path) -> Path:
         repository = new(folder)
-        door = repository / "a2llm/1/model.py"
-        door.write_text(door.read_text() + STAMPING)
+        entry = repository / "a2llm/1/model.py"
+        entry.write_text(entry.read_text() + STAMPING)
         return repository
 
     return stamping

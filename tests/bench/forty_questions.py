@@ -18,7 +18,7 @@ EAR_HZ = 16_000
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """One question, what was said, with which affect, for how long, and what Whisper heard."""
 
     question: str
@@ -28,17 +28,17 @@ class Answer:
     heard: str
 
 
-def ask(model: A2LLM, ear: Transcriber, question: str, seed: int) -> Answer:
+def ask(model: A2LLM, ear: Transcriber, question: str, seed: int) -> Response:
     """A fresh conversation for every question."""
     model.restart()
     pcm = np.concatenate([step.pcm for step in model.respond(question, seed=seed)])
     assert model.reply is not None
     heard = ear.transcribe(resample(pcm, 24_000, EAR_HZ)).text
-    return Answer(question, " ".join(model.reply.spoken), str(model.reply.affect), len(pcm) / 24_000, heard)
+    return Response(question, " ".join(model.reply.spoken), str(model.reply.affect), len(pcm) / 24_000, heard)
 
 
-def page(answers: list[Answer], comment: str) -> str:
-    rows = "\n".join(f"| {a.question} | {a.text} | {a.affect} | {a.seconds:.1f} | {a.heard} |" for a in answers)
+def page(responses: list[Response], comment: str) -> str:
+    rows = "\n".join(f"| {a.question} | {a.text} | {a.affect} | {a.seconds:.1f} | {a.heard} |" for a in responses)
     return f"{comment}\n\n| question | answer | affect | s | as heard by Whisper tiny.en |\n|---|---|---|---|---|\n{rows}\n"
 
 
@@ -48,9 +48,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model, ear = A2LLM.load(), Transcriber()
-    answers = [ask(model, ear, q, options.seed) for q in QUESTIONS]
+    responses = [ask(model, ear, q, options.seed) for q in QUESTIONS]
     comment = options.out.read_text().split("\n\n| question", 1)[0] if options.out.exists() else "# Forty questions"
-    options.out.write_text(page(answers, comment))
+    options.out.write_text(page(responses, comment))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from support.models.cli_model import write_tiny_model
 from support.models.gguf_mini import write_mini_gguf
 from support.servers import inference as inference_server
 from support.servers.cluster import APPLICATION, Cluster, cluster
-from support.servers.failover import answer, speaking, talking
+from support.servers.failover import play_response, speaking, talking
 
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarStub
@@ -97,7 +97,7 @@ async def _hosts(kills: int, say: Say) -> float:
                 async with talking(stand) as client:
                     address = await stand.inference.address_of(client.of("session.created")[0]["session"]["id"])
                     speaks = next(host for host in hosts if address.endswith(f":{host.port}"))
-                    heard = await answer(client, STORY, speaks.kill, SPOKEN_S[number % len(SPOKEN_S)])
+                    heard = await play_response(client, STORY, speaks.kill, SPOKEN_S[number % len(SPOKEN_S)])
                 assert speaks.process.poll() is not None
                 gaps.append(_gap_ms("host", heard.gap_s, len(heard.sound), say))
                 await asyncio.to_thread(speaks.again)
@@ -115,7 +115,7 @@ async def _cluster(served: Cluster, kills: int, say: Say) -> dict[str, float]:
                     key = stand.inference.affinity_key(client.of("session.created")[0]["session"]["id"])
                     call = AvatarStub(channel).Describe(pb.DescribeRequest(), metadata=(("application", APPLICATION), ("session-id", key)))
                     replica = dict(await call.trailing_metadata())["replica"]
-                    heard = await answer(client, STORY, lambda: kill(replica), SPOKEN_S[number % len(SPOKEN_S)])  # noqa: B023
+                    heard = await play_response(client, STORY, lambda: kill(replica), SPOKEN_S[number % len(SPOKEN_S)])  # noqa: B023
                 gaps.append(_gap_ms(name, heard.gap_s, len(heard.sound), say))
             worst[f"{name}_ms"] = max(gaps)
     return worst

@@ -105,8 +105,8 @@ async def _first_packet_ms(client: Client, text: str) -> tuple[str, float]:
 
 def engine_frl_ms(url: str) -> dict[str, float]:
     """response_id -> request arrived in inference -> first packet with sound left the engine, from the traces."""
-    with urllib.request.urlopen(f"{url}/debug/turns", timeout=10) as answer:
-        turns: list[dict[str, Any]] = json.load(answer)["turns"]
+    with urllib.request.urlopen(f"{url}/debug/turns", timeout=10) as response:
+        turns: list[dict[str, Any]] = json.load(response)["turns"]
     found: dict[str, float] = {}
     for turn in turns:
         bars = {bar["name"]: bar for bar in turn["bars"]}

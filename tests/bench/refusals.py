@@ -19,11 +19,11 @@ def main() -> None:
         path = f"/v1/sessions/{opened.json()['id']}/turns"
         while len(took_ms) < WANTED and answered < MOST_ANSWERED:
             began_s = time.monotonic()
-            answer = rest.post(path, json=ONE_WORD)
-            if answer.status_code == 503 and "retry-after" in answer.headers:
+            response = rest.post(path, json=ONE_WORD)
+            if response.status_code == 503 and "retry-after" in response.headers:
                 took_ms.append(1000 * (time.monotonic() - began_s))
             else:
-                answer.raise_for_status()
+                response.raise_for_status()
                 answered += 1
             time.sleep(PAUSE_S)
     print(json.dumps({"took_ms": took_ms, "answered": answered}))

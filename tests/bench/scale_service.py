@@ -23,7 +23,7 @@ MEDIA = ("response.output_audio.delta", "a2.motion.delta")
 
 
 @dataclass
-class Heard:
+class Sounds:
     """What all people of a run met with."""
 
     first_ms: list[float] = field(default_factory=list)
@@ -40,7 +40,7 @@ def measure_service(folder: Path, slots: int, say: Callable[[str], None]) -> dic
 
 async def _measure(service: Service, slots: int, say: Callable[[str], None]) -> dict[str, Any]:
     report: dict[str, Any] = {"slots": slots}
-    crowds: dict[int, Heard] = {}
+    crowds: dict[int, Sounds] = {}
     for name, people in levels(slots).items():
         heard = crowds[people] = crowds.get(people) or await _crowd(service, people)
         found = {
@@ -61,16 +61,16 @@ def levels(slots: int) -> dict[str, int]:
     return {**{str(n): n for n in (1, 2, 4, 8) if n <= slots}, "max": slots, "overload": 2 * slots}
 
 
-async def _crowd(service: Service, people: int) -> Heard:
+async def _crowd(service: Service, people: int) -> Sounds:
     """So many people who ask, listen, and ask again."""
-    heard, until_s = Heard(), time.monotonic() + RUN_S
+    heard, until_s = Sounds(), time.monotonic() + RUN_S
     async with asyncio.TaskGroup() as group:
         for number in range(people):
             group.create_task(_person(service, number, people, until_s, heard))
     return heard
 
 
-async def _person(service: Service, number: int, people: int, until_s: float, heard: Heard) -> None:
+async def _person(service: Service, number: int, people: int, until_s: float, heard: Sounds) -> None:
     await asyncio.sleep(3.0 * number / people)
     async with session(service.url, service.key) as client:
         turn = 0
@@ -81,7 +81,7 @@ async def _person(service: Service, number: int, people: int, until_s: float, he
             await asyncio.sleep(max(0.0, ends_s - time.monotonic()) + AGAIN_S)
 
 
-async def _turn(client: Client, text: str, heard: Heard, warm: bool) -> float:
+async def _turn(client: Client, text: str, heard: Sounds, warm: bool) -> float:
     """One question; returns when its answer has been heard (time.monotonic()). A refused one is asked again two seconds later.
     The first of a session counts as a turn, not as a time."""
     response_id, asked_s = await client.ask(text)

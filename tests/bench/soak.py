@@ -27,7 +27,7 @@ USERS = 2
 TURNS = 4  # of a session, spoken and typed in turn
 SAMPLE_S = 5.0
 TYPED = ("Tell me something nice.", "What should I cook tonight?", "How was your day?", "What is a rainbow?")
-ANSWER_S = 60.0
+RESPONSE_S = 60.0
 
 
 @dataclass
@@ -85,7 +85,7 @@ async def one_turn(client: Client, mic: Microphone, voice: np.ndarray | None, ta
         await client.ask(TYPED[tally.turns % len(TYPED)])
     else:
         mic.say(voice)
-    done = await client.until(lambda events: next((e for e in events[before:] if e.type == "response.done"), None), ANSWER_S)
+    done = await client.until(lambda events: next((e for e in events[before:] if e.type == "response.done"), None), RESPONSE_S)
     heard = client.of(done.response_id)
     tally.underruns += play(heard).underruns
     tally.turns += 1

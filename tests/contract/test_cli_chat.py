@@ -39,7 +39,7 @@ class Script:
         self.lines, self.interactive, self.at_word = deque(lines), interactive, at_word
         self.notes: list[str] = []
         self.problems: list[str] = []
-        self.answers: list[tuple[float, float]] = []
+        self.responses: list[tuple[float, float]] = []
         self.names: list[str] = []
 
     def read(self) -> str | None:
@@ -54,7 +54,7 @@ class Script:
         return SimpleNamespace(add=lambda text: self.at_word() if text else None, end=lambda: None)
 
     def end_response(self, ttfa_ms: float, rtf: float, affect: object, duration_s: float) -> None:
-        self.answers.append((ttfa_ms, rtf))
+        self.responses.append((ttfa_ms, rtf))
 
     def heard(self, text: str, voice: object) -> None:
         self.notes.append(f"heard {text}")
@@ -84,10 +84,10 @@ def test_commands_and_mistakes(opened: tuple[Any, Any], tmp_path: Path) -> None:
     )
     talk(opened, screen)
     assert screen.names == ["ada", "max", "max", "max"]
-    assert len(screen.answers) == 4 and all(ttfa > 0 and 0 < rtf < 100 for ttfa, rtf in screen.answers)
-    told = ["no answer yet", "unknown persona 'zed'", "which file?", "there is no file", "20,000 characters", "/dance"]
-    assert [any(part in problem for problem in screen.problems) for part in told] == [True] * len(told)
-    assert len(screen.problems) == len(told)
+    assert len(screen.responses) == 4 and all(ttfa > 0 and 0 < rtf < 100 for ttfa, rtf in screen.responses)
+    printed = ["no answer yet", "unknown persona 'zed'", "which file?", "there is no file", "20,000 characters", "/dance"]
+    assert [any(part in problem for problem in screen.problems) for part in printed] == [True] * len(printed)
+    assert len(screen.problems) == len(printed)
     assert {file.name for file in tmp_path.iterdir()} == set(NAMES)
     assert list(screen.lines) == ["never read"]
     assert opened[0].persona.name == "max"
@@ -98,7 +98,7 @@ def test_ctrl_c_interrupts_the_reply_and_the_talk_goes_on(opened: tuple[Any, Any
     once = iter([lambda: signal.raise_signal(signal.SIGINT)])
     screen = Script("Hello", "And now?", at_word=lambda: next(once, lambda: None)())
     talk(opened, screen)
-    assert len(screen.answers) == 2
+    assert len(screen.responses) == 2
     assert sum("interrupted" in note for note in screen.notes) == 1
 
 
@@ -106,7 +106,7 @@ def test_ctrl_c_twice_leaves(opened: tuple[Any, Any]) -> None:
     screen = Script("Hello", None, "again", None, None, "never read")
     with pytest.raises(KeyboardInterrupt):
         talk(opened, screen)
-    assert len(screen.answers) == 2 and list(screen.lines) == ["never read"]
+    assert len(screen.responses) == 2 and list(screen.lines) == ["never read"]
 
 
 def test_ctrl_c_after_an_interrupted_reply_leaves(opened: tuple[Any, Any]) -> None:
@@ -197,7 +197,7 @@ def test_the_voice_is_played(opened: tuple[Any, Any]) -> None:
 
     sink, screen = Sink(), Script("Hello")
     talk(opened, screen, sink)
-    assert sink.samples > 0 and screen.answers[0][0] > 7
+    assert sink.samples > 0 and screen.responses[0][0] > 7
 
 
 def test_words_break_between_words_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,11 +215,11 @@ def test_words_break_between_words_only(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_piped_lines_are_answered_one_by_one(start_a2: Callable[..., Popen[str]], tmp_path: Path) -> None:
     process = start_a2("chat", "--seed", "1", "--persona", "coach")
-    out, told = process.communicate(f"Hello\n\n<br/>\n/save {tmp_path}\nWhat now?", timeout=120)
-    assert process.returncode == 0, told
+    out, printed = process.communicate(f"Hello\n\n<br/>\n/save {tmp_path}\nWhat now?", timeout=120)
+    assert process.returncode == 0, printed
     assert out.count("coach › ") == 2 and out.count("TTFA") == 2 and out.count("RTF") == 2
-    assert "the text is empty" in told and "Traceback" not in told and told.count("sound device") <= 1
-    assert "loading" in told and "Coach is listening" in told
+    assert "the text is empty" in printed and "Traceback" not in printed and printed.count("sound device") <= 1
+    assert "loading" in printed and "Coach is listening" in printed
     assert (tmp_path / "answer.json").exists()
 
 

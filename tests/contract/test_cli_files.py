@@ -11,7 +11,7 @@ from a2llm.cli import main
 
 
 @pytest.fixture
-def answer(tmp_path: Path) -> Path:
+def response(tmp_path: Path) -> Path:
     """A folder with half a second of sound and motion."""
     motion = np.zeros((20, 61), np.float32)
     write_motion_json(tmp_path / "answer.motion.json", motion, 40)
@@ -19,27 +19,27 @@ def answer(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def render(answer: Path, *more: str) -> int:
-    files = [str(answer / "answer.motion.json"), "--audio", str(answer / "answer.wav"), "--out", str(answer / "clip.mp4")]
+def render(response: Path, *more: str) -> int:
+    files = [str(response / "answer.motion.json"), "--audio", str(response / "answer.wav"), "--out", str(response / "clip.mp4")]
     return main(["render", *files, "--size", "32", *more])
 
 
-def test_a_clip_is_rendered(answer: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clip_is_rendered(response: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import av
 
-    assert render(answer, "--fps", "10", "--avatar", "man") == 0
-    assert capsys.readouterr().out == f"{answer / 'clip.mp4'}\n"
-    with av.open(str(answer / "clip.mp4")) as clip:
+    assert render(response, "--fps", "10", "--avatar", "man") == 0
+    assert capsys.readouterr().out == f"{response / 'clip.mp4'}\n"
+    with av.open(str(response / "clip.mp4")) as clip:
         assert (clip.streams.video[0].width, clip.streams.video[0].frames) == (32, 5)
 
 
-def test_only_arkit61_is_rendered(answer: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    document = json.loads((answer / "answer.motion.json").read_text())
+def test_only_arkit61_is_rendered(response: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads((response / "answer.motion.json").read_text())
     document |= {"rig": "oculus15", "names": ["sil"], "frames": [[1.0]]}
-    (answer / "answer.motion.json").write_text(json.dumps(document))
-    assert render(answer) == 1
+    (response / "answer.motion.json").write_text(json.dumps(document))
+    assert render(response) == 1
     assert "only arkit61 can be rendered" in capsys.readouterr().err
-    assert not (answer / "clip.mp4").exists()
+    assert not (response / "clip.mp4").exists()
 
 
 BROKEN = {
@@ -50,17 +50,17 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_broken_files_cost_one_line(kind: str, answer: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    breaks, told = BROKEN[kind]
-    breaks(answer)
-    assert render(answer) == 1
+def test_broken_files_cost_one_line(kind: str, response: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    breaks, printed = BROKEN[kind]
+    breaks(response)
+    assert render(response) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("a2: ") and told in last
-    assert not (answer / "clip.mp4").exists()
+    assert last.startswith("a2: ") and printed in last
+    assert not (response / "clip.mp4").exists()
 
 
-def test_an_unknown_avatar_costs_one_line(answer: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert render(answer, "--avatar", "robot") == 1
+def test_an_unknown_avatar_costs_one_line(response: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert render(response, "--avatar", "robot") == 1
     assert "choose one of man, woman" in capsys.readouterr().err.splitlines()[-1]
 
 

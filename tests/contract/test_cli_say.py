@@ -146,12 +146,12 @@ BAD_SOUNDS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("kind", BAD_SOUNDS)
 def test_a_bad_recording_is_told_in_one_line(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make, told = BAD_SOUNDS[kind]
+    make, printed = BAD_SOUNDS[kind]
     make(tmp_path / "question.wav")
     out = tmp_path / "out"
     assert main(["say", "--audio", str(tmp_path / "question.wav"), "--out", str(out)]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("a2: ") and told in last
+    assert last.startswith("a2: ") and printed in last
     assert not out.exists()
 
 
@@ -199,9 +199,9 @@ def test_interrupted_at_any_moment_nothing_half_written_stays(
     process = start_a2("say", "Hello there!", "--out", str(tmp_path))
     time.sleep(wait_s)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, printed = process.communicate(timeout=60)
     assert names(tmp_path) in (set(), set(NAMES))
     if process.returncode:  # else it was quicker
-        assert process.returncode == 128 + number, told
-        assert "Traceback" not in told
-        assert number == signal.SIGTERM or told.endswith("a2: interrupted\n")
+        assert process.returncode == 128 + number, printed
+        assert "Traceback" not in printed
+        assert number == signal.SIGTERM or printed.endswith("a2: interrupted\n")

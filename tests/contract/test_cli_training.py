@@ -115,11 +115,11 @@ def test_hidden_states_are_read_once(
 ) -> None:
     for name, value in {"A2_MODEL": tiny_files, "A2_WEIGHTS_BACKBONE": mini_gguf, "A2_HOME": tiny_home}.items():
         monkeypatch.setenv(name, str(value))
-    data, told = trained / "data", list[tuple[int, int]]()
-    make_hidden(data, 1, lambda done, total: told.append((done, total)))
+    data, printed = trained / "data", list[tuple[int, int]]()
+    make_hidden(data, 1, lambda done, total: printed.append((done, total)))
     states = load_hidden(data / "shards")
     texts = [json.loads(line)["response"] for line in (data / "text.jsonl").read_text().splitlines()]
-    assert told == [(len(texts), len(texts))]
+    assert printed == [(len(texts), len(texts))]
     assert {index: len(found) for index, found in states.items()} == {i: len(text.split()) for i, text in enumerate(texts)}
     file = next((data / "shards").glob("hidden-*.npz"))
     written = file.stat().st_mtime_ns
@@ -146,7 +146,7 @@ def test_an_interrupted_build_leaves_whole_shards_only(trained: Path, tmp_path: 
             break
     time.sleep(2)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: parent and workers
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in told, told
+    _, printed = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in printed, printed
     shards = tmp_path / "shards"
     assert [f for f in shards.glob("*") if not f.name.startswith("speech-") or ".tmp" in f.name] == []

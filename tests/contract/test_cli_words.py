@@ -85,12 +85,12 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "told"), MISTAKES, ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "")
-def test_a_mistake_costs_one_line_and_exit_code_2(line: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("line", "reason"), MISTAKES, ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "")
+def test_a_mistake_costs_one_line_and_exit_code_2(line: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(line) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith("a2: ") and printed.err.count("\n") == 1
-    assert told in printed.err and "Traceback" not in printed.err
+    assert reason in printed.err and "Traceback" not in printed.err
 
 
 FAILURES = [
@@ -102,11 +102,11 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "told"), FAILURES, ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "")
-def test_a_failure_costs_one_line_and_exit_code_1(line: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("line", "reason"), FAILURES, ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "")
+def test_a_failure_costs_one_line_and_exit_code_1(line: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path) if part == "OUT" else part for part in line]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("a2: ") and told in last
+    assert last.startswith("a2: ") and reason in last
 
 
 def test_the_unexpected_is_one_line_and_debug_shows_where(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,10 +177,10 @@ def test_progress_is_shown_on_stderr_and_never_fails(
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     monkeypatch.setattr(shown, "QUIET_S", 0.0)
-    with shown.progress("work") as told:
-        told(0.5)
-        told(3, 4, {"loss": 1.25, "note": "text"})
-        told(9, 4)  # more than was foreseen
+    with shown.progress("work") as on_progress:
+        on_progress(0.5)
+        on_progress(3, 4, {"loss": 1.25, "note": "text"})
+        on_progress(9, 4)  # more than was foreseen
     with shown.progress("silent work"), shown.working("more work"):
         pass
     printed = capsys.readouterr()

@@ -44,11 +44,11 @@ def test_it_is_valid_and_lists_every_route(document: dict[str, Any]) -> None:
 
 def test_every_answer_has_an_example_that_is_right(document: dict[str, Any]) -> None:
     shown = {
-        answer["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+        response["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
         for operations in document["paths"].values()
         for operation in operations.values()
-        for answer in operation["responses"].values()
-        if "$ref" in answer.get("content", {}).get("application/json", {}).get("schema", {})
+        for response in operation["responses"].values()
+        if "$ref" in response.get("content", {}).get("application/json", {}).get("schema", {})
     }
     schemas = document["components"]["schemas"]
     for name in sorted((shown | {"ProblemBody"}) - {"Health"}):
@@ -57,8 +57,8 @@ def test_every_answer_has_an_example_that_is_right(document: dict[str, Any]) -> 
 
 
 def test_events_of_a_stream_are_declared(document: dict[str, Any]) -> None:
-    answer = document["paths"]["/v1/sessions/{session_id}/turns"]["post"]["responses"]["200"]
-    event = answer["content"]["text/event-stream"]["schema"]["properties"]
+    response = document["paths"]["/v1/sessions/{session_id}/turns"]["post"]["responses"]["200"]
+    event = response["content"]["text/event-stream"]["schema"]["properties"]
     choices = event["data"]["contentSchema"]["oneOf"]
     assert len(choices) == len(event["event"]["enum"]) == len(SERVER_EVENTS)
     said = {"event_id": "e1"} | read_example("response.output_audio.delta")
@@ -78,10 +78,10 @@ def test_every_operation_is_described_and_guarded(document: dict[str, Any]) -> N
             if not path.startswith("/v1/"):
                 continue
             assert operation["security"], path
-            for status, answer in operation["responses"].items():
-                assert "x-request-id" in answer["headers"]
+            for status, response in operation["responses"].items():
+                assert "x-request-id" in response["headers"]
                 if status >= "400":
-                    schema = answer["content"]["application/problem+json"]["schema"]
+                    schema = response["content"]["application/problem+json"]["schema"]
                     assert schema == {"$ref": "#/components/schemas/ProblemBody"}, (path, status)
-                    assert "application/json" not in answer["content"], (path, status)
+                    assert "application/json" not in response["content"], (path, status)
             assert {"401", "403", "422", "429", "503"} <= set(operation["responses"]), path

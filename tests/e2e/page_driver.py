@@ -70,10 +70,10 @@ class Browser:
         line = self._node.stdout.readline()
         if not line:
             raise RuntimeError("the browser script ended")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise RuntimeError(f"{request}: {answer['error']}")
-        return answer["result"]
+        response = json.loads(line)
+        if "error" in response:
+            raise RuntimeError(f"{request}: {response['error']}")
+        return response["result"]
 
     def open(self, url: str, width: int, height: int, scale: float = 1.0, **preferences: Any) -> None:
         """Show the page, wait until it is ready and its face is there. `scale`: device pixels per CSS pixel."""

@@ -59,7 +59,7 @@ def last_sound_ms(page: Browser) -> float:
     return float(sound[sound[:, 1] > SILENT, 0].max())
 
 
-def answers(page: Browser) -> list[dict[str, Any]]:
+def responses(page: Browser) -> list[dict[str, Any]]:
     return [caption for caption in page.captions if caption["who"] == "avatar"]
 
 
@@ -87,11 +87,11 @@ def test_a_spoken_question_is_understood_and_answered(page: Browser) -> None:
     page.state("listening")
     page.state("speaking")
     page.state("ready")
-    asked, answer = page.captions[-2:]
+    asked, response = page.captions[-2:]
     assert asked["who"] == "user" and understood(asked["text"], QUESTION), asked
-    assert answer["who"] == "avatar" and answer["final"]
-    assert answer["text"] == page.frames("received", "response.output_audio_transcript.done")[-1]["body"]["transcript"]
-    print(asked["text"], "->", answer["text"], page.value("__a2.turns.at(-1)"))
+    assert response["who"] == "avatar" and response["final"]
+    assert response["text"] == page.frames("received", "response.output_audio_transcript.done")[-1]["body"]["transcript"]
+    print(asked["text"], "->", response["text"], page.value("__a2.turns.at(-1)"))
 
 
 def break_in(page: Browser) -> tuple[float, dict[str, Any]] | None:
@@ -126,11 +126,11 @@ def test_speaking_over_it_silences_it_and_closes_its_mouth(page: Browser) -> Non
     assert delay_ms < 3000 and cut["audio_end_ms"] >= 300  # a busy machine; `make bench-live` measures
     deltas = [frame["body"] for frame in page.frames("received", "response.output_audio_transcript.delta")]
     sent = "".join(delta["delta"] for delta in deltas if delta["item_id"] == cut["item_id"])
-    assert any(answer["text"] and sent.startswith(answer["text"]) for answer in answers(page))
+    assert any(response["text"] and sent.startswith(response["text"]) for response in responses(page))
     page.state("speaking")
     page.state("ready")
-    asked, answer = page.captions[-2:]
-    assert understood(asked["text"], QUESTION) and answer["text"], asked
+    asked, response = page.captions[-2:]
+    assert understood(asked["text"], QUESTION) and response["text"], asked
     page.open_microphone(False)
 
 
@@ -170,7 +170,7 @@ def test_the_stop_button(page: Browser) -> None:
     since = page.frames()[frames:]
     cut = next(frame["body"] for frame in since if frame.get("type") == "conversation.item.truncate" and frame["way"] == "sent")
     assert 600 <= cut["audio_end_ms"] < 6000
-    assert answers(page)[-1]["text"] and heard(page)[-20:, 1].max() < SILENT
+    assert responses(page)[-1]["text"] and heard(page)[-20:, 1].max() < SILENT
 
 
 def test_the_conversation_goes_on_after_the_gateway_died(page: Browser, product: Service) -> None:

@@ -28,8 +28,8 @@ def test_a_conversation(events: list[dict[str, Any]]) -> None:
     assert not of(events, "error")
     assert set(of(events, "tool")[0]["given"]) == {"city", "unit"}
     assert of(events, "story")[-1]["status"] == "cancelled" and of(events, "audio_interrupted")
-    answers = [event for event in of(events, "agent_end") if event["text"]]
-    assert len([event for event in answers if event["audio_ms"] > 500]) >= 3, "spoken, after the function, after the interruption"
+    responses = [event for event in of(events, "agent_end") if event["text"]]
+    assert len([event for event in responses if event["audio_ms"] > 500]) >= 3, "spoken, after the function, after the interruption"
 
 
 def test_its_history_is_what_was_said_and_heard(events: list[dict[str, Any]], sdk_talk: SdkTalk) -> None:

@@ -17,7 +17,7 @@ from support.servers.realtime import Script
 
 from a2serve.contracts.events import CLIENT_EVENTS
 
-ANSWER_S = 60
+RESPONSE_S = 60
 AT_ONCE = 8
 JSON = {"content-type": "application/json"}
 
@@ -45,10 +45,10 @@ async def socket_of(made: GatewayStand, secret: str = "") -> AsyncIterator[webso
         yield socket
 
 
-async def still_answers(socket: websockets.ClientConnection, mark: str) -> None:
+async def still_responds(socket: websockets.ClientConnection, mark: str) -> None:
     """The socket says what it does not know, and is open."""
     await socket.send(json.dumps({"type": "conversation.item.retrieve", "item_id": "none", "event_id": mark}))
-    async with asyncio.timeout(ANSWER_S):
+    async with asyncio.timeout(RESPONSE_S):
         while True:
             event = json.loads(await socket.recv())
             if event["type"] == "error" and event["error"]["event_id"] == mark:
@@ -57,15 +57,15 @@ async def still_answers(socket: websockets.ClientConnection, mark: str) -> None:
 
 
 async def post_all(client: httpx.AsyncClient, made: list[Body], session_id: str) -> list[httpx.Response]:
-    room = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(AT_ONCE)
 
     async def post(route: str, body: bytes) -> httpx.Response:
-        async with room:
-            answer = await client.post(route.format(session_id=session_id), content=body, headers=JSON)
-        assert answer.status_code < 500, (answer.status_code, route, body[:300], answer.text)
-        if answer.status_code >= 400:
-            assert answer.headers["content-type"] == "application/problem+json" and answer.json()["request_id"], (route, body[:300])
-        return answer
+        async with limit:
+            response = await client.post(route.format(session_id=session_id), content=body, headers=JSON)
+        assert response.status_code < 500, (response.status_code, route, body[:300], response.text)
+        if response.status_code >= 400:
+            assert response.headers["content-type"] == "application/problem+json" and response.json()["request_id"], (route, body[:300])
+        return response
 
     return list(await asyncio.gather(*(post(route, body) for route, body in made)))
 
@@ -75,17 +75,17 @@ def test_nasty_values_in_every_field_of_every_body(stand) -> None:
         async with made.client() as client:
             session_id = (await client.post("/v1/sessions", json={})).json()["id"]
             asked = bodies(made.app.openapi(), NASTY)
-            answers = await post_all(client, asked, session_id)
+            responses = await post_all(client, asked, session_id)
             assert len({route for route, _ in asked}) >= 4 and len(asked) > 1500
-            done = [(route, answer) for (route, _), answer in zip(asked, answers, strict=True) if answer.status_code < 300]
-            created = [answer.json()["id"] for route, answer in done if route == "/v1/sessions"]
+            done = [(route, response) for (route, _), response in zip(asked, responses, strict=True) if response.status_code < 300]
+            created = [response.json()["id"] for route, response in done if route == "/v1/sessions"]
             for kept in created[:: max(1, len(created) // 40)]:
                 assert (await client.get(f"/v1/sessions/{kept}")).status_code == 200
-            secrets = [answer.json()["value"] for route, answer in done if route == "/v1/realtime/client_secrets"]
+            secrets = [response.json()["value"] for route, response in done if route == "/v1/realtime/client_secrets"]
             assert created and secrets, "some values are right"
         for secret in secrets[:: max(1, len(secrets) // 40)]:
             async with socket_of(made, secret) as socket:
-                await still_answers(socket, "alive")
+                await still_responds(socket, "alive")
 
     stand(test)
 
@@ -99,10 +99,10 @@ def test_nasty_values_in_every_field_of_every_event(stand) -> None:
                 for number, frame in enumerate(sent[start : start + 100]):
                     await socket.send(frame.decode())
                     if number % 5 == 4:
-                        await still_answers(socket, f"after {number}")
-                await still_answers(socket, "at the end")
+                        await still_responds(socket, f"after {number}")
+                await still_responds(socket, "at the end")
                 await asyncio.sleep(0.1)  # what it keeps is written behind its back
-                await still_answers(socket, "kept")
+                await still_responds(socket, "kept")
 
     stand(test)
 
@@ -119,7 +119,7 @@ def test_anything_anywhere(stand) -> None:
             await post_all(client, rest, session_id)
             for number, frame in enumerate(spoken):
                 await socket.send(frame.decode())
-                await still_answers(socket, f"{number} {frame[:200]!r}")
+                await still_responds(socket, f"{number} {frame[:200]!r}")
 
     stand(test)
 
@@ -130,8 +130,8 @@ def test_times_of_usage_that_cannot_be_are_refused(stand) -> None:
             beyond = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "-62135596800")
             for moment in (*beyond, "0.5e400", "1e400", "x", "\0"):
                 for name in ("start", "end"):
-                    answer = await client.get("/v1/usage", params={name: moment})
-                    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_value"), (name, moment, answer.text)
+                    response = await client.get("/v1/usage", params={name: moment})
+                    assert (response.status_code, response.json()["code"]) == (422, "invalid_value"), (name, moment, response.text)
 
     stand(test)
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from support.models.cli_model import write_tiny_model
 from support.servers import inference as inference_server
-from support.servers.failover import Answer, answer, assert_same, speaking, talking
+from support.servers.failover import PlayedResponse, assert_same, play_response, speaking, talking
 from support.servers.realtime import Stand, run
 
 from a2serve.gateway.model_client.canary import CanaryInference, Choice
@@ -50,9 +50,9 @@ async def gateway(hosts: list[inference_server.Server], choice: Choice, monkeypa
         yield stand
 
 
-async def calm(stand: Stand) -> list[Answer]:
+async def calm(stand: Stand) -> list[PlayedResponse]:
     async with talking(stand) as client:
-        return [await answer(client, question) for question in QUESTIONS]
+        return [await play_response(client, question) for question in QUESTIONS]
 
 
 def models(stand: Stand) -> list[str]:
@@ -71,10 +71,10 @@ def test_a_session_hears_its_version_and_the_end_of_the_canary_is_not_heard(
             assert len(of_stable) == len(of_canary) == 1 and of_stable != of_canary
             assert canary[0].sound.shape != stable[0].sound.shape or (canary[0].sound != stable[0].sound).any()
             async with talking(stand) as client:
-                disturbed = await answer(client, QUESTIONS[0], hosts[1].process.kill)
+                disturbed = await play_response(client, QUESTIONS[0], hosts[1].process.kill)
                 assert disturbed.words and disturbed.gap_s < 2.0
                 assert models(stand)[-1] in of_stable, "the stable version went on"
-                again = await answer(client, QUESTIONS[0])
+                again = await play_response(client, QUESTIONS[0])
                 assert again.words and models(stand)[-1] in of_stable
             fresh = await calm(stand)  # whom the canary would have had
             for one, other in zip(fresh, stable, strict=True):

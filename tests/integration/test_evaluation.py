@@ -60,11 +60,11 @@ def test_the_teacher_agrees_with_itself(recorded: list[Clip]):
 def test_a_late_mouth_and_a_still_face_are_found(recorded: list[Clip]):
     from a2llm.avatar.geometry import HeadGeometry
 
-    def worn(clip: Clip, motion: np.ndarray) -> Clip:
+    def with_motion(clip: Clip, motion: np.ndarray) -> Clip:
         return Clip("", clip.text, clip.affect, clip.phones, clip.durations, clip.f0_hz, clip.pcm, motion, 1.0)
 
-    late = [Pair(worn(a, np.roll(a.motion, 6, axis=0)), a.motion) for a in recorded]
-    still = [Pair(worn(a, 0.4 * a.motion), a.motion) for a in recorded]
+    late = [Pair(with_motion(a, np.roll(a.motion, 6, axis=0)), a.motion) for a in recorded]
+    still = [Pair(with_motion(a, 0.4 * a.motion), a.motion) for a in recorded]
     on_time = [Pair(a, a.motion) for a in recorded]
     assert sync_report(late, 0)["audio_motion_lag_ms"] - sync_report(on_time, 0)["audio_motion_lag_ms"] == 150
     assert liveliness(still, HeadGeometry.load(), 0)["velocity_ratio"] == pytest.approx(0.4)
@@ -83,11 +83,11 @@ FACE = "velocity_ratio blinks_per_min blink_seconds masked_affect_accuracy_pct m
 
 
 def test_the_whole_evaluation_and_again_a_part_of_it(model: A2LLM, tmp_path: Path):
-    told: list[tuple[int, int]] = []
-    figures = run_evaluation("all", 2, lambda done, total: told.append((done, total)), model=model, details=tmp_path / "d.jsonl")
+    noisy: list[tuple[int, int]] = []
+    figures = run_evaluation("all", 2, lambda done, total: noisy.append((done, total)), model=model, details=tmp_path / "d.jsonl")
     assert {*VOICE.split(), *SYNC.split(), *FACE.split(), "n", "seed", "seconds", "machine_cpu"} <= set(figures)
     assert all(isinstance(v, (int, float, str)) for v in figures.values()) and json.dumps(figures)
-    assert told[-1][0] == told[-1][1] == len(told)
+    assert noisy[-1][0] == noisy[-1][1] == len(noisy)
     assert len((tmp_path / "d.jsonl").read_text().splitlines()) == 2
     assert float(figures["teacher_wer_pct"]) <= 15 and float(figures["masked_affect_ceiling_pct"]) >= 60
     again = run_evaluation("sync", 2, model=model)
@@ -96,12 +96,12 @@ def test_the_whole_evaluation_and_again_a_part_of_it(model: A2LLM, tmp_path: Pat
 
 
 def test_the_bench(model: A2LLM):
-    told: list[tuple[int, int]] = []
-    figures = bench_response(1, lambda done, total: told.append((done, total)), model=model)
+    noisy: list[tuple[int, int]] = []
+    figures = bench_response(1, lambda done, total: noisy.append((done, total)), model=model)
     parts = [float(figures[f"rtf_{part}"]) for part in ("backbone", "talker", "audio_codec", "motion_codec", "other")]
     assert sum(parts) == pytest.approx(float(figures["rtf"]), rel=0.02) and min(parts) > 0
     latencies = ("frl_typed_p50_ms", "frl_spoken_p50_ms", "ttft_p50_ms", "ttfa_p50_ms", "cascade_frl_typed_p50_ms")
     assert all(0 < float(figures[name]) < 60_000 for name in latencies)
     assert float(figures["ttft_p50_ms"]) < float(figures["frl_typed_p50_ms"]) <= float(figures["ttfa_p50_ms"])
     assert math.isfinite(float(figures["frl_ratio_to_cascade"])) and float(figures["cascade_rtf"]) > 0
-    assert told == [(1, 1)]
+    assert noisy == [(1, 1)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.models.cli_model import write_tiny_model
 from support.servers import inference as inference_server
-from support.servers.failover import answer, assert_same, speaking, talking
+from support.servers.failover import assert_same, play_response, speaking, talking
 from support.servers.realtime import Client, Stand, run
 
 QUESTIONS = ("Hello you", "And now?")
@@ -41,10 +41,10 @@ def test_a_killed_host_is_not_noticed(hosts: list[inference_server.Server]) -> N
         targets = ",".join(host.target for host in hosts)
         async with speaking(f"ipv4:{targets}") as stand:
             async with talking(stand) as client:
-                calm = [await answer(client, question) for question in QUESTIONS]
+                calm = [await play_response(client, question) for question in QUESTIONS]
             async with talking(stand) as client:
                 own = await host_of(stand, client, hosts)
-                disturbed = [await answer(client, QUESTIONS[0], own.process.kill), await answer(client, QUESTIONS[1])]
+                disturbed = [await play_response(client, QUESTIONS[0], own.process.kill), await play_response(client, QUESTIONS[1])]
                 assert await host_of(stand, client, hosts) is not own
         assert [host.process.poll() is not None for host in hosts] == [host is own for host in hosts]
         for one, other in zip(disturbed, calm, strict=True):
@@ -63,8 +63,8 @@ def test_both_hosts_have_work_and_the_end_of_one_moves_what_it_says(hosts: list[
                 client = await sockets.enter_async_context(talking(stand))
                 talkers[hosts.index(await host_of(stand, client, hosts))] = client
             one, other = talkers[0], talkers[1]
-            disturbed = await asyncio.gather(answer(one, QUESTIONS[0], hosts[0].process.kill), answer(other, QUESTIONS[0]))
-            calm = await asyncio.gather(answer(one, QUESTIONS[1]), answer(other, QUESTIONS[1]))
+            disturbed = await asyncio.gather(play_response(one, QUESTIONS[0], hosts[0].process.kill), play_response(other, QUESTIONS[0]))
+            calm = await asyncio.gather(play_response(one, QUESTIONS[1]), play_response(other, QUESTIONS[1]))
             assert all(each.words and len(each.sound) for each in (*disturbed, *calm))
             assert max(each.gap_s for each in disturbed) < 2.0
             assert await host_of(stand, one, hosts) is await host_of(stand, other, hosts) is hosts[1]

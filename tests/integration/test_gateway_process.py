@@ -52,9 +52,9 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
                     await talking.until("session.created")
                     await _drained(gateway, talking, client)
         assert await asyncio.wait_for(gateway.wait(), WAIT_S) == 0
-        told = (await gateway.stderr.read()).decode()
-        assert session_id not in told, "who reads logs must not find sessions there"
-        lines = [json.loads(line) for line in told.splitlines()]
+        printed = (await gateway.stderr.read()).decode()
+        assert session_id not in printed, "who reads logs must not find sessions there"
+        lines = [json.loads(line) for line in printed.splitlines()]
         of_session = [line["message"] for line in lines if line.get("session") == log_id(session_id)]
         assert {"GET /v1/sessions/{id}", "GET /v1/sessions/{id}/items"} <= set(of_session)
         assert any(line["message"] == "GET /v1/sessions/{id}/nothing/{id}" for line in lines)
@@ -73,8 +73,8 @@ async def _drained(gateway: asyncio.subprocess.Process, talking: Client, client:
     gateway.send_signal(signal.SIGTERM)
     away = await talking.until("a2.go_away")
     assert (away["reason"], away["time_left_ms"]) == ("drain", 2000)
-    answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()["draining"]) == (503, True)
+    response = await client.get("/readyz")
+    assert (response.status_code, response.json()["draining"]) == (503, True)
     refused = await client.get("/v1/realtime")
     assert refused.status_code == 404  # not an upgrade
     done = (await talking.until("response.done"))["response"]

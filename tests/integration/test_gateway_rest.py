@@ -39,21 +39,21 @@ def stand(valkey_port: int, tmp_path: Path) -> Callable[..., None]:
     return go
 
 
-def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
+def check_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
     assert (body["status"], body["code"], body["type"].rsplit("/", 1)[1]) == (status, code, code)
     assert body["title"] and body["detail"]
-    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["request_id"] == response.headers["x-request-id"]
     return body
 
 
 async def new_session(client: httpx.AsyncClient, **body: Any) -> str:
-    answer = await client.post("/v1/sessions", json=body)
-    assert answer.status_code == 201, answer.text
-    assert answer.headers["location"] == f"/v1/sessions/{answer.json()['id']}"
-    return answer.json()["id"]
+    response = await client.post("/v1/sessions", json=body)
+    assert response.status_code == 201, response.text
+    assert response.headers["location"] == f"/v1/sessions/{response.json()['id']}"
+    return response.json()["id"]
 
 
 def test_a_session_lives_from_create_to_delete(stand) -> None:
@@ -82,9 +82,9 @@ def test_one_tenant_never_sees_what_another_has(stand) -> None:
             await acme.post("/v1/personas", json={"name": "mine", "instructions": "secret"})
             for method, path in (("GET", ""), ("GET", "/items"), ("DELETE", ""), ("POST", "/turns")):
                 body = {"text": "hello"} if method == "POST" else None
-                answer = await globex.request(method, f"/v1/sessions/{session_id}{path}", json=body)
-                check_problem(answer, 404, "not_found")
-                assert "secret" not in answer.text
+                response = await globex.request(method, f"/v1/sessions/{session_id}{path}", json=body)
+                check_problem(response, 404, "not_found")
+                assert "secret" not in response.text
             assert "mine" not in (await globex.get("/v1/personas")).text
             check_problem(await globex.delete("/v1/personas/mine"), 404, "not_found")
             refused = await globex.post("/v1/sessions", json={"session": {"a2": {"persona": "mine"}}})
@@ -107,9 +107,9 @@ def test_a_turn_as_one_json(stand) -> None:
         async with made.client() as client:
             session_id = await new_session(client)
             asked = {"text": "Hi", "stream": False, "motion": {"rig": "arkit61", "fps": 25}}
-            answer = await client.post(f"/v1/sessions/{session_id}/turns", json=asked)
-            assert answer.status_code == 200, answer.text
-            body = answer.json()
+            response = await client.post(f"/v1/sessions/{session_id}/turns", json=asked)
+            assert response.status_code == 200, response.text
+            body = response.json()
             assert (body["status"], body["text"]) == ("completed", "one two three four five")
             assert body["affect"] == {"category": "happy", "intensity": 0.5}
             assert body["audio"]["duration_ms"] == 1000 and body["usage"]["input_tokens"] == 30
@@ -134,9 +134,9 @@ def test_a_turn_as_events(stand) -> None:
     async def test(made: GatewayStand) -> None:
         async with made.client() as client:
             session_id = await new_session(client)
-            async with client.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hi"}) as answer:
-                assert answer.headers["content-type"].startswith("text/event-stream")
-                lines = [line async for line in answer.aiter_lines()]
+            async with client.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hi"}) as response:
+                assert response.headers["content-type"].startswith("text/event-stream")
+                lines = [line async for line in response.aiter_lines()]
         events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
         kinds = [event["type"] for event in events]
         assert [line.removeprefix("event: ") for line in lines if line.startswith("event: ")] == kinds
@@ -184,9 +184,9 @@ def test_a_refused_turn_changes_nothing_and_says_when_to_come_back(stand) -> Non
             for stream in (True, False):
                 made.parts.door = Door()  # each asks the model
                 for _ in range(2):  # and the second one in vain
-                    answer = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": stream})
-                    check_problem(answer, 503, "no_capacity")
-                assert int(answer.headers["retry-after"]) >= 1
+                    response = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": stream})
+                    check_problem(response, 503, "no_capacity")
+                assert int(response.headers["retry-after"]) >= 1
             assert (await client.get(f"/v1/sessions/{session_id}/items")).json()["data"] == []
 
     stand(test, script)
@@ -198,8 +198,8 @@ def test_who_closes_the_stream_cancels_and_the_session_is_free_again(stand) -> N
     async def test(made: GatewayStand) -> None:
         async with made.client() as client:
             session_id = await new_session(client)
-            async with client.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hi"}) as answer:
-                lines = answer.aiter_lines()  # kept: httpx closes a connection whose iterator is collected
+            async with client.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hi"}) as response:
+                lines = response.aiter_lines()  # kept: httpx closes a connection whose iterator is collected
                 async for line in lines:
                     if "output_audio.delta" in line:
                         break
@@ -238,10 +238,10 @@ def test_who_was_answered_may_ask_again_at_once(stand, monkeypatch: pytest.Monke
                 body = {"text": "Hi", "stream": stream} | (
                     {"response": {"tool_choice": {"type": "function", "name": "none"}}} if bad else {}
                 )
-                async with client.stream("POST", path, json=body) as answer:
-                    lines = answer.aiter_lines()  # kept: httpx closes a connection whose iterator is collected
+                async with client.stream("POST", path, json=body) as response:
+                    lines = response.aiter_lines()  # kept: httpx closes a connection whose iterator is collected
                     said = [line async for line in takewhile_not_done(lines)]
-                assert answer.status_code == (422 if bad else 200), said
+                assert response.status_code == (422 if bad else 200), said
 
     stand(test)
 
@@ -261,8 +261,8 @@ def test_a_turn_that_cannot_be_kept_says_so(stand, monkeypatch: pytest.MonkeyPat
         async with made.client() as client:
             session_id = await new_session(client)
             monkeypatch.setattr(made.parts.sessions, "save", down)
-            answer = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": False})
-            check_problem(answer, 503, "state_unavailable")
+            response = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": False})
+            check_problem(response, 503, "state_unavailable")
             streamed = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi"})
             assert streamed.text.index("event: response.done") < streamed.text.index("event: error")
             monkeypatch.undo()
@@ -319,7 +319,7 @@ def test_idempotency(stand) -> None:
             turns = [await client.post(path, json={"text": "Hi", "stream": False}, headers={"idempotency-key": "t"}) for _ in range(2)]
             assert turns[0].content == turns[1].content and len(made.script.requests) == 1
             streamed = [await client.post(path, json={"text": "Hi"}, headers={"idempotency-key": "s"}) for _ in range(2)]
-            assert [answer.status_code for answer in streamed] == [200, 200] and streamed[1].content == streamed[0].content
+            assert [response.status_code for response in streamed] == [200, 200] and streamed[1].content == streamed[0].content
             assert streamed[1].headers["content-type"].startswith("text/event-stream") and len(made.script.requests) == 2
             async with client.stream("POST", path, json={"text": "Hi"}, headers={"idempotency-key": "left"}) as left:
                 await anext(left.aiter_raw())
@@ -329,8 +329,8 @@ def test_idempotency(stand) -> None:
                 made_one = await client.post("/v1/personas", json=persona, headers={"idempotency-key": "p"})
                 assert made_one.status_code == 201 and (await client.delete("/v1/personas/maid")).status_code == 204
             at_once = await asyncio.gather(*(client.post("/v1/sessions", json={}, headers={"idempotency-key": "r"}) for _ in range(8)))
-            assert len({answer.json()["id"] for answer in at_once if answer.status_code == 201}) == 1
-            assert {answer.status_code for answer in at_once} <= {201, 409}
+            assert len({response.json()["id"] for response in at_once if response.status_code == 201}) == 1
+            assert {response.status_code for response in at_once} <= {201, 409}
 
     stand(test)
 
@@ -383,9 +383,9 @@ def test_limits_of_one_tenant_leave_the_other_alone(stand) -> None:
                 full = await acme.post(f"/v1/sessions/{sessions[1]}/turns", json={"text": "Hi"})
                 check_problem(full, 429, "too_many_sessions")
                 assert full.headers["retry-after"] == "2"
-            answers = [await acme.get("/v1/personas") for _ in range(8)]
-            check_problem(answers[-1], 429, "rate_limited")
-            assert int(answers[-1].headers["retry-after"]) >= 1
+            responses = [await acme.get("/v1/personas") for _ in range(8)]
+            check_problem(responses[-1], 429, "rate_limited")
+            assert int(responses[-1].headers["retry-after"]) >= 1
             assert (await globex.get("/v1/personas")).status_code == 200
 
     stand(test)
@@ -410,8 +410,8 @@ def test_client_secrets_have_the_shape_of_the_ga_api_and_open_little(stand) -> N
     async def test(made: GatewayStand) -> None:
         async with made.client() as client:
             asked = {"expires_after": {"anchor": "created_at", "seconds": 60}, "session": {"type": "realtime", "instructions": "Be kind."}}
-            answer = await client.post("/v1/realtime/client_secrets", json=asked)
-            made_secret = ClientSecretCreateResponse.model_validate(answer.json())
+            response = await client.post("/v1/realtime/client_secrets", json=asked)
+            made_secret = ClientSecretCreateResponse.model_validate(response.json())
             assert made_secret.session.instructions == "Be kind."  # type: ignore[union-attr]
             for seconds in (9, 7201):
                 refused = await client.post("/v1/realtime/client_secrets", json={"expires_after": {"seconds": seconds}})
@@ -500,9 +500,9 @@ async def pages(client: httpx.AsyncClient, path: str, **asked: Any) -> list[list
     found: list[list[dict[str, Any]]] = []
     after: dict[str, Any] = {}
     while True:
-        answer = await client.get(path, params=asked | after)
-        assert answer.status_code == 200, answer.text
-        body = answer.json()
+        response = await client.get(path, params=asked | after)
+        assert response.status_code == 200, response.text
+        body = response.json()
         found.append(body["data"])
         if not body["has_more"]:
             return found
@@ -582,8 +582,8 @@ def test_ready_says_what_is_missing(stand, valkey_port: int, tmp_path: Path) -> 
         async with made.client() as client:
             assert (await client.get("/readyz")).json() == {"ready": True, "draining": False, "redis": "ok", "inference": "ok"}
             made.parts.draining = True
-            answer = await client.get("/readyz")
-            assert (answer.status_code, answer.json()["draining"]) == (503, True)
+            response = await client.get("/readyz")
+            assert (response.status_code, response.json()["draining"]) == (503, True)
             session_id = await new_session(client)
             check_problem(await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi"}), 503, "draining")
             numbers = (await client.get("/metrics")).text
@@ -594,8 +594,8 @@ def test_ready_says_what_is_missing(stand, valkey_port: int, tmp_path: Path) -> 
     async def without_redis() -> None:
         async with gateway_standing(tmp_path / "down", 9) as made, made.client() as client:
             assert (await client.get("/healthz")).status_code == 200
-            answer = await client.get("/readyz")
-            assert answer.status_code == 503 and answer.json()["redis"].startswith("unreachable")
+            response = await client.get("/readyz")
+            assert response.status_code == 503 and response.json()["redis"].startswith("unreachable")
             check_problem(await client.post("/v1/sessions", json={}), 503, "state_unavailable")
 
     run(without_redis)

@@ -37,8 +37,8 @@ def stands(valkey_port: int, tmp_path: Path) -> Callable[..., None]:
 
 async def minted(made: GatewayStand, seconds: int = 600, **bound: Any) -> tuple[str, str]:
     async with made.client() as rest:
-        answer = await rest.post("/v1/realtime/client_secrets", json={"a2": bound, "expires_after": {"seconds": seconds}})
-        return answer.json()["value"], answer.json()["id"]
+        response = await rest.post("/v1/realtime/client_secrets", json={"a2": bound, "expires_after": {"seconds": seconds}})
+        return response.json()["value"], response.json()["id"]
 
 
 async def closed(client: Client, since_s: float) -> tuple[str, int, str]:

@@ -26,13 +26,13 @@ NEVER_WAS = "sess_0123456789abcdef0123"
 
 async def minted(made: GatewayStand, session: dict[str, Any] | None = None, **bound: Any) -> str:
     async with made.client() as rest:
-        answer = await rest.post("/v1/realtime/client_secrets", json={"session": session or {}, "a2": bound})
-        assert answer.status_code == 200, answer.text
-        return answer.json()["value"]
+        response = await rest.post("/v1/realtime/client_secrets", json={"session": session or {}, "a2": bound})
+        assert response.status_code == 200, response.text
+        return response.json()["value"]
 
 
-def without_ids(told: tuple[dict[str, Any], int, str]) -> tuple[Any, ...]:
-    return {key: value for key, value in told[0].items() if key != "event_id"}, *told[1:]
+def without_ids(refusal: tuple[dict[str, Any], int, str]) -> tuple[Any, ...]:
+    return {key: value for key, value in refusal[0].items() if key != "event_id"}, *refusal[1:]
 
 
 def test_a_secret_reaches_its_own_sessions_and_no_other(stand) -> None:
@@ -45,16 +45,16 @@ def test_a_secret_reaches_its_own_sessions_and_no_other(stand) -> None:
             never = [without_ids(await refused(made, secret, f"&resume={NEVER_WAS}")) for secret in (of_b, nobodys)]
             for secret, as_never in zip((of_b, nobodys), never, strict=True):
                 for query in (f"&resume={theirs}", f"&resume={theirs}&last_sequence=1"):
-                    told = await refused(made, secret, query)
-                    assert without_ids(told) == as_never and told[1:] == (1008, "not_found")
+                    refusal = await refused(made, secret, query)
+                    assert without_ids(refusal) == as_never and refusal[1:] == (1008, "not_found")
             await answered(a, "Still here?")  # nobody closed it
             for secret in (of_a, of_b):  # REST is for keys: own, foreign and none are refused alike
                 async with made.client(key=secret) as page:
                     for session_id in (theirs, NEVER_WAS):
                         path = f"/v1/sessions/{session_id}"
-                        answers = [await page.get(path), await page.delete(path), await page.get(f"{path}/items")]
-                        answers.append(await page.post(f"{path}/turns", json={"text": "Hi"}))
-                        assert {answer.status_code for answer in answers} == {403}
+                        responses = [await page.get(path), await page.delete(path), await page.get(f"{path}/items")]
+                        responses.append(await page.post(f"{path}/turns", json={"text": "Hi"}))
+                        assert {response.status_code for response in responses} == {403}
             await eventually(lambda: _items(rest, theirs, 4))
             async with opened(made, again_a, f"&resume={theirs}&last_sequence=1") as back:  # another secret of the same person
                 assert await session_of(back) == theirs
@@ -91,8 +91,8 @@ def test_a_secret_has_so_many_sessions_at_once(stand) -> None:
             own = await session_of(client)
             await session_of(first), await session_of(second)
             for secret in (one, two):
-                told = await refused(made, secret)
-                assert told[0]["error"]["code"] == "too_many_sessions" and told[1:] == (1013, "too_many_sessions")
+                refusal = await refused(made, secret)
+                assert refusal[0]["error"]["code"] == "too_many_sessions" and refusal[1:] == (1013, "too_many_sessions")
             async with opened(made, one, f"&resume={own}") as back:  # its own session counts once
                 assert await session_of(back) == own
                 async with opened(made, await minted(made)) as other:
@@ -142,9 +142,9 @@ def test_one_secret_does_not_use_up_the_requests_of_its_tenant(stand) -> None:
         text = made.settings.tenants_file.read_text()
         made.settings.tenants_file.write_text(text.replace("burst_requests = 60", "burst_requests = 200"))
         async with made.client(key=await minted(made)) as page, made.client() as server:
-            answers = [await page.get("/v1/avatars") for _ in range(40)]
-            assert [answer.status_code for answer in answers[:30]] == [200] * 30
-            late = answers[-1]
+            responses = [await page.get("/v1/avatars") for _ in range(40)]
+            assert [response.status_code for response in responses[:30]] == [200] * 30
+            late = responses[-1]
             assert (late.status_code, late.json()["code"]) == (429, "rate_limited") and "client secret" in late.json()["detail"]
             assert (await server.get("/v1/avatars")).status_code == 200
 
@@ -261,8 +261,8 @@ def test_usage_is_the_end_users_whichever_way_they_come(stand) -> None:
         async with made.client() as rest:
 
             async def turn(session_id: str) -> None:
-                answer = await rest.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": False})
-                assert answer.status_code == 200, answer.text
+                response = await rest.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": False})
+                assert response.status_code == 200, response.text
 
             async def kept(session_id: str, count: int) -> None:
                 await eventually(lambda: _items(rest, session_id, count))
@@ -307,11 +307,11 @@ def test_a_repeat_of_a_mint_gets_the_first_secret_which_is_kept_nowhere(stand) -
     async def test(made: GatewayStand) -> None:
         path, named = "/v1/realtime/client_secrets", {"idempotency-key": "k"}
         async with made.client() as rest:
-            answers = await asyncio.gather(*(rest.post(path, json={}, headers=named) for _ in range(8)))
-            assert {answer.status_code for answer in answers} <= {200, 409}
+            responses = await asyncio.gather(*(rest.post(path, json={}, headers=named) for _ in range(8)))
+            assert {response.status_code for response in responses} <= {200, 409}
             first, again = [await rest.post(path, json={}, headers=named) for _ in range(2)]
             assert first.json() == again.json() and again.headers["idempotency-replayed"] == "true"
-            assert {answer.json()["value"] for answer in answers if answer.status_code == 200} == {first.json()["value"]}
+            assert {response.json()["value"] for response in responses if response.status_code == 200} == {first.json()["value"]}
             assert len([key async for key in made.parts.redis.scan_iter(f"{redis_keys.PREFIX}:acme:secret:*")]) == 1
             other_body = await rest.post(path, json={"a2": {"end_user_id": "x"}}, headers=named)
             assert (other_body.status_code, other_body.json()["code"]) == (409, "conflict")
@@ -333,9 +333,9 @@ def test_of_parallel_creates_of_a_persona_one_wins(stand) -> None:
         async with made.client() as rest:
             for name in ("a", "b", "c"):
                 bodies = [{"name": name, "instructions": f"You are number {number}."} for number in range(8)]
-                answers = await asyncio.gather(*(rest.post("/v1/personas", json=body) for body in bodies))
-                assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
-                (won,) = [answer.json() for answer in answers if answer.status_code == 201]
+                responses = await asyncio.gather(*(rest.post("/v1/personas", json=body) for body in bodies))
+                assert sorted(response.status_code for response in responses) == [201] + [409] * 7
+                (won,) = [response.json() for response in responses if response.status_code == 201]
                 found = await made.parts.personas.find("acme", name)
                 assert found and found.instructions == won["instructions"]
         entries = await made.parts.redis.xrange(redis_keys.OUTBOX)
@@ -353,8 +353,8 @@ def test_of_parallel_deletes_of_a_persona_one_wins(stand) -> None:
         for _ in range(5):
             await personas.create("acme", PersonaBody(name="a", instructions="x"))
             await made.parts.redis.delete(redis_keys.OUTBOX)
-            answers = await asyncio.gather(*(personas.delete("acme", "a", record) for _ in range(8)), return_exceptions=True)
-            assert [type(answer) for answer in answers if answer] == [Problem] * 7
+            responses = await asyncio.gather(*(personas.delete("acme", "a", record) for _ in range(8)), return_exceptions=True)
+            assert [type(response) for response in responses if response] == [Problem] * 7
             assert await made.parts.redis.xlen(redis_keys.OUTBOX) == 1
 
     stand(test)

@@ -23,11 +23,11 @@ async def refusal(made: GatewayStand, query: str = "", **options: Any) -> tuple[
     with pytest.raises(websockets.InvalidStatus) as refused:
         async with connected(made, query, **options):
             pass
-    answer = refused.value.response
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = json.loads(answer.body)
-    assert body["request_id"] == answer.headers["x-request-id"]
-    return answer.status_code, body
+    response = refused.value.response
+    assert response.headers["content-type"] == "application/problem+json"
+    body = json.loads(response.body)
+    assert body["request_id"] == response.headers["x-request-id"]
+    return response.status_code, body
 
 
 def bearer(key: str) -> dict[str, Any]:

@@ -110,9 +110,9 @@ def test_bad_exports_are_problems(valkey_port: int, tmp_path: Path) -> None:
             wrong: list[dict[str, Any]] = [{"traceId": "x"}, {"endTimeUnixNano": "1"}, {"startTimeUnixNano": -1}, {"attributes": [1]}]
             bad += [await rest.post("/v1/traces", json=export(**changes)) for changes in wrong]
             bad += [await rest.post("/v1/traces", json=export(name=name)) for name in ("a2.gateway.turn", "anything")]
-            for answer, status in zip(bad, [status for *_, status in BAD] + [400] * 6, strict=True):
-                assert answer.status_code == status, answer.text
-                assert answer.headers["content-type"] == "application/problem+json" and answer.json()["request_id"]
+            for response, status in zip(bad, [status for *_, status in BAD] + [400] * 6, strict=True):
+                assert response.status_code == status, response.text
+                assert response.headers["content-type"] == "application/problem+json" and response.json()["request_id"]
             surrogate = await rest.post("/v1/traces", content=b'{"\\ud800": 1}', headers=JSON)
             assert surrogate.status_code in (400, 422) and surrogate.json()["code"]
             assert not [span for span in receiver.store.all() if span.service != "a2-gateway"]

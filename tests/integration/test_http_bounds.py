@@ -44,9 +44,9 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
         return await reader.read()
 
 
-def check(answer: bytes, status: int, code: str) -> None:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(f"HTTP/1.1 {status} ".encode()), answer
+def check(response: bytes, status: int, code: str) -> None:
+    head, _, body = response.partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode()), response
     problem = json.loads(body)
     assert problem["code"] == code and b"application/problem+json" in head
     assert f"x-request-id: {problem['request_id']}".encode() in head and b"connection: close" in head.lower()
@@ -109,8 +109,8 @@ def test_who_has_no_key_is_refused_before_the_body_is_read(stand, monkeypatch: p
         for path in ("/v1/sessions", "/v1/sessions/sess_0123456789/turns", "/v1/personas", "/v1/realtime/client_secrets", "/v1/traces"):
             async with connected(made) as (reader, writer):
                 writer.write(post(made, "Content-Length: 11000000", key="a2_wrong", path=path))
-                answer = await rest(reader)  # it comes without a byte of the body, and then the connection ends
-                assert answer.startswith(b"HTTP/1.1 401 ") and b'"unauthorized"' in answer
+                response = await rest(reader)  # it comes without a byte of the body, and then the connection ends
+                assert response.startswith(b"HTTP/1.1 401 ") and b'"unauthorized"' in response
 
     stand(test, body_pause_s=60.0, body_timeout_s=60.0)
 
@@ -144,9 +144,9 @@ def test_what_is_no_request(stand) -> None:
         smuggled = b"2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
         async with connected(made) as (reader, writer):
             writer.write(post(made, "Content-Length: 2", "Transfer-Encoding: chunked") + smuggled)
-            answer = await rest(reader)
-            check(answer, 400, "invalid_request")
-            assert answer.count(b"HTTP/1.1 ") == 1, "what stands behind it is no request"
+            response = await rest(reader)
+            check(response, 400, "invalid_request")
+            assert response.count(b"HTTP/1.1 ") == 1, "what stands behind it is no request"
         async with connected(made) as (reader, writer):
             writer.write(post(made, "Transfer-Encoding: chunked") + b"zz\r\n")
             check(await rest(reader), 400, "invalid_request")

@@ -44,7 +44,7 @@ def test_a_kill_in_mid_sentence_loses_nothing(valkey_port: int, tmp_path: Path) 
             await first.running.wait()
             for client in before:
                 await client.gone()
-            after = await asyncio.gather(*(told(second, client, response) for client, response in zip(speakers, ids, strict=True)))
+            after = await asyncio.gather(*(learned(second, client, response) for client, response in zip(speakers, ids, strict=True)))
             for client, (again, kept, done) in zip(speakers, after, strict=True):
                 assert [event["role"] for event in kept] == ["user", "assistant"]
                 said = kept[1]["content"][0]["transcript"].split()
@@ -61,7 +61,7 @@ def test_a_kill_in_mid_sentence_loses_nothing(valkey_port: int, tmp_path: Path) 
     run(within)
 
 
-async def told(gateway: Any, client: Client, response_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
+async def learned(gateway: Any, client: Client, response_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
     """What the client learns when it comes back, and what is kept."""
     session_id, seen = client.events[0]["session"]["id"], number(client.events[-1])
     async with gateway.talking(f"&resume={session_id}&last_sequence={seen}") as again:
@@ -108,9 +108,9 @@ def test_a_turn_by_rest_is_billed_and_kept_too(valkey_port: int, tmp_path: Path)
         stands = [gateway_process(tmp_path, valkey_port, inference, key, LOST_AFTER_S=3) for _ in range(2)]
         async with stands[0] as first, stands[1] as second, first.client() as rest, second.client() as other:
             session_id = (await rest.post("/v1/sessions", json={"end_user_id": "u1"})).json()["id"]
-            async with rest.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hello"}) as answer:
+            async with rest.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hello"}) as response:
                 words = 0
-                async for line in answer.aiter_lines():
+                async for line in response.aiter_lines():
                     if line.startswith("data:"):
                         words += orjson.loads(line[5:])["type"] == "response.output_audio_transcript.delta"
                     if words == 5:

@@ -68,9 +68,9 @@ def test_a_stream_that_is_closed_costs_what_was_sent(valkey_port: int, tmp_path:
         script = Script(packets=200, pace_s=0.02)
         async with gateway_standing(tmp_path, valkey_port, script) as made, made.client() as rest:
             session_id = (await rest.post("/v1/sessions", json={"end_user_id": "u1"})).json()["id"]
-            async with rest.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hello"}) as answer:
+            async with rest.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hello"}) as response:
                 deltas = 0
-                async for line in answer.aiter_lines():
+                async for line in response.aiter_lines():
                     deltas += line.startswith("data:") and orjson.loads(line[5:])["type"] == "response.output_audio.delta"
                     if deltas == 5:
                         break

@@ -71,8 +71,8 @@ def test_a_turn_reaches_sql_and_usage_though_the_broker_was_down(servers: Server
     async def within() -> None:
         settings = {"kafka_servers": f"127.0.0.1:{servers.port}", "usage_database": f"sqlite:///{servers.database}"}
         async with gateway_standing(tmp_path, valkey_port, **settings) as made, made.client() as client:
-            answer = await client.get("/v1/usage")
-            assert (answer.status_code, answer.json()["code"]) == (503, "usage_unavailable"), "no database yet"
+            response = await client.get("/v1/usage")
+            assert (response.status_code, response.json()["code"]) == (503, "usage_unavailable"), "no database yet"
             session_id = (await client.post("/v1/sessions", json={"end_user_id": "u7"})).json()["id"]
             await _turn(made, session_id)
             await eventually(lambda: _ready(made))  # the broker is not needed to talk
@@ -113,8 +113,8 @@ def test_a_turn_reaches_sql_and_usage_though_the_broker_was_down(servers: Server
 
 async def _turn(made: GatewayStand, session_id: str, **said: object) -> None:
     async with made.client() as client:
-        answer = await client.post(f"/v1/sessions/{session_id}/turns", json=(said or {"text": "Hi"}) | {"stream": False})
-        assert answer.status_code == 200, answer.text
+        response = await client.post(f"/v1/sessions/{session_id}/turns", json=(said or {"text": "Hi"}) | {"stream": False})
+        assert response.status_code == 200, response.text
 
 
 async def _ready(made: GatewayStand) -> bool:

@@ -30,8 +30,8 @@ def test_an_outage_of_redis_takes_no_gateway_out_and_an_open_socket_answers(tmp_
                 await talking.until("response.done")
                 os.kill(valkey, signal.SIGSTOP)
                 assert await eventually(lambda: gone(made, "redis"))
-                answer = await client.get("/readyz")
-                assert (answer.status_code, answer.json()["redis"].split()[0]) == (200, "unreachable")
+                response = await client.get("/readyz")
+                assert (response.status_code, response.json()["redis"].split()[0]) == (200, "unreachable")
                 status = await client.get("/statusz")
                 assert (status.status_code, status.json()["sockets"], status.json()["inference"]) == (200, 1, "ok")
                 await talking.ask("Hello")  # with a persona of the tenant's own, which Redis holds
@@ -69,8 +69,8 @@ def test_not_before_all_was_reached_once(tmp_path: Path) -> None:
 
     async def within() -> None:
         async with gateway_standing(tmp_path, port) as made, made.client() as client:
-            answer = await client.get("/readyz")
-            assert (answer.status_code, answer.json()["ready"]) == (503, False) and answer.headers["retry-after"] == "2"
+            response = await client.get("/readyz")
+            assert (response.status_code, response.json()["ready"]) == (503, False) and response.headers["retry-after"] == "2"
             with process(valkey_command(port, tmp_path), port, tmp_path / "valkey.log"):
                 assert (await client.get("/readyz")).status_code == 200
 

@@ -12,7 +12,7 @@ from support.servers.realtime import Allowance, Client, OneKey, Script, run, sil
 
 from a2serve.gateway.access import client_secrets
 
-ANSWER = [
+RESPONSE = [
     "response.created",
     "response.output_item.added",
     "conversation.item.added",
@@ -49,7 +49,7 @@ def test_a_question_and_its_answer_in_ga_order():
             response = await answered(client, "hello")
             kinds = client.kinds()[1:]
             assert kinds[:2] == ["conversation.item.added", "conversation.item.done"]
-            assert collapsed(kinds[2:]) == ANSWER
+            assert collapsed(kinds[2:]) == RESPONSE
             user, avatar = client.of("conversation.item.done")
             assert user["previous_item_id"] is None and avatar["previous_item_id"] == user["item"]["id"]
             deltas = client.of("response.output_audio.delta")
@@ -150,8 +150,8 @@ def test_sound_without_words_is_no_input_of_a_single_response():
             for extra in ({}, {"transcript": "hello"}):
                 given = {"type": "message", "role": "user", "content": [part | extra]}
                 await client.send("response.create", event_id="e", response={"conversation": "none", "input": [given]})
-                answer = await client.until("error", "response.done")
-                assert answer["type"] == "response.done" or answer["error"]["code"] == "unsupported"
+                response = await client.until("error", "response.done")
+                assert response["type"] == "response.done" or response["error"]["code"] == "unsupported"
             assert [[item.text for item in request.items] for request in stand.script.requests] == [["hello"]]
 
     run(scene)

@@ -17,7 +17,7 @@ def media(client: Client, kind: PacketKind) -> list:
     return [packet for packet in map(read_packet, client.packets) if packet.kind is kind]
 
 
-async def whole_answer(stand: Stand, client: Client) -> dict:
+async def whole_response(stand: Stand, client: Client) -> dict:
     """To its end; checks that nothing is missing and nothing came twice."""
     await client.update(a2=BINARY)
     await client.ask("Hello")
@@ -39,7 +39,7 @@ async def whole_answer(stand: Stand, client: Client) -> dict:
 def test_it_goes_on_where_it_was(code: grpc.StatusCode):
     async def test() -> None:
         async with standing(Script(lose_at=[7, 13], lost_as=code)) as stand, stand.connect() as client:
-            done = await whole_answer(stand, client)
+            done = await whole_response(stand, client)
             assert done["status"] == "completed"
             assert done["usage"]["output_token_details"]["audio_tokens"] == 20
             first, *again = stand.script.requests
@@ -101,11 +101,11 @@ def test_text_goes_on_and_a_call_begins_anew():
 def test_a_host_that_is_away_is_waited_for():
     async def test() -> None:
         async with standing(Script(lose_at=[7], away_once_lost=True)) as stand, stand.connect() as client:
-            answer = asyncio.create_task(whole_answer(stand, client))
+            response = asyncio.create_task(whole_response(stand, client))
             while len(stand.script.requests) < 6:
                 await asyncio.sleep(0.01)
             stand.script.away = False
-            assert (await answer)["status"] == "completed"
+            assert (await response)["status"] == "completed"
 
     run(test)
 

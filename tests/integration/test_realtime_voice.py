@@ -277,8 +277,8 @@ def test_our_own_voice_is_not_the_user():
             session = next(iter(stand.service.sessions))
             assert session.core
             session.core.echo.played(ours)  # as if the script had spoken this
-            room = np.frombuffer(ours, "<i2").astype(np.float32) * 0.3
-            await client.say(silence(64) + room.astype("<i2").tobytes() + silence(320))
+            echo = np.frombuffer(ours, "<i2").astype(np.float32) * 0.3
+            await client.say(silence(64) + echo.astype("<i2").tobytes() + silence(320))
             assert not [e for e in await client.quiet(1.0) if e["type"] in ("input_audio_buffer.speech_started", "response.done")]
 
     run(scene)

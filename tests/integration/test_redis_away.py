@@ -105,8 +105,8 @@ async def arrived(port: int, gateway: GatewayProcess, session_id: str, done: dic
         items = f"/v1/sessions/{session_id}/items"
 
         async def kept() -> list[str]:
-            answer = await rest.get(items)
-            return [item["role"] for item in answer.json().get("data", [])] if answer.status_code == 200 else []
+            response = await rest.get(items)
+            return [item["role"] for item in response.json().get("data", [])] if response.status_code == 200 else []
 
         expected = ["user", "assistant"] * 2
         await eventually(lambda: _is(kept, expected))

@@ -35,8 +35,8 @@ async def burst(made: GatewayStand, count: int = REQUESTS) -> Counter[int]:
     async with made.client() as client:
         statuses: Counter[int] = Counter()
         for _ in range(count // AT_ONCE):
-            answers = await asyncio.gather(*(client.get("/v1/personas") for _ in range(AT_ONCE)))
-            statuses.update(answer.status_code for answer in answers)
+            responses = await asyncio.gather(*(client.get("/v1/personas") for _ in range(AT_ONCE)))
+            statuses.update(response.status_code for response in responses)
     return statuses
 
 
@@ -86,7 +86,7 @@ def test_connections_that_were_ended_cost_no_request(server: str, tmp_path: Path
         run(within)
 
 
-class AnswerLost(redis_client.BoundedRedis):
+class ResponseLost(redis_client.BoundedRedis):
     """Carries each command out twice, as a connection does that is lost before the first answer came."""
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
@@ -97,7 +97,7 @@ class AnswerLost(redis_client.BoundedRedis):
 def test_a_claim_that_is_sent_twice_is_its_own(valkey_port: int) -> None:
     async def within() -> None:
         async with redis_client.connect(f"redis://127.0.0.1:{valkey_port}/0") as redis:
-            twice = AnswerLost(connection_pool=redis.connection_pool)
+            twice = ResponseLost(connection_pool=redis.connection_pool)
             once = Idempotency(twice, Stored(twice, lambda _: Limits()))
 
             async def work() -> Response:
@@ -115,7 +115,7 @@ def test_a_claim_that_is_sent_twice_is_its_own(valkey_port: int) -> None:
 def test_a_turn_whose_claim_is_sent_twice_has_the_floor(valkey_port: int, tmp_path: Path) -> None:
     async def within() -> None:
         async with gateway_standing(tmp_path, valkey_port) as made:
-            twice = AnswerLost(connection_pool=made.parts.redis.connection_pool)
+            twice = ResponseLost(connection_pool=made.parts.redis.connection_pool)
             parts = cast(GatewayParts, SimpleNamespace(redis=twice, settings=made.settings))
             async with AsyncExitStack() as held:
                 await turns._take_floor(parts, "acme", "sess_1", held)
@@ -189,8 +189,8 @@ def test_a_cluster_serves_sessions_and_outbox(tmp_path: Path) -> None:
                 async with made.client() as client:
                     session_id = (await client.post("/v1/sessions", json={}, headers={"idempotency-key": "one"})).json()["id"]
                     said = {"text": "Hi", "stream": False}
-                    answer = await client.post(f"/v1/sessions/{session_id}/turns", json=said)
-                    assert answer.status_code == 200, answer.text
+                    response = await client.post(f"/v1/sessions/{session_id}/turns", json=said)
+                    assert response.status_code == 200, response.text
                     items = (await client.get(f"/v1/sessions/{session_id}/items")).json()["data"]
                     assert len(items) == 2
                     persona = {"name": "cook", "instructions": "You are a cook."}

@@ -32,7 +32,7 @@ def said_in(folder: Path) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def answer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def response(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of one typed question."""
     out = tmp_path_factory.mktemp("answer")
     command = [sys.executable, "-m", "a2llm.cli", "say", "Can you help me relax after work?", "--out", out, "--seed", "1"]
@@ -46,38 +46,38 @@ def words(text: str) -> set[str]:
     return {"".join(c for c in word if c.isalpha()) for word in text.lower().split()} - {""}
 
 
-def test_a_typed_question_is_answered_in_words_that_can_be_heard(answer: Path) -> None:
+def test_a_typed_question_is_answered_in_words_that_can_be_heard(response: Path) -> None:
     from a2llm.listening.audio_input import read_audio
     from a2llm.listening.transcriber import Transcriber
 
-    assert {file.name for file in answer.iterdir()} == FILES
-    text = str(said_in(answer)["text"])
+    assert {file.name for file in response.iterdir()} == FILES
+    text = str(said_in(response)["text"])
     assert 4 <= len(text.split()) <= 70 and text[0].isupper() and text.rstrip()[-1] in ".!?"
-    heard = Transcriber(threads=1).transcribe(read_audio(answer / "answer.wav").pcm).text
+    heard = Transcriber(threads=1).transcribe(read_audio(response / "answer.wav").pcm).text
     assert len(words(heard) & words(text)) >= 0.7 * len(words(text)), f"said {text!r}, heard {heard!r}"
 
 
-def test_it_speaks_and_moves(answer: Path) -> None:
+def test_it_speaks_and_moves(response: Path) -> None:
     from a2llm.avatar.export import read_motion_json
     from a2llm.rig import ARKIT61
 
-    motion = read_motion_json(answer / "answer.motion.json").frames
-    with wave.open(str(answer / "answer.wav")) as sound:
+    motion = read_motion_json(response / "answer.motion.json").frames
+    with wave.open(str(response / "answer.wav")) as sound:
         pcm = from_pcm16(sound.readframes(sound.getnframes()))
     assert len(pcm) == 600 * len(motion)
     assert 0.01 < np.sqrt(np.mean(pcm**2)) < 0.5 and np.abs(pcm).max() > 0.05
     assert motion[:, ARKIT61.index("jawOpen")].std() > 0.02
     blendshapes = motion[:, ARKIT61.group("blendshapes")]
     assert blendshapes.min() > -0.3 and blendshapes.max() < 1.3
-    timings = said_in(answer)["timings"]
+    timings = said_in(response)["timings"]
     assert isinstance(timings, dict) and timings["rtf"] > 0 and timings["frl_ms"] > 0  # how fast: `a2 bench`
 
 
 @pytest.mark.usefixtures("loaded")
-def test_the_same_seed_gives_the_same_answer_in_another_process(answer: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_answer_in_another_process(response: Path, tmp_path: Path) -> None:
     assert main(["say", "Can you help me relax after work?", "--out", str(tmp_path), "--seed", "1"]) == 0
     for name in ("answer.wav", "answer.motion.json"):
-        assert (tmp_path / name).read_bytes() == (answer / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (response / name).read_bytes()
 
 
 @pytest.mark.usefixtures("loaded")
@@ -145,9 +145,9 @@ def test_a_truncated_recording_is_answered_or_refused_in_one_line(tmp_path: Path
     assert capsys.readouterr().err.splitlines()[-1].startswith("a2: cut.wav")
 
 
-def test_a_film_of_the_answer(answer: Path, tmp_path: Path) -> None:
+def test_a_film_of_the_answer(response: Path, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
-    files = map(str, (answer / "answer.motion.json", "--audio", answer / "answer.wav", "--out", clip))
+    files = map(str, (response / "answer.motion.json", "--audio", response / "answer.wav", "--out", clip))
     assert main(["render", *files, "--size", "128", "--fps", "10"]) == 0
     assert clip.stat().st_size > 10_000
 
@@ -156,6 +156,6 @@ def test_a_film_of_the_answer(answer: Path, tmp_path: Path) -> None:
 def test_a_conversation_goes_on_and_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"Hi, my name is Anna.\nI just passed my exam!\n/save {tmp_path}\n"))
     assert main(["chat", "--no-voice"]) == 0
-    told = capsys.readouterr().out
-    assert told.count("ada › ") == 2 and told.count("TTFA") == 2
+    printed = capsys.readouterr().out
+    assert printed.count("ada › ") == 2 and printed.count("TTFA") == 2
     assert {file.name for file in tmp_path.iterdir()} == FILES

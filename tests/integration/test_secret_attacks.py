@@ -1,4 +1,4 @@
-"""Nothing that a client secret fixes can be changed: attempts over the whole schema of a session, by every door (support/secrets)."""
+"""Nothing that a client secret fixes can be changed: attempts over the whole schema of a session, through every entry (support/secrets)."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,11 +24,11 @@ def _attacked(folder: Path, valkey_port: int) -> list[str]:
             text = text.replace("requests_per_minute = 600", "requests_per_minute = 1000000")
             made.settings.tenants_file.write_text(text.replace("burst_requests = 60", "burst_requests = 100000"))
             tries = await attack(made)
-            by_door = Counter(tried.door for tried in tries)
-            print(len(tries), dict(by_door))
-            assert len(tries) >= 300 and min(by_door.values()) >= 2
+            by_entry = Counter(tried.entry for tried in tries)
+            print(len(tries), dict(by_entry))
+            assert len(tries) >= 300 and min(by_entry.values()) >= 2
             assert {tried.path for tried in tries} == set(VALUES)
-            escaped.extend(f"{tried.door}: {tried.path}: {tried.way}" for tried in tries if tried.escaped)
+            escaped.extend(f"{tried.entry}: {tried.path}: {tried.way}" for tried in tries if tried.escaped)
 
     run(test)
     return escaped
@@ -39,7 +39,7 @@ def test_what_a_secret_fixes_holds_against_every_attempt(valkey_port: int, tmp_p
 
 
 def test_the_attempts_find_what_is_not_held(valkey_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the check after merging, every field is changed by its own door."""
+    """Without the check after merging, every field is changed through its own entry."""
     monkeypatch.setattr(client_secrets, "check_settings", lambda *_: None)
     escaped = _attacked(tmp_path, valkey_port)
     assert {f"session.update: {path}: other" for path in VALUES} <= set(escaped)

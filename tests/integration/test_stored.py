@@ -37,10 +37,10 @@ def test_sessions_of_a_tenant(valkey_port: int, tmp_path: Path) -> None:
                 await client.until("response.done")
                 refused = await rest.post("/v1/sessions", json={})
                 assert (refused.status_code, refused.json()["code"]) == FULL
-                with pytest.raises(websockets.InvalidStatus) as answer:
+                with pytest.raises(websockets.InvalidStatus) as response:
                     async with made.talking():
                         pass
-                assert answer.value.response.status_code == 507
+                assert response.value.response.status_code == 507
                 await client.ask("Those that are there go on")
                 await client.until("response.done")
                 turn = await rest.post(f"/v1/sessions/{ids[0]}/turns", json={"text": "This one, too", "stream": False})
@@ -57,22 +57,22 @@ def test_bytes_of_a_tenant(valkey_port: int, tmp_path: Path) -> None:
         async with gateway_standing(tmp_path, valkey_port, Script(packets=2)) as made, made.client() as rest:
             limit(made, stored_bytes=100_000)
             large = {"session": {"instructions": "x" * 30_000}}
-            answers = [await rest.post("/v1/sessions", json=large, headers={"idempotency-key": f"k{n}"}) for n in range(4)]
-            assert [answer.status_code for answer in answers] == [201, 201, 507, 507], "the answer to be repeated counts, too"
+            responses = [await rest.post("/v1/sessions", json=large, headers={"idempotency-key": f"k{n}"}) for n in range(4)]
+            assert [response.status_code for response in responses] == [201, 201, 507, 507], "the answer to be repeated counts, too"
             assert total(valkey_port) <= 100_000
-            assert (await rest.post("/v1/sessions", json=large, headers={"idempotency-key": "k0"})).json() == answers[0].json()
+            assert (await rest.post("/v1/sessions", json=large, headers={"idempotency-key": "k0"})).json() == responses[0].json()
             repeated = await rest.post("/v1/sessions", json=large, headers={"idempotency-key": "k1"})
-            assert repeated.status_code == 409 and answers[1].json()["id"] in repeated.json()["detail"], "no room for the answer itself"
-            for answer in answers[:2]:
-                assert (await rest.delete(f"/v1/sessions/{answer.json()['id']}")).status_code == 204
+            assert repeated.status_code == 409 and responses[1].json()["id"] in repeated.json()["detail"], "no room for the answer itself"
+            for response in responses[:2]:
+                assert (await rest.delete(f"/v1/sessions/{response.json()['id']}")).status_code == 204
             async with made.talking() as client:
                 codes = []
                 for number in range(12):
                     content = [{"type": "input_text", "text": "y" * 10_000}]
                     item = {"type": "message", "role": "user", "id": f"i{number}", "content": content}
                     await client.send("conversation.item.create", item=item)
-                    answer = await client.until("conversation.item.done", "error")
-                    codes.append(answer.get("error", {}).get("code", ""))
+                    response = await client.until("conversation.item.done", "error")
+                    codes.append(response.get("error", {}).get("code", ""))
                     await asyncio.sleep(0.1)  # it is written
                 assert codes[0] == "" and codes[-1] == "storage_full"
                 await client.send("response.create")

@@ -32,8 +32,8 @@ async def _talk(made: GatewayStand, tenant: str = "acme") -> str:
     async with made.client(tenant) as client:
         made_it = await client.post("/v1/sessions", json={"end_user_id": "u7"}, headers={"idempotency-key": f"s-{tenant}"})
         session_id, said = made_it.json()["id"], {"text": SAID, "stream": False}
-        answer = await client.post(f"/v1/sessions/{session_id}/turns", json=said, headers=IDEMPOTENT)
-        assert answer.status_code == 200, answer.text
+        response = await client.post(f"/v1/sessions/{session_id}/turns", json=said, headers=IDEMPOTENT)
+        assert response.status_code == 200, response.text
     return session_id
 
 

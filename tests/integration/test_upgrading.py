@@ -22,7 +22,7 @@ QUESTION = (
     '{"id":"item_1","type":"message","role":"user","parts":[{"type":"input_text","text":"Hello"}],"status":"completed","call_id":"",'
     '"name":"","text":"","words":[],"audio_ms":0.0,"voice_affect":null,"sequence":3,"tokens":[]}'
 )
-ANSWER = (
+RESPONSE = (
     '{"id":"item_2","type":"message","role":"assistant","parts":[{"type":"output_audio","text":"one two"}],"status":"completed",'
     '"call_id":"","name":"","text":"","words":[{"start_ms":0.0,"text":"one"},{"start_ms":200.0,"text":"two"}],"audio_ms":400.0,'
     '"voice_affect":null,"sequence":36,"tokens":[0,1,2]}'
@@ -35,7 +35,7 @@ def test_the_documented_copy_brings_sessions_and_personas_over(valkey_port: int,
     (command,) = re.findall(r"^redis-cli --scan --pattern 'a2:\*' \| grep .*$", PAGE, re.MULTILINE)
     with Redis(port=valkey_port) as redis:
         redis.hset(f"a2:acme:session:{SESSION}", mapping={"sequence": 38, "config": CONFIG, "created_at": 1795989301, "holder": "socket_1"})
-        redis.rpush(f"a2:acme:conversation:{SESSION}", QUESTION, ANSWER)
+        redis.rpush(f"a2:acme:conversation:{SESSION}", QUESTION, RESPONSE)
         redis.expire(f"a2:acme:session:{SESSION}", 900)
         redis.hset("a2:acme:personas", "host", PERSONA)
         redis.set("a2:acme:rate:requests", 1)

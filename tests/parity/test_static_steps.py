@@ -49,7 +49,7 @@ class Conversations:
         self.plain: Llama = random_llama(LLAMA).requires_grad_(False)
         self.fast = TorchBackbone(deepcopy(self.plain).to(device))
         self.caches: tuple[KVCache, KVCache] = self.plain.new_cache(ROWS, CAPACITY), self.fast.new_cache(ROWS, CAPACITY)
-        self.told: list[list[int]] = [[] for _ in range(ROWS)]
+        self.seen: list[list[int]] = [[] for _ in range(ROWS)]
         self.rng = torch.Generator().manual_seed(0)
 
     def read(self, *counts: int) -> None:
@@ -59,22 +59,22 @@ class Conversations:
         expected, made = self.plain.forward(ids, self.caches[0], taken), self.fast.forward(ids, self.caches[1], taken).cpu()
         close(made, expected)
         for row, count in enumerate(counts):
-            self.told[row] += ids[row, :count].tolist()
+            self.seen[row] += ids[row, :count].tolist()
             if count:
-                close(made[row, :count], self.plain.forward(torch.tensor([self.told[row]]))[0, -count:])
+                close(made[row, :count], self.plain.forward(torch.tensor([self.seen[row]]))[0, -count:])
             assert not made[row, count:].any()
         for cache in self.caches:
-            assert cache.lengths.tolist() == [len(told) for told in self.told]
+            assert cache.lengths.tolist() == [len(seen) for seen in self.seen]
 
     def truncate(self, row: int, length: int) -> None:
         for cache in self.caches:
             cache.truncate(row, length)
-        self.told[row] = self.told[row][:length]
+        self.seen[row] = self.seen[row][:length]
 
     def copy(self, row: int, source: int, length: int) -> None:
         for cache in self.caches:
             cache.copy_row(row, cache, source, length)
-        self.told[row] = self.told[source][:length]
+        self.seen[row] = self.seen[source][:length]
 
 
 def close(one: Tensor, two: Tensor) -> None:

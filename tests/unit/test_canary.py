@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import grpc
 import pytest
 from prometheus_client import CollectorRegistry
-from support.servers.replicas import SESSIONS, Replica, run, serving, wish, words
+from support.servers.replicas import SESSIONS, Replica, new_request, run, serving, words
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.canary import CanaryInference, Choice
@@ -35,7 +35,7 @@ class Pair:
         return self.registry.get_sample_value("a2_gateway_canary_fallbacks_total", {"code": code}) or 0.0
 
     async def words(self, session: str, tenant: str = "acme") -> str:
-        return await words(self.gateway, wish(session, tenant))
+        return await words(self.gateway, new_request(session, tenant))
 
 
 @asynccontextmanager
@@ -90,7 +90,7 @@ def test_a_canary_that_breaks_off_is_continued_by_the_stable_version_and_left() 
     async def scenario() -> None:
         async with pair(Choice(1.0)) as both:
             both.canary.hold = True
-            stream = both.gateway.respond(wish("s"))
+            stream = both.gateway.respond(new_request("s"))
             assert (await anext(stream)).text == "Hello"
             await both.canary_server.stop(None)
             assert [packet.done is not None async for packet in stream] == [True]
@@ -108,7 +108,7 @@ def test_what_the_stable_version_goes_on_with_can_break_off_again() -> None:
     async def scenario() -> None:
         async with pair(Choice(1.0)) as both:
             both.canary.hold = both.stable.hold = True
-            stream = both.gateway.respond(wish("s"))
+            stream = both.gateway.respond(new_request("s"))
             await anext(stream)
             await both.canary_server.stop(None)
             await anext(stream)

@@ -66,8 +66,8 @@ def write(tool: Tool, seed: int, taste: np.ndarray | None = None) -> dict:
     stream, rng = grammar().open(tool), np.random.default_rng(seed)
     stream.forced()
     while not stream.done:
-        wish = rng.random(tiny.VOCABULARY) if taste is None else taste
-        stream.push(int(np.where(stream.allowed()[: tiny.VOCABULARY], wish, -1).argmax()))
+        scores = rng.random(tiny.VOCABULARY) if taste is None else taste
+        stream.push(int(np.where(stream.allowed()[: tiny.VOCABULARY], scores, -1).argmax()))
         assert len(stream.tokens) <= CALL_TOKENS
     made = stream.call()
     assert made is not None

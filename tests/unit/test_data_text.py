@@ -92,8 +92,8 @@ def test_the_builder_asks_the_model_and_repeats_by_seed():
 
 
 def test_only_fitting_answers_are_kept():
-    answers = builder().respond([("Hello", "neutral"), ("Why?", "sadness")] * 8, "sampled")
-    assert all(fits_speech(a.response) and a.affect in AFFECTS for a in answers)
+    responses = builder().respond([("Hello", "neutral"), ("Why?", "sadness")] * 8, "sampled")
+    assert all(fits_speech(a.response) and a.affect in AFFECTS for a in responses)
 
 
 def test_built_text_is_distinct_and_on_disk(tmp_path: Path):

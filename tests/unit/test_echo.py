@@ -25,9 +25,9 @@ def loud_ends(signal: np.ndarray) -> list[int]:
 def test_an_echo_is_an_echo(delay_ms):
     ours = from_pcm16(speech("af_bella_00"))[: 24 * 2400]
     rng = np.random.default_rng(0)
-    room = np.zeros(24 * 80)
-    room[0], room[300], room[1100] = 0.2, 0.08, 0.05
-    heard = np.convolve(ours, room)[: len(ours)] + rng.normal(0, 0.001, len(ours))
+    echo = np.zeros(24 * 80)
+    echo[0], echo[300], echo[1100] = 0.2, 0.08, 0.05
+    heard = np.convolve(ours, echo)[: len(ours)] + rng.normal(0, 0.001, len(ours))
     ends = [end for end in loud_ends(ours) if end + 24 * delay_ms <= len(ours)]
     found = [similarity(ours[: end + 24 * delay_ms], heard[:end]) > THRESHOLD for end in ends]
     assert len(found) > 3 and np.mean(found) > 0.8

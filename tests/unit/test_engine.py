@@ -347,9 +347,9 @@ def test_a_call_is_valid_and_silent(choice: str, audio: bool):
     assert other.done
     items = [*HELLO, reply.said, ToolResult("sunny")]
     assert reply.said == ToolCall(last.call.name, last.call.arguments)
-    answer, out = respond(runner, reply.conversation, items, tools=TOOLS)
+    response, out = respond(runner, reply.conversation, items, tools=TOOLS)
     assert sound(out).size  # behind a result it speaks
-    assert answer.usage.cached_tokens > 0
+    assert response.usage.cached_tokens > 0
 
 
 def test_tools_that_are_not_to_be_used():

@@ -80,10 +80,10 @@ def test_all_affects_are_forced_strongly():
 
 
 def test_steps_are_told():
-    told: list[tuple[int, int]] = []
-    steps = Steps(2, lambda done, total: told.append((done, total)))
+    progress: list[tuple[int, int]] = []
+    steps = Steps(2, lambda done, total: progress.append((done, total)))
     steps.tick(), steps.tick()
-    assert told == [(1, 2), (2, 2)]
+    assert progress == [(1, 2), (2, 2)]
 
 
 def test_an_unknown_evaluation_names_the_known():

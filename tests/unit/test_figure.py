@@ -16,7 +16,7 @@ PHONES = [{"phone": p, "start_ms": i * 100, "end_ms": i * 100 + 100} for i, p in
 WORDS = [{"word": "hello", "start_ms": 0, "end_ms": 500}]
 
 
-def _answer() -> tuple[np.ndarray, np.ndarray]:
+def _response() -> tuple[np.ndarray, np.ndarray]:
     time_s = np.arange(RATE // 2) / RATE
     motion = np.zeros((20, ARKIT61.size), np.float32)
     motion[:, ARKIT61.index("jawOpen")] = np.linspace(0, 0.6, 20)
@@ -24,7 +24,7 @@ def _answer() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_picture_holds_curves_and_faces(tmp_path: Path) -> None:
-    pcm, motion = _answer()
+    pcm, motion = _response()
     response_figure(tmp_path / "a.png", pcm, RATE, PHONES, WORDS, motion, 40, "joy:0.7", "Hi? $5 ☺ 你好")
     with Image.open(tmp_path / "a.png") as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
@@ -35,7 +35,7 @@ def test_picture_holds_curves_and_faces(tmp_path: Path) -> None:
 
 
 def test_silence_without_words_still_draws(tmp_path: Path) -> None:
-    _, motion = _answer()
+    _, motion = _response()
     response_figure(tmp_path / "a.png", np.zeros(0, np.float32), RATE, [], [], motion, 40)
     assert (tmp_path / "a.png").stat().st_size > 10_000
 

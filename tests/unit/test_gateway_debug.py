@@ -28,23 +28,23 @@ async def with_receiver() -> dict[str, httpx.Response]:
     async with asyncio.timeout(60):
         while not server.started:
             await asyncio.sleep(0.02)
-        answers = await ask(f"http://127.0.0.1:{port}")
+        responses = await ask(f"http://127.0.0.1:{port}")
         server.should_exit = True
         await serving
-    return answers
+    return responses
 
 
 def test_page_and_turns_come_from_the_receiver_sessions_from_the_gateway() -> None:
-    answers = asyncio.run(with_receiver())
-    assert [answer.status_code for answer in answers.values()] == [200, 200, 200]
-    assert answers["/debug"].headers["content-type"].startswith("text/html")
-    assert answers["/debug/turns"].json() == {"turns": [], "spans_received": 0, "spans_dropped": 0}
-    assert answers["/debug/sessions"].json() == [asdict(SESSION)]
+    responses = asyncio.run(with_receiver())
+    assert [response.status_code for response in responses.values()] == [200, 200, 200]
+    assert responses["/debug"].headers["content-type"].startswith("text/html")
+    assert responses["/debug/turns"].json() == {"turns": [], "spans_received": 0, "spans_dropped": 0}
+    assert responses["/debug/sessions"].json() == [asdict(SESSION)]
 
 
 def test_a_receiver_that_is_down_is_said() -> None:
     (port,) = free_ports(1)
-    answers = asyncio.run(ask(f"http://127.0.0.1:{port}"))
-    assert answers["/debug/turns"].status_code == 502
-    assert "does not answer" in answers["/debug/turns"].text
-    assert answers["/debug/sessions"].status_code == 200
+    responses = asyncio.run(ask(f"http://127.0.0.1:{port}"))
+    assert responses["/debug/turns"].status_code == 502
+    assert "does not answer" in responses["/debug/turns"].text
+    assert responses["/debug/sessions"].status_code == 200

@@ -63,10 +63,10 @@ def test_wav_goes_out_as_it_came_in() -> None:
 
 def test_every_code_is_an_answer() -> None:
     for code in Code:
-        answer = problem_responses.problem_response(Problem(code, "why", param="p", retry_after_ms=1001))
-        body = json.loads(bytes(answer.body))
-        assert (answer.status_code, body["status"], body["code"]) == (MEANINGS[code].status, MEANINGS[code].status, code)
-        assert answer.headers["retry-after"] == "2" and body["param"] == "p"
+        response = problem_responses.problem_response(Problem(code, "why", param="p", retry_after_ms=1001))
+        body = json.loads(bytes(response.body))
+        assert (response.status_code, body["status"], body["code"]) == (MEANINGS[code].status, MEANINGS[code].status, code)
+        assert response.headers["retry-after"] == "2" and body["param"] == "p"
     assert "retry-after" in problem_responses.problem_response(Problem(Code.NO_CAPACITY, "")).headers
     assert "retry-after" not in problem_responses.problem_response(Problem(Code.NOT_FOUND, "")).headers
 

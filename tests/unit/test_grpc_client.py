@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
-from support.servers.replicas import SESSIONS, Replica, run, serving, wish, words
+from support.servers.replicas import SESSIONS, Replica, new_request, run, serving, words
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client import grpc_client, hosts
@@ -24,13 +24,13 @@ def test_who_is_refused_everywhere_comes_back_to_the_place_that_knows_of_it() ->
     async def scenario() -> None:
         async with serving(replica := Replica(full=True)) as (_, port):
             client = GrpcInference(f"127.0.0.1:{port}", application="avatar", weight={"acme": 2.5}.__getitem__)
-            problem = await refused(client, wish())
+            problem = await refused(client, new_request())
             assert (problem.code, problem.retry_after_ms) == (Code.NO_CAPACITY, 300)
             assert replica.keys == ["s", *(f"s~{n}" for n in range(1, PLACES))]
             assert [request.comes_back for request in replica.asked] == [False] * (PLACES - 1) + [True]
             assert {(request.tenant, request.tenant_weight) for request in replica.asked} == {("acme", 2.5)}
             replica.full = False
-            assert await words(client, wish()) == "Hello"
+            assert await words(client, new_request()) == "Hello"
             assert replica.keys[-2:] == [f"s~{PLACES - 1}"] * 2
             await client.close()
 
@@ -41,7 +41,7 @@ def test_a_host_alone_is_where_its_callers_come_back_to() -> None:
     async def scenario() -> None:
         async with serving(replica := Replica(full=True)) as (_, port):
             client = GrpcInference(f"127.0.0.1:{port}")
-            await refused(client, wish())
+            await refused(client, new_request())
             assert [(request.comes_back, request.tenant_weight) for request in replica.asked] == [(True, 1.0)]
             await client.close()
 
@@ -61,7 +61,7 @@ def test_sessions_are_spread_over_the_hosts_and_each_stays_with_its_own() -> Non
     async def scenario() -> None:
         async with two() as (replicas, _, client):
             for _ in range(2):
-                await asyncio.gather(*(words(client, wish(session)) for session in SESSIONS))
+                await asyncio.gather(*(words(client, new_request(session)) for session in SESSIONS))
             one, other = ({request.session_id for request in replica.asked} for replica in replicas)
             assert min(len(one), len(other)) >= 10 and not one & other
             assert len(replicas[0].asked) + len(replicas[1].asked) == 80
@@ -74,7 +74,7 @@ def test_the_end_of_a_host_moves_its_streams_on_and_no_others() -> None:
         async with two() as (replicas, servers, client):
             for replica in replicas:
                 replica.hold = True
-            streams = {session: client.respond(wish(session)) for session in SESSIONS[:8]}
+            streams = {session: client.respond(new_request(session)) for session in SESSIONS[:8]}
             for stream in streams.values():
                 assert (await anext(stream)).text == "Hello"
             here = [request.session_id for request in replicas[0].asked]
@@ -87,7 +87,7 @@ def test_the_end_of_a_host_moves_its_streams_on_and_no_others() -> None:
             assert {request.session_id for request in moved} == set(here)
             assert all(list(request.resume.tokens) == [5] and request.resume.words == 1 for request in moved)
             assert len(replicas[1].asked) == 8
-            await asyncio.gather(*(words(client, wish(session)) for session in SESSIONS))  # and new ones find the one that is left
+            await asyncio.gather(*(words(client, new_request(session)) for session in SESSIONS))  # and new ones find the one that is left
             assert len(replicas[0].asked) == len(here)
             await asyncio.gather(*(stream.aclose() for stream in streams.values()))
 
@@ -99,7 +99,7 @@ def test_a_host_that_is_full_sends_its_callers_to_the_other() -> None:
         async with two() as (replicas, _, client):
             replicas[0].full = True
             for _ in range(2):
-                assert await asyncio.gather(*(words(client, wish(session)) for session in SESSIONS)) == ["Hello"] * 40
+                assert await asyncio.gather(*(words(client, new_request(session)) for session in SESSIONS)) == ["Hello"] * 40
             sent_on = len(replicas[0].asked)
             assert 10 <= sent_on <= 30 and len(replicas[1].asked) == 80, "once each: it stays where it was answered"
             assert not any(request.comes_back for request in replicas[0].asked)
@@ -111,9 +111,9 @@ def test_an_ingress_whose_application_has_gone_is_left() -> None:
     async def scenario() -> None:
         async with two() as (replicas, _, client):
             replicas[0].gone = True
-            assert await asyncio.gather(*(words(client, wish(session)) for session in SESSIONS)) == ["Hello"] * 40
+            assert await asyncio.gather(*(words(client, new_request(session)) for session in SESSIONS)) == ["Hello"] * 40
             replicas[1].gone = True
-            assert (await refused(client, wish())).code is Code.UNAVAILABLE
+            assert (await refused(client, new_request())).code is Code.UNAVAILABLE
 
     run(scenario)
 
@@ -131,12 +131,12 @@ def test_a_name_is_looked_up_again_and_what_left_it_speaks_on(monkeypatch: pytes
 
             monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
             client = GrpcInference("inference.default.svc:50051")
-            stream = client.respond(wish("s"))
+            stream = client.respond(new_request("s"))
             assert (await anext(stream)).text == "Hello"
             old.hold, addresses[:] = False, [("127.0.0.1", new_port)]
             while not new.asked:
-                assert await words(client, wish("t")) == "Hello"
-            assert await words(client, wish("s")) == "Hello"
+                assert await words(client, new_request("t")) == "Hello"
+            assert await words(client, new_request("s")) == "Hello"
             assert [request.session_id for request in new.asked] == ["t", "s"]
             resting = asyncio.ensure_future(anext(stream))
             await asyncio.sleep(0.2)
@@ -164,7 +164,7 @@ def test_what_is_not_heard_in_time_is_said_in_our_words_with_the_limit(monkeypat
             assert late.value.code is Code.TIMEOUT
             await server.stop(None)
             with pytest.raises(Problem, match="the model is out of reach") as lost:
-                await words(client, wish())
+                await words(client, new_request())
             assert lost.value.code is Code.UNAVAILABLE
             await client.close()
 

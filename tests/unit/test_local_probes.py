@@ -13,7 +13,7 @@ from a2serve.local.probes import Probe, connects, http_ok, redis_pong
 PATIENCE_S = 120
 
 
-def ask(make: Callable[[int], Probe], answer: bytes | None) -> bool:
+def ask(make: Callable[[int], Probe], response: bytes | None) -> bool:
     """What a probe says about a server that answers so; None: it listens and says nothing."""
 
     def serve(listener: socket.socket) -> None:
@@ -21,10 +21,10 @@ def ask(make: Callable[[int], Probe], answer: bytes | None) -> bool:
         with connection:
             connection.settimeout(PATIENCE_S)
             connection.recv(1024)
-            if answer is None:
+            if response is None:
                 connection.recv(1024)  # until the probe has gone
             else:
-                connection.sendall(answer)
+                connection.sendall(response)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE_S)
@@ -35,16 +35,16 @@ def ask(make: Callable[[int], Probe], answer: bytes | None) -> bool:
     return said
 
 
-@pytest.mark.parametrize(("answer", "ready"), [(b"HTTP/1.1 200 OK\r\n\r\n", True), (b"HTTP/1.1 503 No\r\n\r\n", False), (b"", False)])
-def test_http(answer: bytes, ready: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("response", "ready"), [(b"HTTP/1.1 200 OK\r\n\r\n", True), (b"HTTP/1.1 503 No\r\n\r\n", False), (b"", False)])
+def test_http(response: bytes, ready: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("a2serve.local.probes.TIMEOUT_S", PATIENCE_S)
-    assert ask(lambda port: http_ok(port, "/readyz"), answer) is ready
+    assert ask(lambda port: http_ok(port, "/readyz"), response) is ready
 
 
-@pytest.mark.parametrize(("answer", "ready"), [(b"+PONG\r\n", True), (b"-LOADING the file\r\n", False)])
-def test_redis(answer: bytes, ready: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("response", "ready"), [(b"+PONG\r\n", True), (b"-LOADING the file\r\n", False)])
+def test_redis(response: bytes, ready: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("a2serve.local.probes.TIMEOUT_S", PATIENCE_S)
-    assert ask(redis_pong, answer) is ready
+    assert ask(redis_pong, response) is ready
 
 
 def test_a_port_where_nobody_listens() -> None:

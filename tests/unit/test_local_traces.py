@@ -164,11 +164,11 @@ def test_ten_thousand_spans_are_no_work() -> None:
 def test_the_receiver_over_http() -> None:
     with TestClient(Receiver(SpanStore()).app) as client:
         headers = {"content-type": PROTOBUF, "content-encoding": "gzip"}
-        answer = client.post("/v1/traces", content=gzip.compress(exported(), mtime=0), headers=headers)
-        assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"", PROTOBUF)
+        response = client.post("/v1/traces", content=gzip.compress(exported(), mtime=0), headers=headers)
+        assert (response.status_code, response.content, response.headers["content-type"]) == (200, b"", PROTOBUF)
         page = page_export(attributes=[{"key": "a2.response_id", "value": {"stringValue": "r1"}}])
-        answer = client.post("/v1/traces", json=page, headers={"content-type": "application/json; charset=utf-8"})
-        assert (answer.status_code, answer.json()) == (200, {})
+        response = client.post("/v1/traces", json=page, headers={"content-type": "application/json; charset=utf-8"})
+        assert (response.status_code, response.json()) == (200, {})
         shown = client.get("/debug/turns").json()
         assert (len(shown["turns"]), shown["spans_received"], shown["spans_dropped"]) == (1, 2, 0)
         assert [bar["service"] for bar in shown["turns"][0]["bars"]] == ["a2-web", "a2-gateway"]
@@ -179,9 +179,9 @@ def test_the_receiver_over_http() -> None:
 
 def test_the_receiver_says_what_is_wrong() -> None:
     with TestClient(Receiver().app) as client:
-        answer = client.post("/v1/traces", content=b"{", headers={"content-type": JSON})
-        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-        assert "not an export request" in answer.json()["detail"]
+        response = client.post("/v1/traces", content=b"{", headers={"content-type": JSON})
+        assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
+        assert "not an export request" in response.json()["detail"]
         assert client.post("/v1/traces", content=bytes(BODY_LIMIT_BYTES + 1), headers={"content-type": PROTOBUF}).status_code == 413
         assert client.get("/v1/traces").status_code == 405
 

@@ -18,9 +18,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("given", "told"), WRONG, ids=[next(iter(given)) for given, _ in WRONG])
-def test_half_an_access_is_refused(given: dict[str, object], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+@pytest.mark.parametrize(("given", "expected"), WRONG, ids=[next(iter(given)) for given, _ in WRONG])
+def test_half_an_access_is_refused(given: dict[str, object], expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
         GatewaySettings(**given)  # type: ignore[arg-type]
 
 

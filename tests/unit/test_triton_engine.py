@@ -50,8 +50,8 @@ class Script(GRPCInferenceServiceServicer):
             else:
                 data = reply.SerializeToString()
                 tensor = kserve.ModelInferResponse.InferOutputTensor(name="packet", datatype="UINT8", shape=[len(data)])
-                answer = kserve.ModelInferResponse(model_version=self.version, outputs=[tensor], raw_output_contents=[data])
-                yield kserve.ModelStreamInferResponse(infer_response=answer)
+                response = kserve.ModelInferResponse(model_version=self.version, outputs=[tensor], raw_output_contents=[data])
+                yield kserve.ModelStreamInferResponse(infer_response=response)
 
 
 @asynccontextmanager

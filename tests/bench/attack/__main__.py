@@ -23,7 +23,7 @@ from support.findings_table import SECURITY, rows
 ATTACKS: dict[str, Callable[[Stand], Awaitable[dict[str, float]]]] = {
     "secrets": secrets.escapes,
     "flood": flood.flood,
-    "cut": ledger.cut_answers,
+    "cut": ledger.cut_responses,
     "words": words.deleted,
     "fuzz": fuzz.fuzz,
     "revoked": back.revoked,

@@ -56,5 +56,5 @@ async def _burst(stand: Stand, requests: int) -> list[int]:
     """So many at once, half of them through each gateway: their statuses."""
     async with AsyncExitStack() as stack:
         calls = [await stack.enter_async_context(rest(gateway, stand.keys["globex"])) for gateway in stand.gateways]
-        answers = await asyncio.gather(*(calls[i % 2].get("/v1/usage" if i % 4 < 2 else "/v1/personas") for i in range(requests)))
-        return [answer.status_code for answer in answers]
+        responses = await asyncio.gather(*(calls[i % 2].get("/v1/usage" if i % 4 < 2 else "/v1/personas") for i in range(requests)))
+        return [response.status_code for response in responses]

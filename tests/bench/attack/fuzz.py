@@ -72,13 +72,13 @@ def _requests(document: dict[str, Any], chosen: random.Random) -> list[tuple[str
 
 
 async def _send(calls: Any, asked: list[tuple[str, str, bytes]], session: str) -> list[tuple[str, int]]:
-    room = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(AT_ONCE)
 
     async def one(method: str, route: str, body: bytes) -> tuple[str, int]:
-        async with room:
+        async with limit:
             path = route.replace("{session_id}", session).replace("{name}", "x")
-            answer = await calls.request(method, path, content=body or None, headers=JSON if body else None)
-            return f"{method} {route} {body[:200]!r}", answer.status_code
+            response = await calls.request(method, path, content=body or None, headers=JSON if body else None)
+            return f"{method} {route} {body[:200]!r}", response.status_code
 
     return list(await asyncio.gather(*(one(*each) for each in asked)))
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from bench.attack.stand import Part, Stand
-from bench.attack.talk import LONG, Client, answer_begins, done, eventually, number, rest, session_id, settle, socket
+from bench.attack.talk import LONG, Client, done, eventually, number, response_begins, rest, session_id, settle, socket
 
 ROUNDS = 4  # of each way to cut
 AWAY_S, AWAY_RUNS = 8.0, 3
@@ -16,7 +16,7 @@ WORDS = 6
 ROW_S = 60.0
 
 
-async def cut_answers(stand: Stand) -> dict[str, float]:
+async def cut_responses(stand: Stand) -> dict[str, float]:
     """Each answer is cut after some words; its row must count what it read, what it wrote, and sound where there was some."""
     gateway, _ = stand.gateways
     cuts = [(way, modality) for _ in range(ROUNDS) for way in (_cancel, _abort) for modality in ("text", "audio")]
@@ -39,17 +39,17 @@ def _billed(stand: Stand, response: str, modality: str) -> bool:
 async def _cancel(stand: Stand, gateway: Part, modality: str) -> str:
     async with socket(gateway, stand.keys["acme"]) as client:
         await settle(client, output_modalities=[modality])
-        response = await answer_begins(client, words=WORDS)
+        response = await response_begins(client, words=WORDS)
         await client.send("response.cancel")
-        told = await done(client, response)
-        assert told["usage"]["input_tokens"] and told["usage"]["output_tokens"], told
+        events = await done(client, response)
+        assert events["usage"]["input_tokens"] and events["usage"]["output_tokens"], events
         return response
 
 
 async def _abort(stand: Stand, gateway: Part, modality: str) -> str:
     async with socket(gateway, stand.keys["acme"]) as client:
         await settle(client, output_modalities=[modality])
-        response = await answer_begins(client, words=WORDS)
+        response = await response_begins(client, words=WORDS)
         client.socket.transport.abort()
         return response
 
@@ -125,7 +125,7 @@ async def _speaking(stand: Stand, gateway: Part) -> dict[str, Any]:
     client = await context.__aenter__()
     while True:
         before = len(client.events)
-        response = await answer_begins(client, words=WORDS)
+        response = await response_begins(client, words=WORDS)
         await asyncio.sleep(1.5)  # what is checkpointed is a moment behind
         events = [event for event in client.events[before:] if event.response_id == response]
         if not any(event.type == "response.done" for event in events):
@@ -144,7 +144,7 @@ async def _back(stand: Stand, gateway: Part, was: dict[str, Any], killed_s: floa
         try:
             async with socket(gateway, stand.keys["hooli"], query) as resumed:
                 back_ms = 1000 * (time.monotonic() - killed_s)
-                told = await _told(resumed, was["response"])
+                events = await _report(resumed, was["response"])
                 await settle(resumed, output_modalities=["text"])
                 numbers = [number(event) for event in resumed.events]
                 break
@@ -153,10 +153,15 @@ async def _back(stand: Stand, gateway: Part, was: dict[str, Any], killed_s: floa
                 raise RuntimeError(f"nobody lets {was['session']} back in") from error
             await asyncio.sleep(0.1)
     kept = await _kept(stand, gateway, was)
-    return {"back_ms": back_ms, "told": told, "kept": kept, "repeated": sum(n <= last for n in numbers) + len(numbers) - len(set(numbers))}
+    return {
+        "back_ms": back_ms,
+        "told": events,
+        "kept": kept,
+        "repeated": sum(n <= last for n in numbers) + len(numbers) - len(set(numbers)),
+    }
 
 
-async def _told(resumed: Client, response: str) -> bool:
+async def _report(resumed: Client, response: str) -> bool:
     """Whether the client hears what became of its response."""
     with suppress(TimeoutError):
         await resumed.until(lambda events: [e for e in events if e.type == "response.done" and e.response_id == response], 10)

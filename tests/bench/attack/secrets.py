@@ -1,4 +1,4 @@
-"""What a client secret fixes: every field of the session's schema, in every way, by every door (tests/support/secrets/attacks.py)."""
+"""What a client secret fixes: every field of the session's schema, in every way, through every entry (tests/support/secrets/attacks.py)."""
 
 from bench.attack.stand import Stand
 from support.secrets.attacks import attack

@@ -177,7 +177,7 @@ def _ready(part: Part) -> bool:
         if not part.path:
             with socket.socket() as probe:
                 return probe.connect_ex((HOST, part.port)) == 0
-        with urllib.request.urlopen(f"{part.url}{part.path}", timeout=5) as answer:
-            return answer.status == 200
+        with urllib.request.urlopen(f"{part.url}{part.path}", timeout=5) as response:
+            return response.status == 200
     except (urllib.error.URLError, OSError):
         return False

@@ -71,7 +71,7 @@ async def say(client: Client, text: str) -> None:
     await client.send("conversation.item.create", item=item)
 
 
-async def answer_begins(client: Client, text: str = LONG, *, words: int = 1) -> str:
+async def response_begins(client: Client, text: str = LONG, *, words: int = 1) -> str:
     """Ask, and wait until so many pieces of the words of the answer have come; its id. Raises RuntimeError where it ended before."""
     response, _ = await client.ask(text)
     kinds = ("response.output_audio_transcript.delta", "response.output_text.delta")

@@ -18,10 +18,10 @@ def cluster_with(folder: Path, **objects: Any) -> Path:
     """A copy of the chart in which `lookup` finds these, by the kind and the name's end."""
     chart = Path(shutil.copytree(CHART, folder / "a2llm"))
     live = chart / "templates" / "_live.tpl"
-    answers = json.dumps({"ServiceAccount default": ACCOUNT, **{key.replace("_", " ", 1): each for key, each in objects.items()}})
+    responses = json.dumps({"ServiceAccount default": ACCOUNT, **{key.replace("_", " ", 1): each for key, each in objects.items()}})
     question = "lookup (index . 1) (index . 2) (index . 0).Release.Namespace (index . 3)"
     assert question in live.read_text()
-    found = f'get ({json.dumps(answers)} | fromJson) (printf "%s %s" (index . 2) (index . 3 | replace "{RELEASE}-a2llm-" ""))'
+    found = f'get ({json.dumps(responses)} | fromJson) (printf "%s %s" (index . 2) (index . 3 | replace "{RELEASE}-a2llm-" ""))'
     live.write_text(live.read_text().replace(question, found))
     return chart
 

@@ -24,7 +24,7 @@ class Api(BaseHTTPRequestHandler):
 
     server: Any
 
-    def _answer(self, code: int, body: Any) -> None:
+    def _respond(self, code: int, body: Any) -> None:
         text = json.dumps(body).encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(text)))
@@ -34,15 +34,15 @@ class Api(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert self.headers["Authorization"] == "Bearer secret"
         if self.path == f"{RAY}/rayservices":
-            return self._answer(200, {"items": list(self.server.services.values())})
+            return self._respond(200, {"items": list(self.server.services.values())})
         if self.path == "/api/v1/namespaces/talk/pods?labelSelector=ray.io/node-type%3Dhead":
             self.server.heads = {name: looks - 1 for name, looks in self.server.heads.items() if looks}
-            return self._answer(200, {"items": [head(name) for name in self.server.heads]})
+            return self._respond(200, {"items": [head(name) for name in self.server.heads]})
         assert self.path == f"{RAY}/rayclusters"
         for name in [name for name, looks in self.server.going.items() if looks == 0]:
             del self.server.clusters[name], self.server.going[name]
         self.server.going = {name: looks - 1 for name, looks in self.server.going.items()}
-        return self._answer(200, {"items": list(self.server.clusters.values())})
+        return self._respond(200, {"items": list(self.server.clusters.values())})
 
     def do_PATCH(self) -> None:
         assert self.headers["Content-Type"] == "application/json-patch+json"
@@ -55,12 +55,12 @@ class Api(BaseHTTPRequestHandler):
             for part in way:
                 target = target[int(part) if isinstance(target, list) else part]
             if step["op"] == "test" and target[last] != step["value"]:
-                return self._answer(422, {"message": "test failed"})
+                return self._respond(422, {"message": "test failed"})
             if step["op"] == "remove":
                 del target[last]
             elif step["op"] != "test":
                 target[last] = step["value"]
-        return self._answer(200, cluster)
+        return self._respond(200, cluster)
 
     def do_DELETE(self) -> None:
         self.server.asked.append(self.path)
@@ -68,7 +68,7 @@ class Api(BaseHTTPRequestHandler):
         owners = {key: each["metadata"]["labels"]["ray.io/originated-from-cr-name"] for key, each in self.server.clusters.items()}
         going = {key: 2 for key, owner in owners.items() if owner == name}
         self.server.going |= going
-        self._answer(200 if going else 404, {})
+        self._respond(200 if going else 404, {})
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
@@ -185,7 +185,7 @@ def test_farewell_clears_what_its_clusters_have_in_redis_when_no_head_can_write_
 
 
 def test_a_refusal_is_told(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Api, "do_GET", lambda self: self._answer(403, {"message": "rayclusters is forbidden"}))
+    monkeypatch.setattr(Api, "do_GET", lambda self: self._respond(403, {"message": "rayclusters is forbidden"}))
     done = run("bounds", api, tmp_path)
     assert done.returncode == 1 and "403" in done.stderr and "rayclusters is forbidden" in done.stderr
 

@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from support.models.cli_model import write_tiny_model
 from support.servers.cluster import APPLICATION, Cluster, Talker, ask, begun, cluster, read
-from support.servers.failover import answer, assert_same, speaking, talking
+from support.servers.failover import assert_same, play_response, speaking, talking
 
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2 as pb
@@ -198,14 +198,14 @@ async def what_is_killed_is_not_missed(served: Cluster) -> None:
     """In mid-sentence: a replica, then a Triton. What the client hears is what it hears when nobody disturbs."""
     async with speaking(served.target, APPLICATION) as stand, grpc.aio.insecure_channel(served.target) as channel:
         async with talking(stand) as client:
-            calm = [await answer(client, question) for question in QUESTIONS]
+            calm = [await play_response(client, question) for question in QUESTIONS]
         for kill in (served.kill_replica, *([served.kill_triton] if TRITON else [])):
             await served.has(MOST, MOST)
             async with talking(stand) as client:
                 session = client.of("session.created")[0]["session"]["id"]
                 replica = await replica_of(AvatarStub(channel), stand.inference.affinity_key(session))
-                disturbed = [await answer(client, QUESTIONS[0], lambda kill=kill, replica=replica: kill(replica))]
-                disturbed.append(await answer(client, QUESTIONS[1]))
+                disturbed = [await play_response(client, QUESTIONS[0], lambda kill=kill, replica=replica: kill(replica))]
+                disturbed.append(await play_response(client, QUESTIONS[1]))
             for one, other in zip(disturbed, calm, strict=True):
                 assert_same(one, other)
             assert disturbed[0].gap_s < 2.0

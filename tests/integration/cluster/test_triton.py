@@ -129,25 +129,25 @@ async def in_process(*asks: Ask) -> list[list[Piece]]:
         await host.stop()
 
 
-def assert_same(answer: list[Piece], other: list[Piece]) -> None:
-    assert [(p.pts_samples, p.text, p.call) for p in answer] == [(p.pts_samples, p.text, p.call) for p in other]
-    for piece, twin in zip(answer, other, strict=True):
+def assert_same(response: list[Piece], other: list[Piece]) -> None:
+    assert [(p.pts_samples, p.text, p.call) for p in response] == [(p.pts_samples, p.text, p.call) for p in other]
+    for piece, twin in zip(response, other, strict=True):
         assert (piece.pcm is None) == (twin.pcm is None)
         if piece.pcm is not None:
             assert to_pcm16(piece.pcm) == to_pcm16(twin.pcm)
             np.testing.assert_array_equal(piece.motion, twin.motion.astype(np.float16))
-    end, twin_end = finish(answer), finish(other)
+    end, twin_end = finish(response), finish(other)
     assert (end.reason, end.text, end.usage) == (twin_end.reason, twin_end.text, twin_end.usage)
-    assert answer[0].affect.category == other[0].affect.category
+    assert response[0].affect.category == other[0].affect.category
 
 
 def test_answers_are_those_of_an_engine_in_process(triton: Triton) -> None:
     async def scenario(engine: TritonEngine) -> None:
         wishes = [ask("a", max_tokens=12), ask("b", 2, audio=False, max_tokens=12)]
-        answers = [await read(engine.respond(each)) for each in wishes]
-        for answer, other in zip(answers, await in_process(*wishes), strict=True):
-            assert_same(answer, other)
-        assert finish(answers[0]).timings.first_audio_ms > 0
+        responses = [await read(engine.respond(each)) for each in wishes]
+        for response, other in zip(responses, await in_process(*wishes), strict=True):
+            assert_same(response, other)
+        assert finish(responses[0]).timings.first_audio_ms > 0
         assert (engine.slots, engine.speaking) == (2, 0)
 
     run(triton, scenario)

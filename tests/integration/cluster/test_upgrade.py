@@ -14,7 +14,7 @@ from time import monotonic
 import pytest
 from support.models.cli_model import write_tiny_model
 from support.servers.cluster import APPLICATION, Cluster, cluster
-from support.servers.failover import Answer, answer, assert_same, speaking, talking
+from support.servers.failover import PlayedResponse, assert_same, play_response, speaking, talking
 from support.servers.realtime import Client, Stand
 
 from a2serve.local.home import cache_folder
@@ -27,7 +27,7 @@ pytestmark = [
 TRITON = any((cache_folder() / "triton").glob("*-py*"))
 NAME, PORT = "inference-serve-svc.default.svc", 50051
 QUESTIONS = ("Hello you", "And now?", "Hello you", "And now?")
-PEOPLE, NEWCOMERS = 3, 2
+PEOPLE, LATECOMERS = 3, 2
 GONE_S = 60.0
 SLOW = "those who speak need all of this replica's speed"  # of the machine, which the tests share with others; not of the upgrade
 # A short lead, so that the gateway does not have all of an answer at once; and no cheaper sound, or a busy machine would be heard.
@@ -52,11 +52,11 @@ class Person:
 
     client: Client
     stand: Stand
-    answers: list[Answer] = field(default_factory=list)
+    responses: list[PlayedResponse] = field(default_factory=list)
 
     async def asks(self, listening: Callable[[], None] | None = None) -> None:
         """The next question, heard at the speed of speech where `listening` is to be called in mid-sentence."""
-        self.answers.append(await answer(self.client, QUESTIONS[len(self.answers)], listening))
+        self.responses.append(await play_response(self.client, QUESTIONS[len(self.responses)], listening))
 
     async def host(self) -> str:
         return await self.stand.inference.address_of(self.client.of("session.created")[0]["session"]["id"])
@@ -67,11 +67,11 @@ class Person:
         responses = [event["response"] for event in self.client.of("response.done")]
         return [response["status_details"]["error"]["message"] for response in responses if response["status"] == "failed"]
 
-    def words_lost(self, calm: list[Answer]) -> int:
+    def words_lost(self, calm: list[PlayedResponse]) -> int:
         """Of what somebody hears whom nobody disturbs."""
         return sum(
             word != twin
-            for one, other in zip(self.answers, calm, strict=False)
+            for one, other in zip(self.responses, calm, strict=False)
             for word, twin in zip_longest(one.words.split(), other.words.split())
         )
 
@@ -135,7 +135,7 @@ def test_an_upgrade_and_the_way_back_cost_nobody_a_word(
         service = Service(old)
         async with gateway(service, monkeypatch) as stand, AsyncExitStack() as sockets:
             async with talking(stand) as client:
-                calm = [await answer(client, question) for question in QUESTIONS]
+                calm = [await play_response(client, question) for question in QUESTIONS]
             people = await come(stand, sockets, PEOPLE)
             new = await asyncio.to_thread(start, "new")
 
@@ -143,7 +143,7 @@ def test_an_upgrade_and_the_way_back_cost_nobody_a_word(
                 """The Service leads to the new cluster; the old one is deleted, while it speaks. Others come meanwhile."""
                 service.leads_to = new
                 old.leave()
-                people.extend(await come(stand, sockets, NEWCOMERS))
+                people.extend(await come(stand, sockets, LATECOMERS))
                 await everybody_goes_on(people[PEOPLE:])  # gateways look the name up every 5 s: some still ask the old one
 
             await in_mid_sentence(list(people), upgrade)
@@ -156,10 +156,10 @@ def test_an_upgrade_and_the_way_back_cost_nobody_a_word(
             async def break_down() -> None:
                 """The way back, and no time to drain."""
                 service.leads_to = back
-                new.kill_door()
+                new.kill_ingress()
                 new.leave()
 
-            people += await come(stand, sockets, NEWCOMERS)  # last to ask, and with the longest answer: it has to break off
+            people += await come(stand, sockets, LATECOMERS)  # last to ask, and with the longest answer: it has to break off
             await in_mid_sentence(people, break_down)
             assert moved_in_mid_sentence(caplog)
             await all_at(people, back)
@@ -168,8 +168,8 @@ def test_an_upgrade_and_the_way_back_cost_nobody_a_word(
         count(figures, people, calm, moved_in_mid_sentence(caplog))
         assert not figures["upgrade_refused"]
         for person in people:
-            assert len(person.answers) >= 2
-            for one, other in zip(person.answers, calm, strict=False):
+            assert len(person.responses) >= 2
+            for one, other in zip(person.responses, calm, strict=False):
                 assert_same(one, other)
 
     async def bounded() -> None:
@@ -190,16 +190,16 @@ def moved_in_mid_sentence(caplog: pytest.LogCaptureFixture) -> int:
     return sum("goes on elsewhere" in record.getMessage() for record in caplog.records)
 
 
-def count(figures: dict[str, object], people: list[Person], calm: list[Answer], moved: int) -> None:
-    answers = [answer for person in people for answer in person.answers]
+def count(figures: dict[str, object], people: list[Person], calm: list[PlayedResponse], moved: int) -> None:
+    responses = [response for person in people for response in person.responses]
     refusals = [message for person in people for message in person.refusals]
     figures |= {
         "upgrade_words_lost": sum(person.words_lost(calm) for person in people),
-        "upgrade_words": sum(len(answer.words.split()) for answer in answers),
-        "upgrade_answers": len(answers),
+        "upgrade_words": sum(len(response.words.split()) for response in responses),
+        "upgrade_answers": len(responses),
         "upgrade_answers_moved": moved,
         "upgrade_refused": sum(SLOW not in message for message in refusals),
         "upgrade_refused_by_a_slow_machine": sum(SLOW in message for message in refusals),
-        "upgrade_first_packet_ms_worst": round(max(answer.first_s for answer in answers) * 1000),
-        "upgrade_gap_ms_worst": round(max(answer.gap_s for answer in answers) * 1000),
+        "upgrade_first_packet_ms_worst": round(max(response.first_s for response in responses) * 1000),
+        "upgrade_gap_ms_worst": round(max(response.gap_s for response in responses) * 1000),
     }

@@ -1,4 +1,4 @@
-"""Apache Kafka between gateway and recorder: every door, a restart, two recorders, and what stands in its log on disk."""
+"""Apache Kafka between gateway and recorder: every listener, a restart, two recorders, and what stands in its log on disk."""
 
 import asyncio
 import subprocess
@@ -79,11 +79,11 @@ async def _turn(made: GatewayStand, session_id: str, said: str = "Hi") -> None:
     """Again while the turn before is still being put away (409)."""
     async with made.client() as client:
         while True:
-            answer = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": said, "stream": False})
-            if answer.status_code != 409:
+            response = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": said, "stream": False})
+            if response.status_code != 409:
                 break
             await asyncio.sleep(0.1)
-        assert answer.status_code == 200, answer.text
+        assert response.status_code == 200, response.text
 
 
 async def _session(made: GatewayStand) -> str:
@@ -166,8 +166,8 @@ def doors(broker: Broker) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("door", ["scram-512", "plain", "scram-256-tls", "plain-tls-file", "mutual-tls"])
-def test_records_pass_every_door(door: str, topics: Broker, tmp_path: Path) -> None:
-    settings, record = doors(topics)[door], UsageRecord(tenant="acme", session_id=f"door-{door}", response_id=uuid.uuid4().hex)
+def test_records_pass_every_door(listener: str, topics: Broker, tmp_path: Path) -> None:
+    settings, record = doors(topics)[listener], UsageRecord(tenant="acme", session_id=f"door-{listener}", response_id=uuid.uuid4().hex)
     producer = IdempotentProducer(GatewaySettings(**settings))
     producer.deliver([("a2.usage", b"acme", record.model_dump_json().encode())])
     producer.close()
@@ -204,8 +204,8 @@ CASES = ["no-sasl", "no-sasl-tls", "no-tls", "no-ca", "no-certificate", "wrong-p
 @pytest.mark.parametrize("case", CASES)
 def test_a_door_that_stays_shut_names_the_setting(case: str, topics: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("a2serve.contracts.kafka_access.BOOTSTRAP_MS", 1500)
-    settings, told = wrong(topics)[case]
-    with pytest.raises(ConnectionError, match=told):
+    settings, printed = wrong(topics)[case]
+    with pytest.raises(ConnectionError, match=printed):
         IdempotentProducer(GatewaySettings(**settings))
 
 

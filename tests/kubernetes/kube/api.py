@@ -56,11 +56,11 @@ class Api:
     ) -> tuple[Object, list[str]]:
         """The answer and the server's warnings. Raises Refused."""
         content = None if body is None else json.dumps(body)
-        answer = self._http.request(method, path, content=content, params=query, headers={"Content-Type": kind})
-        found = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else {"message": answer.text}
-        if answer.status_code >= 300:
-            raise Refused(answer.status_code, found.get("message", ""))
-        return found, re.findall(r'299 \S+ "((?:[^"\\]|\\.)*)"', ", ".join(answer.headers.get_list("warning")))
+        response = self._http.request(method, path, content=content, params=query, headers={"Content-Type": kind})
+        found = response.json() if response.headers.get("content-type", "").startswith("application/json") else {"message": response.text}
+        if response.status_code >= 300:
+            raise Refused(response.status_code, found.get("message", ""))
+        return found, re.findall(r'299 \S+ "((?:[^"\\]|\\.)*)"', ", ".join(response.headers.get_list("warning")))
 
     def path(self, kind: str, namespace: str = "", name: str = "") -> str:
         """kind as in KINDS."""

@@ -90,7 +90,7 @@ def _handler(dashboard: RayDashboard) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             if urlsplit(self.path).path.endswith("/healthz"):
-                self._answer(b"success")
+                self._respond(b"success")
             else:
                 self._serve(dashboard.get)
 
@@ -103,11 +103,11 @@ def _handler(dashboard: RayDashboard) -> type[BaseHTTPRequestHandler]:
             url = urlsplit(self.path)
             service, _, rest = (url.hostname or "").partition(".")
             if url.path != APPLICATIONS or not service.endswith("-head-svc"):
-                self._answer(b"{}", 404)
+                self._respond(b"{}", 404)
             else:
-                self._answer(json.dumps(what(rest.partition(".")[0], service.removesuffix("-head-svc"))).encode())
+                self._respond(json.dumps(what(rest.partition(".")[0], service.removesuffix("-head-svc"))).encode())
 
-        def _answer(self, body: bytes, status: int = 200) -> None:
+        def _respond(self, body: bytes, status: int = 200) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

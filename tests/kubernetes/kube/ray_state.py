@@ -43,7 +43,7 @@ class RayState:
     def others(self) -> int:
         return len(list(self._redis.scan_iter(OTHER)))
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         try:
             return bool(self._redis.ping())
         except redis.RedisError:
@@ -62,7 +62,7 @@ def ray_state() -> Iterator[RayState]:
         with running("valkey", *command, log=Path(name)):
             state = RayState(port)
             try:
-                until("Valkey answers", state.answers, 30)
+                until("Valkey answers", state.responds, 30)
                 yield state
             finally:
                 state.close()

@@ -125,9 +125,9 @@ def _wanted_outside(values: Any) -> set[tuple[str, str, int, str]]:
         rows += [("inference", "monitoringFrom", 9464)]
     if not values["redis"]["inChart"]["enabled"]:
         redis = values["redis"]
-        told = [redis["serverPort"]] if redis["sentinel"] else []
+        sentinels = [redis["serverPort"]] if redis["sentinel"] else []
         ports = [int(one.rpartition(":")[2]) for one in redis["address"].split(",")]
-        rows += [("gateway", "redisTo", port) for port in ports + told]
+        rows += [("gateway", "redisTo", port) for port in ports + sentinels]
         rays = int((redis["rayAddress"] or redis["address"]).rpartition(":")[2])
         rows += [(component, "redisTo", rays) for component in (ON_RAYS_STATE if ray else ())]
     rows += _wanted_data(values)

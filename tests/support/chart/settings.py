@@ -84,7 +84,7 @@ def _ports(container: Object, env: dict[str, Any]) -> Iterator[str]:
     """What is declared is what the program is told."""
     declared = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
     flags = dict(arg.removeprefix("--").split("=", 1) for arg in container.get("args", []) if arg.startswith("--") and "=" in arg)
-    told = {
+    configured = {
         "gateway": {"http": env.get("A2_GATEWAY_PORT")},
         "recorder": {"metrics": env.get("A2_RECORDER_METRICS_PORT")},
         "inference": {"grpc": env.get("A2_INFERENCE_PORT"), "metrics": env.get("A2_INFERENCE_METRICS_PORT")},
@@ -99,7 +99,7 @@ def _ports(container: Object, env: dict[str, Any]) -> Iterator[str]:
         "collector": {"otlp-http": "4318", "health": "13133", "metrics": "8888"},
     }.get(container["name"], {})
     yield from (
-        f"port {name} is {declared.get(name)}, the program's {port}" for name, port in told.items() if str(declared.get(name)) != port
+        f"port {name} is {declared.get(name)}, the program's {port}" for name, port in configured.items() if str(declared.get(name)) != port
     )
     addresses = [value for key, value in env.items() if key.endswith("_HOST") and key.startswith("A2_")]
     yield from (f"listens on {value}: nobody could reach it" for value in addresses if value != "0.0.0.0")

@@ -1,4 +1,4 @@
-"""Tries to get around what a client secret fixes: every field of the session's schema, in every way, by every door.
+"""Tries to get around what a client secret fixes: every field of the session's schema, in every way, through every entry.
 
     tried = await attack(made)     # made: a GatewayStand; [Try(...)], of which none should have `escaped`
 
@@ -67,7 +67,7 @@ ASKED: dict[str, Callable[[pb.RespondRequest], Any]] = {
 class Try:
     """One attempt, and whether the field was something else afterwards."""
 
-    door: str
+    entry: str
     path: str
     way: str
     escaped: bool
@@ -98,8 +98,8 @@ def ways(path: str) -> Iterator[tuple[str, Json]]:
     yield "absent", nested(".".join(groups), {}) if groups else {}
     for depth in range(len(groups)):
         yield f"null {groups[depth]}", nested(".".join(groups[: depth + 1]), None)
-    yield "everything", merged(nested(name, wish) for name, (_, wish) in VALUES.items() if name != "a2.binary" or path == name)
-    yield "all but this", merged(nested(name, wish) for name, (_, wish) in VALUES.items() if name not in (path, "a2.binary", "a2.events"))
+    yield "everything", merged(nested(name, other) for name, (_, other) in VALUES.items() if name != "a2.binary" or path == name)
+    yield "all but this", merged(nested(name, other) for name, (_, other) in VALUES.items() if name not in (path, "a2.binary", "a2.events"))
     if isinstance(fixed, dict):
         yield "empty", nested(path, {})
         for left_out in fixed:
@@ -156,17 +156,17 @@ async def _at_field(made: GatewayStand, path: str) -> list[Try]:
 
 
 async def _by_update(made: GatewayStand, page: Client, path: str) -> AsyncIterator[Try]:
-    before = at(await _told(page), path)
+    before = at(await _session_of(page), path)
     for way, patch in ways(path):
         raw = [json.dumps({"type": "session.update", "session": {"type": "realtime"} | patch})]
         if way == "other":  # the same name twice: which one is looked at, and which one is taken
-            own, wish = (json.dumps(nested(path, value))[1:-1] for value in VALUES[path])
-            both = (f"{own}, {wish}", f"{wish}, {own}")
+            own, other = (json.dumps(nested(path, value))[1:-1] for value in VALUES[path])
+            both = (f"{own}, {other}", f"{other}, {own}")
             raw += [f'{{"type": "session.update", "session": {{"type": "realtime", {text}}}}}' for text in both]
         for count, text in enumerate(raw):
             await page.socket.send(text)
             await page.until("session.updated", "error")
-            yield Try("session.update", path, way if not count else f"twice {count}", at(await _told(page), path) != before)
+            yield Try("session.update", path, way if not count else f"twice {count}", at(await _session_of(page), path) != before)
 
 
 async def _by_response(made: GatewayStand, page: Client, path: str) -> AsyncIterator[Try]:
@@ -195,14 +195,14 @@ async def _by_resume(made: GatewayStand, secret: str, path: str, fixed: Any) -> 
     asked = ASKED.get(path, lambda _: None)
     async with made.client() as rest:
         for way, patch in ways(path):
-            answer = await rest.post("/v1/sessions", json={"session": patch, "end_user_id": "a"})
-            if answer.status_code != 201:  # no settings at all
+            response = await rest.post("/v1/sessions", json={"session": patch, "end_user_id": "a"})
+            if response.status_code != 201:  # no settings at all
                 continue
-            async with _page(made, secret, f"&resume={answer.json()['id']}") as page:
+            async with _page(made, secret, f"&resume={response.json()['id']}") as page:
                 escaped = at((await page.until("session.created"))["session"], path) != fixed
                 request = await _request(made, page, {})
-                told = asked(request) if request else None
-                yield Try("resume", path, way, escaped or (request is not None and told != asked(await _plain(made, secret))))
+                shown = asked(request) if request else None
+                yield Try("resume", path, way, escaped or (request is not None and shown != asked(await _plain(made, secret))))
 
 
 async def _plain(made: GatewayStand, secret: str) -> pb.RespondRequest:
@@ -219,13 +219,13 @@ async def _by_rest(made: GatewayStand, secret: str, path: str) -> AsyncIterator[
         own = (await rest.post("/v1/sessions", json={"end_user_id": "a"})).json()["id"]
         for way, patch in ways(path):
             before = len(made.script.requests)
-            answer = await page.post("/v1/sessions", json={"session": patch, "end_user_id": "a"})
-            yield Try("POST /v1/sessions", path, way, answer.status_code < 400)
+            response = await page.post("/v1/sessions", json={"session": patch, "end_user_id": "a"})
+            yield Try("POST /v1/sessions", path, way, response.status_code < 400)
             turn = await page.post(f"/v1/sessions/{own}/turns", json={"text": "Hi", "stream": False, "response": patch})
             yield Try("POST /v1/sessions/{id}/turns", path, way, turn.status_code < 400 or len(made.script.requests) != before)
 
 
-async def _told(page: Client) -> Json:
+async def _session_of(page: Client) -> Json:
     await page.send("session.update", session={"type": "realtime"})
     return (await page.until("session.updated"))["session"]
 
@@ -243,9 +243,9 @@ async def _request(made: GatewayStand, page: Client, response: Json) -> pb.Respo
 async def _minted(made: GatewayStand, session: Json) -> str:
     async with made.client() as rest:
         body = {"session": session, "a2": {"end_user_id": "a", "max_sessions": 1000}}
-        answer = await rest.post("/v1/realtime/client_secrets", json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["value"]
+        response = await rest.post("/v1/realtime/client_secrets", json=body)
+        assert response.status_code == 200, response.text
+        return response.json()["value"]
 
 
 @asynccontextmanager

@@ -40,6 +40,6 @@ async def refused(made: GatewayStand, credential: str, query: str = "") -> tuple
                 await client.socket.recv()
             assert ending.value.rcvd
             return event, ending.value.rcvd.code, ending.value.rcvd.reason
-    except websockets.InvalidStatus as answer:
-        body = json.loads(answer.response.body)
-        return {}, answer.response.status_code, body["code"]
+    except websockets.InvalidStatus as response:
+        body = json.loads(response.response.body)
+        return {}, response.response.status_code, body["code"]

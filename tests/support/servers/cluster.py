@@ -76,7 +76,7 @@ class Cluster:
     def gone(self) -> bool:
         return self.program.poll() is not None
 
-    def kill_door(self) -> None:
+    def kill_ingress(self) -> None:
         """kill -9 of HAProxy, and so of every stream: what the end of its node is for who speaks through it."""
         sockets = psutil.net_connections("tcp")
         for pid in {s.pid for s in sockets if s.status == "LISTEN" and s.laddr.port == self.port and s.pid}:

@@ -21,7 +21,7 @@ Kill = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Answer:
+class PlayedResponse:
     """sound [S] int16. first_s: from the question to the first packet. gap_s: the longest that a player which began with it had nothing
     to play."""
 
@@ -49,7 +49,7 @@ async def talking(stand: Stand) -> AsyncIterator[Client]:
         yield client
 
 
-async def answer(client: Client, text: str, kill: Kill | None = None, spoken_s: float = SPOKEN_S) -> Answer:
+async def play_response(client: Client, text: str, kill: Kill | None = None, spoken_s: float = SPOKEN_S) -> PlayedResponse:
     """Ask and listen to the end; `kill` is called in mid-sentence, when so much was spoken. Without it, as fast as can be."""
     await client.update(a2={"motion": {"rig": "arkit61", "fps": FPS}, "binary": True, "burst": kill is None}, max_output_tokens=TOKENS)
     packets, events = len(client.packets), len(client.events)
@@ -70,7 +70,7 @@ async def answer(client: Client, text: str, kill: Kill | None = None, spoken_s: 
     frames = _frames([packet for packet, _ in media if packet.kind is PacketKind.MOTION])
     pcm = _sound([packet for packet, _ in sound])
     assert frames == -(-len(pcm) * FPS // RATE_HZ)
-    return Answer(deltas, pcm, frames, gap_s(sound), done["usage"], sound[0][1] - asked_s)
+    return PlayedResponse(deltas, pcm, frames, gap_s(sound), done["usage"], sound[0][1] - asked_s)
 
 
 def _refused(response: dict) -> bool:
@@ -105,14 +105,14 @@ def _frames(packets: list[MediaPacket]) -> int:
 
 def gap_s(sound: list[tuple[MediaPacket, float]]) -> float:
     """Of packets and when they came."""
-    longest_s, dry_s = 0.0, sound[0][1]
+    longest_s, silence_s = 0.0, sound[0][1]
     for packet, at_s in sound:
-        longest_s = max(longest_s, at_s - dry_s)
-        dry_s = max(dry_s, at_s) + len(packet.payload) / 2 / RATE_HZ
+        longest_s = max(longest_s, at_s - silence_s)
+        silence_s = max(silence_s, at_s) + len(packet.payload) / 2 / RATE_HZ
     return longest_s
 
 
-def assert_same(one: Answer, other: Answer) -> None:
+def assert_same(one: PlayedResponse, other: PlayedResponse) -> None:
     assert (one.words, one.frames, len(one.sound)) == (other.words, other.frames, len(other.sound))
     assert np.abs(one.sound.astype(int) - other.sound).max() <= SOUND_TOLERANCE
     for kind in ("output_tokens", "input_tokens"):

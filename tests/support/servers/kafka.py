@@ -1,4 +1,4 @@
-"""Apache Kafka itself: its jars by Maven into the cache, one broker (KRaft) on free ports of loopback, with every kind of door."""
+"""Apache Kafka itself: its jars by Maven into the cache, one broker (KRaft) on free ports of loopback, with every kind of listener."""
 
 import hashlib
 import shutil
@@ -52,8 +52,8 @@ class Broker:
         said = ["format", "--standalone", "--cluster-id", CLUSTER, "--config", self._configuration, *scram]
         self._java("kafka.tools.StorageTool", *said)
 
-    def address(self, door: str = "plain") -> str:
-        return f"127.0.0.1:{self.ports[door]}"
+    def address(self, listener: str = "plain") -> str:
+        return f"127.0.0.1:{self.ports[listener]}"
 
     def start(self) -> None:
         command = self._command("kafka.Kafka", self._configuration)
@@ -102,11 +102,11 @@ class Broker:
             "ssl.truststore.location": self.authority.certificate,
             "listener.name.mutual_tls.ssl.client.auth": "required",
         }
-        for door in ("sasl", "sasl_tls"):
+        for listener in ("sasl", "sasl_tls"):
             plain = f'{login}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
-            said[f"listener.name.{door}.plain.sasl.jaas.config"] = plain
+            said[f"listener.name.{listener}.plain.sasl.jaas.config"] = plain
             for bits in (256, 512):
-                said[f"listener.name.{door}.scram-sha-{bits}.sasl.jaas.config"] = f"{login}.scram.ScramLoginModule required;"
+                said[f"listener.name.{listener}.scram-sha-{bits}.sasl.jaas.config"] = f"{login}.scram.ScramLoginModule required;"
         return "".join(f"{name}={value}\n" for name, value in said.items())
 
 

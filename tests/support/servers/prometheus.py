@@ -35,13 +35,13 @@ def metrics_ports(state: State) -> dict[str, int]:
     for part in PARTS:
         connections = psutil.Process(state.parts[part].pid).net_connections(kind="tcp")
         listening = {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
-        found[part] = next(port for port in sorted(listening) if _answers(port))
+        found[part] = next(port for port in sorted(listening) if _responds(port))
     return found
 
 
-def _answers(port: int) -> bool:
-    with suppress(OSError, HTTPException), urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as answer:
-        return b"a2_" in answer.read()
+def _responds(port: int) -> bool:
+    with suppress(OSError, HTTPException), urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as response:
+        return b"a2_" in response.read()
     return False
 
 
@@ -52,15 +52,15 @@ class Prometheus:
         self._url = f"http://{HOST}:{port}"
 
     def ready(self) -> bool:
-        with suppress(OSError), urllib.request.urlopen(f"{self._url}/-/ready", timeout=5) as answer:
-            return answer.status == 200
+        with suppress(OSError), urllib.request.urlopen(f"{self._url}/-/ready", timeout=5) as response:
+            return response.status == 200
         return False
 
     def values(self, query: str) -> list[float]:
         """What an instant query returns, numbers only. Raises HTTPError for a query that is wrong."""
         asked = urllib.parse.urlencode({"query": query})
-        with urllib.request.urlopen(f"{self._url}/api/v1/query?{asked}", timeout=30) as answer:
-            result = json.load(answer)["data"]["result"]
+        with urllib.request.urlopen(f"{self._url}/api/v1/query?{asked}", timeout=30) as response:
+            result = json.load(response)["data"]["result"]
         return [value for value in (float(each["value"][1]) for each in result) if not math.isnan(value)]
 
 

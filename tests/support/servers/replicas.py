@@ -66,7 +66,7 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(bounded())
 
 
-def wish(session: str = "s", tenant: str = "acme") -> ResponseRequest:
+def new_request(session: str = "s", tenant: str = "acme") -> ResponseRequest:
     return ResponseRequest(session, f"r-{session}", tenant, ITEMS)
 
 

@@ -127,8 +127,8 @@ def await_ready(triton: Triton) -> None:
 
 def _status(port: int, path: str) -> int:
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=5) as answer:
-            return answer.status
+        with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=5) as response:
+            return response.status
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
@@ -138,5 +138,5 @@ def _status(port: int, path: str) -> int:
 
 def _post(port: int, path: str) -> bytes:
     request = urllib.request.Request(f"http://{HOST}:{port}{path}", b"{}", {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return answer.read()
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return response.read()
