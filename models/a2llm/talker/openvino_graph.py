@@ -5,6 +5,9 @@ one is the duration head. Attention reads paged keys and values that the caller 
 so rows at any position mix in one batch and nothing is copied.
 Not a runtime: `openvino_talker` compiles and steps it. Shapes: N rows that take part, D latent, V codes of a level.
 """
+
+# pyright: reportUnknownMemberType=false
+# OpenVINO's operations are untyped.
 # OpenVINO's type stubs lack what its modules export:
 # pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportCallIssue=false
 

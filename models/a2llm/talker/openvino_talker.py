@@ -3,6 +3,9 @@
 Not a scheduler: who speaks when is the engine's business. Shapes: B rows of a call, D latent, K levels.
 """
 
+# pyright: reportUnknownMemberType=false
+# torch.from_numpy is untyped.
+
 from dataclasses import dataclass
 
 import numpy as np

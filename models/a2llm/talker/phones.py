@@ -49,7 +49,7 @@ def load_g2p(assets: Path) -> GraphemeToPhoneme:
 @cache
 def _installed_g2p() -> GraphemeToPhoneme:
     """Read once in a process: its dictionaries take half a second."""
-    from hibari.g2p import G2P
+    from hibari.g2p import G2P  # pyright: ignore[reportMissingTypeStubs]
 
     g2p = G2P()
     g2p("Zorblax")  # opens the reader of unknown words now rather than in the middle of a response
@@ -60,7 +60,8 @@ def align_words(phones: str, words: int) -> list[int]:
     """Word index of every phone of one sentence. Groups between spaces are words; where the converter
     made more or fewer groups than words, groups are spread over the words in order."""
     groups = max(1, phones.count(" ") + 1)
-    owner, group = [], 0
+    owner: list[int] = []
+    group = 0
     for phone in phones:
         group += phone == " "
         owner.append(min(words - 1, group if groups == words else group * words // groups))
@@ -73,10 +74,10 @@ class PhoneStream:
 
     g2p: GraphemeToPhoneme
     table: PhoneTable
-    phones: list[int] = field(default_factory=list)
-    words: list[int] = field(default_factory=list)
+    phones: list[int] = field(default_factory=list[int])
+    words: list[int] = field(default_factory=list[int])
     ended: bool = False
-    _sentence: list[str] = field(default_factory=list)
+    _sentence: list[str] = field(default_factory=list[str])
     _first_word: int = 0
     _released: int = 0  # words of the sentence
     _begun: bool = False  # the sentence has phones

@@ -4,9 +4,13 @@
 `gather_frames` bring many streams together for one call of the model.
 """
 
+# pyright: reportUnknownMemberType=false
+# torch.from_numpy and tolist are untyped.
+
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
@@ -43,11 +47,11 @@ class TalkerStream:
     config: TalkerConfig
     timing_rng: np.random.Generator
     frame_rng: np.random.Generator
-    durations: list[int] = field(default_factory=list)  # units of each timed phone
-    hidden: list[np.ndarray] = field(default_factory=list)
+    durations: list[int] = field(default_factory=list[int])  # units of each timed phone
+    hidden: list[np.ndarray] = field(default_factory=list[np.ndarray])
     frame: int = 0
-    _owners: list[int] = field(default_factory=list)  # phone of each unit
-    _starts: list[int] = field(default_factory=list)  # first unit of each timed phone
+    _owners: list[int] = field(default_factory=list[int])  # phone of each unit
+    _starts: list[int] = field(default_factory=list[int])  # first unit of each timed phone
 
     def push_word(self, word: str, hidden: np.ndarray) -> None:
         """One whole word of the response and the backbone's hidden state [D] at its end."""
@@ -150,7 +154,7 @@ def time_phones(talker: TalkerRuntime, streams: Sequence[TalkerStream], sampling
         logits = talker.durations(torch.tensor(phones), torch.tensor(past), _affects(open_streams), torch.from_numpy(np.stack(hidden)))
         uniforms = torch.tensor([s.timing_rng.random() for s in open_streams], dtype=torch.float32)
         units = sample_codes(logits, uniforms, sampling.duration_temperature, sampling.min_p)
-        for stream, count in zip(open_streams, units.tolist(), strict=True):
+        for stream, count in zip(open_streams, cast("list[int]", units.tolist()), strict=True):
             stream.time(count)
 
 

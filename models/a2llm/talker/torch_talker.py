@@ -30,7 +30,7 @@ class TalkerRows:
     given: Tensor
     made: Tensor
     pool: Any
-    steps: dict[SamplingConfig, StaticStep] = field(default_factory=dict)
+    steps: dict[SamplingConfig, StaticStep] = field(default_factory=dict[SamplingConfig, StaticStep])
 
 
 class TorchTalker:
@@ -61,9 +61,8 @@ class TorchTalker:
         state.given.copy_(upload(given, self._device), non_blocking=True)
         step()
         c = self.config
-        latent, audio, motion, _ = state.made.cpu()[rows].split(
-            [c.audio_latent, sampling.audio_levels, c.motion_levels, c.audio_levels - sampling.audio_levels], 1
-        )
+        widths = [c.audio_latent, sampling.audio_levels, c.motion_levels, c.audio_levels - sampling.audio_levels]
+        latent, audio, motion, _ = torch.split(state.made.cpu()[rows], widths, 1)
         return TalkerFrame(audio.long(), latent, motion.long())
 
     def _static(self, state: TalkerRows, sampling: SamplingConfig) -> StaticStep:
@@ -81,7 +80,7 @@ def _widths(config: TalkerConfig) -> list[int]:
 
 
 def _speak(talker: Talker, state: TalkerState, given: Tensor, made: Tensor, sampling: SamplingConfig) -> None:
-    phones, counts, hidden, affect, uniforms, active = given.split(_widths(talker.config), 1)
+    phones, counts, hidden, affect, uniforms, active = torch.split(given, _widths(talker.config), 1)
     frames = FrameBatch(phones.long(), counts.long(), hidden, affect)
     frame = talker.step_all(frames, state, active[:, 0] > 0, uniforms, sampling)
     drawn = torch.cat((frame.audio_latent, frame.audio_codes.float(), frame.motion_codes.float()), 1)
