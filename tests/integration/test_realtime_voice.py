@@ -243,6 +243,46 @@ def test_the_end_that_is_still_playing_is_cut_too():
     run(scene)
 
 
+def test_the_end_that_is_still_playing_is_cut_although_the_next_response_speaks():
+    """As after a function call: the next response has sent sound ahead, while the last one is still heard."""
+
+    async def scene() -> None:
+        async with standing(Script(packets=20, running="wait stop")) as stand, stand.connect() as client:
+            await opened(client)
+            await client.ask("hello")
+            first = (await client.until("response.done"))["response"]["output"][0]["id"]
+            stand.script.packets = 100
+            await client.send("response.create")
+            await client.until("response.output_audio.delta")
+            second = client.events[-1]["item_id"]
+            stand.clock.ms += 500
+            await client.say(speech()[: 48 * 640])
+            await client.until("response.done")
+            cuts = {event["item_id"]: event["audio_end_ms"] for event in client.of("conversation.item.truncated")}
+            assert cuts == {first: 500, second: 0}
+
+    run(scene)
+
+
+def test_a_response_that_begins_while_somebody_speaks_over_the_end_waits():
+    async def scene() -> None:
+        async with standing(Script(packets=20, running="mhm")) as stand, stand.connect() as client:
+            await opened(client)
+            await client.update(a2={})
+            await client.ask("hello")
+            await client.until("response.done")
+            await client.say(speech()[: 48 * 500])
+            await client.until("a2.duck")
+            await client.send("response.create")
+            await client.until("response.created")
+            assert not [event for event in await client.quiet(0.3) if event["type"] == "response.output_audio.delta"]
+            await client.say(silence(1200))
+            await client.until("a2.unduck")
+            await client.until("response.output_audio.delta")
+
+    run(scene)
+
+
 def test_the_players_own_position_decides_what_was_heard():
     async def scene() -> None:
         async with standing(Script(running="wait stop")) as stand, stand.connect() as client:
