@@ -1,4 +1,4 @@
-"""What all tests share: a category from the folder, and small real files made on the spot."""
+"""Fixtures of all tests: a category from the folder, and small real files made on the spot."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,9 @@
-"""What the whole chain costs over the engine in process: `python tests/bench/chain.py --json chain.json [--real]`.
+"""Measures what the whole chain costs over the engine in process: `python tests/bench/chain.py --json chain.json [--real]`.
 
-`chain_overhead`: first packet with sound and motion, asked through the gateway's client, HAProxy, a Ray replica and its Triton, minus
-the same asked of an engine in this process, in pairs. `packet`: made in the engine's process -> received by the gateway's client, of
+`chain_overhead`: first packet with sound and motion, requested through the gateway's client, HAProxy, a Ray replica and its Triton,
+minus
+the same requested of an engine in this process, in pairs. `packet`: made in the engine's process -> received by the gateway's client,
+of
 every packet of streams at the pace of speech. Both clocks are the machine's monotonic one. Tiny weights, unless `--real`.
 """
 
@@ -110,7 +112,7 @@ async def _measure(client: GrpcInference, asks: int, say: Say) -> dict[str, floa
 
 
 async def _overhead_ms(client: GrpcInference, asks: int) -> list[float]:
-    """Of each pair; sessions are new and then forgotten, so that both sides read the same."""
+    """Overhead of each pair; sessions are new and then forgotten, so that both sides read the same."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     settings, metrics = InferenceSettings(**ENGINE), Metrics()  # pyright: ignore[reportArgumentType]
     host = EngineHost(lambda: load_speaker(settings, metrics), lambda: None)
@@ -144,7 +146,7 @@ async def _chain_ms(client: GrpcInference, asked: ResponseRequest) -> float:
 
 
 async def _local_ms(engine: LocalEngine, facts: Facts, asked: ResponseRequest) -> float:
-    """As the servicer does it, without a server."""
+    """Time to the first packet as the servicer makes it, without a server."""
     request = respond_request(asked)
     began_s, stream = time.perf_counter(), wire.PacketStream(request, facts)
     async with aclosing(engine.respond(wire.read_ask(request, facts))) as pieces:

@@ -1,4 +1,4 @@
-"""What hearing costs: CPU seconds of one ear worker for an utterance, as a gateway sends it. Spoken questions, each with its pause.
+"""Measures hearing: CPU seconds of one ear worker for an utterance, as a gateway sends it. Spoken questions, each with its pause.
 
 `python tests/bench/ears.py --json ears.json [--clips 24]`. CPU time and not the clock's: it says little less on a busy machine.
 """
@@ -64,7 +64,7 @@ async def _measure(files: list[Path]) -> dict[str, float]:
 
 
 def _sound(file: Path) -> np.ndarray:
-    """int16 [S]"""
+    """Reads a file as int16 [S], with the pause behind it."""
     return np.concatenate([np.frombuffer(to_pcm16(read_audio(file).pcm), np.int16), PAUSE])
 
 

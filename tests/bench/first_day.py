@@ -82,7 +82,7 @@ def _junit(folder: Path) -> ElementTree.Element:
 
 
 def _made(target: str, folder: Path, names: tuple[str, ...]) -> Figures:
-    """What a make target counted; nothing where it could not run."""
+    """Runs a make target and returns its figures; nothing if it could not run."""
     file = folder / f"{target}.json"
     subprocess.run(["make", target, f"JSON={file}"], cwd=ROOT, stdout=sys.stderr)
     counted = json.loads(file.read_text()) if file.exists() else {}

@@ -71,7 +71,7 @@ def raise_limits(tenants_file: Path) -> None:
 
 
 async def fuzz(url: str, key: str, folder: Path, examples: int, seed: int) -> list[str]:
-    """The passes that failed."""
+    """Runs all passes and returns those that failed."""
     size = ["--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure", "--warnings", "off"]
     common = [*size, "--checks", "all", "--exclude-checks", "positive_data_acceptance"]
     keyed = ["--header", f"Authorization: Bearer {key}"]

@@ -20,7 +20,7 @@ REFUSED = (400, 406, 415, 422)
 
 @schemathesis.check
 def valid_is_accepted_but_for_conditions(ctx: Any, response: Any, case: Any) -> None:
-    """In place of `positive_data_acceptance`."""
+    """Replaces `positive_data_acceptance`: valid requests are accepted, unless the server's state forbids them."""
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code not in REFUSED:
         return
     body = response.json()

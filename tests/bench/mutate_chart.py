@@ -30,7 +30,7 @@ def copy_of_chart(folder: Path) -> Path:
 
 
 def complaint(chart: Path) -> str:
-    """What the quick checks say first; empty when they are silent."""
+    """First complaint of the quick checks; empty if they have none."""
     examples = {path.stem: helm_python.values_from_yaml(path.read_text()) for path in chart.glob("values-*.yaml")}
     for name, values in {**profiles(), **examples}.items():
         if said := _first_problem(chart, values):

@@ -1,8 +1,8 @@
-"""What the way through HAProxy and Ray Serve costs, against gRPC straight to the same replica code; with a tiny model, in one run.
+"""Measures the way through HAProxy and Ray Serve against gRPC straight to the same replica code; with a tiny model, in one run.
 
     python tests/bench/ray_hop.py --json ray-hop.json
 
-Both serve at the same time, and are asked in turns. `first_packet`: asked -> first packet, as the caller sees it, one stream.
+Both serve at the same time, and take requests in turns. `first_packet`: request -> first packet, as the caller sees it, one stream.
 `packet`: handed to gRPC in the replica -> received by the caller, at 8 streams at the pace of speech. Both clocks are the machine's
 monotonic one.
 """
@@ -97,7 +97,7 @@ def ask(session: str, tokens: int, burst: bool) -> pb.RespondRequest:
 
 
 async def first_packet_ms(stub: AvatarStub) -> float:
-    """Of one response after another in the same session."""
+    """First-packet times of one response after another in the same session."""
     began_s, first_ms = time.perf_counter(), 0.0
     async for _ in stub.Respond(ask("single", 20, True), metadata=METADATA):
         first_ms = first_ms or (time.perf_counter() - began_s) * 1000
@@ -105,7 +105,7 @@ async def first_packet_ms(stub: AvatarStub) -> float:
 
 
 async def packet_ms(stub: AvatarStub, session: str) -> list[float]:
-    """Of one paced stream; its first packets, which come as fast as they can, are left out."""
+    """Packet times of one paced stream; its first packets, which come as fast as they can, are left out."""
     call = stub.Respond(ask(session, SPEECH_TOKENS, False), metadata=(*METADATA, ("session-id", session)))
     return [(time.monotonic_ns() - int(packet.response_id)) / 1e6 async for packet in call][10:]
 

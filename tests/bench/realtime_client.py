@@ -81,7 +81,7 @@ class Client:
         return [event for event in self.events if event.response_id == response_id]
 
     async def read(self) -> None:
-        """Until the socket closes."""
+        """Reads events until the socket closes."""
         async for frame in self.socket:
             event = Event(time.monotonic(), json.loads(frame))
             async with self._came:
@@ -119,7 +119,7 @@ class Microphone:
         self._quiet = asyncio.Event()
 
     def say(self, pcm: np.ndarray) -> None:
-        """From the next chunk on. `pcm`: int16 [S] at 24 kHz."""
+        """Speaks `pcm`, int16 [S] at 24 kHz, from the next chunk on."""
         self._speech, self._starting = pcm, True
         self._quiet.clear()
 

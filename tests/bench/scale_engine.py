@@ -89,7 +89,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Run:
-    """What so many listeners met with."""
+    """Outcome of a run with a number of listeners."""
 
     streams: int
     underruns: int
@@ -194,7 +194,7 @@ class Climb:
         self._failed[self._streams] = min(self._failed[self._streams], TRIES - 1)
 
     def _probed(self, streams: int) -> int:
-        """Where to begin: a short run holds there, or nearly."""
+        """Finds the number of streams to begin with: a short run holds there, or nearly."""
         self._streams = streams
         while self._streams > 1 and not self._listen(PROBE_S).held:
             self._streams -= max(1, self._streams // 8)

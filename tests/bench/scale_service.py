@@ -24,7 +24,7 @@ MEDIA = ("response.output_audio.delta", "a2.motion.delta")
 
 @dataclass
 class Sounds:
-    """What all people of a run met with."""
+    """Sound that all people of a run received."""
 
     first_ms: list[float] = field(default_factory=list)
     underruns: int = 0

@@ -109,7 +109,7 @@ class Service:
 
 
 def fresh_checkout(folder: Path) -> Path:
-    """What a clone of this working tree would hold, without what was built or installed in it."""
+    """Copies what a clone of this working tree would hold, without what was built or installed in it."""
     listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, listed.decode().split("\0")):
         source, target = ROOT / name, folder / name

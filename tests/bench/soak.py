@@ -32,7 +32,7 @@ RESPONSE_S = 60.0
 
 @dataclass
 class Tally:
-    """What happened. `memory`: part -> resident bytes, one entry per sample."""
+    """Counts of the run. `memory`: part -> resident bytes, one entry per sample."""
 
     sessions: int = 0
     turns: int = 0

@@ -1,4 +1,4 @@
-"""What Triton costs over the engine in process: the same asks to both, on the same machine, one after the other.
+"""Measures what Triton costs over the engine in process: the same requests to both, on the same machine, one after the other.
 
 `python tests/bench/triton_overhead.py --json triton.json [--tiny] [--streams 8] [--asks 40]`: first packet, in pairs; then paced
 streams at once, and how late each packet is. (Not named triton.py: torch would take it for the compiler of that name.)
@@ -128,7 +128,7 @@ async def _first_packet_ms(engine: EngineClient, ask: Ask) -> float:
 
 
 async def _lateness_ms(engine: EngineClient, streams: int) -> list[float]:
-    """Of every packet of paced streams, behind the best of its stream: 0 would be a clock."""
+    """Lateness of every packet of paced streams, against the best of its stream: 0 would be a clock."""
     every = await asyncio.gather(*(_late_in_one_ms(engine, _ask(f"paced-{index}", index)) for index in range(streams)))
     return [late for one in every for late in one]
 

@@ -127,7 +127,7 @@ def test_ctrl_c_ends_piped_input(opened: tuple[Any, Any]) -> None:
 
 
 class FakeStream:
-    """What sounddevice would open; the test turns its crank."""
+    """Stands in for a stream of sounddevice; the test drives it."""
 
     latency = 0.02
 

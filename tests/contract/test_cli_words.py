@@ -155,7 +155,7 @@ def test_figures_are_flat_and_know_their_goals(tmp_path: Path) -> None:
 def test_measurements_become_json_and_a_table(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the measurements do is tested elsewhere; here it is only how they are asked and shown."""
+    """The measurements are tested elsewhere; this test covers how they are called and shown."""
     from a2llm.evaluation import bench, run
 
     def measure(*asked: object, **options: object) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What is generated for other languages is what a fresh run would write, and JSON Schema agrees with our models."""
+"""Generated files for other languages are what a fresh run would write, and JSON Schema agrees with our models."""
 
 import json
 

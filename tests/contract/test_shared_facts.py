@@ -14,7 +14,7 @@ from a2serve.contracts.session_config import AudioPcm, MotionConfig
 
 
 def choices(field: str) -> set[object]:
-    """What a field of MotionConfig may be."""
+    """Values that a field of MotionConfig may take."""
     return set(get_args(MotionConfig.model_fields[field].annotation))
 
 

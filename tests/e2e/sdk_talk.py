@@ -33,7 +33,7 @@ class SdkTalk:
         )
 
     def output(self) -> str:
-        """What it printed, a JSON object per line; fails if it failed."""
+        """Output of the script, a JSON object per line; fails if the script failed."""
         returned = self._node.wait(LONGEST_S)
         out, errors = (_whole(file) for file in (self._out, self._errors))
         print(out)

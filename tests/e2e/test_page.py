@@ -48,7 +48,7 @@ def keep_a_picture_of_a_failure(page: Browser, request: pytest.FixtureRequest, t
 
 
 def heard(page: Browser) -> np.ndarray:
-    """What left the loudspeaker: [N, 2] of performance.now() and RMS."""
+    """Sound that left the loudspeaker: [N, 2] of performance.now() and RMS."""
     clock, levels = (np.array(page.value(f"tap.{name}")) for name in ("clock", "levels"))
     return np.column_stack([np.interp(levels[:, 0], clock[:, 1], clock[:, 0]), levels[:, 1]])
 

@@ -10,7 +10,7 @@ from e2e.understanding import understood
 
 @pytest.fixture(scope="module")
 def events(sdk_talk: SdkTalk) -> list[dict[str, Any]]:
-    """What the script printed, one entry per line."""
+    """Events that the script printed, one per line."""
     return [json.loads(line) for line in sdk_talk.output().splitlines()]
 
 
@@ -19,7 +19,7 @@ def of(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 
 def transcripts(events: list[dict[str, Any]], role: str) -> list[str]:
-    """Of the SDK's history, in its order."""
+    """Transcripts of one role in the SDK's history, in its order."""
     messages = [item for item in events[-1]["items"] if item["type"] == "message" and item["role"] == role]
     return [" ".join(part.get("transcript") or part.get("text") or "" for part in item["content"]) for item in messages]
 

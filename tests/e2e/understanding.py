@@ -1,4 +1,4 @@
-"""What a recorded question says, and how much of it was understood."""
+"""Transcribes a recorded question, and counts how much of it was understood."""
 
 import json
 

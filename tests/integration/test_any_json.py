@@ -1,4 +1,4 @@
-"""Whatever JSON stands in whatever field, no answer is a 5xx and no socket dies: every body of REST and every event of the socket."""
+"""Any JSON in any field: no response is a 5xx and no socket dies, for every body of REST and every event of the socket."""
 
 import asyncio
 import json

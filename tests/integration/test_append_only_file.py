@@ -1,4 +1,4 @@
-"""What was deleted is not on Redis' disk either."""
+"""Deleted data are not on Redis' disk either."""
 
 import uuid
 from pathlib import Path

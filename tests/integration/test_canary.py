@@ -38,7 +38,7 @@ def hosts(tmp_path: Path, mini_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 @asynccontextmanager
 async def gateway(hosts: list[inference_server.Server], choice: Choice, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stand]:
-    """Whose client of inference knows both."""
+    """A gateway whose client of inference knows both hosts."""
     registry = CollectorRegistry()
 
     def made(target: str, application: str) -> CanaryInference:
@@ -56,7 +56,7 @@ async def calm(stand: Stand) -> list[PlayedResponse]:
 
 
 def models(stand: Stand) -> list[str]:
-    """Which answered, turn by turn."""
+    """Models that answered, turn by turn."""
     return [turn.model for turn in stand.memory.turns]
 
 

@@ -1,4 +1,4 @@
-"""What only a page meets: no Authorization header, answers to an upgrade that it cannot read, GETs without an Origin."""
+"""Cases that only a page meets: no Authorization header, answers to an upgrade that it cannot read, GETs without an Origin."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

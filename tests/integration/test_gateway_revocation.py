@@ -1,4 +1,4 @@
-"""Who may not any more is out within seconds, on whatever gateway: keys, client secrets, expiry. Real Valkey, two gateways."""
+"""Revoked access ends within seconds, on whatever gateway: keys, client secrets, expiry. Real Valkey, two gateways."""
 
 import time
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What a client secret reaches: its own sessions and its end user's; how many at once; whose the usage is. Real Valkey, two gateways."""
+"""Reach of a client secret: its own sessions and its end user's; how many at once; whose the usage is. Real Valkey, two gateways."""
 
 import asyncio
 import hashlib
@@ -380,7 +380,7 @@ def test_a_persona_of_ones_own_speaks_while_redis_is_away(stand, monkeypatch: py
 
 
 def test_a_repeat_after_a_delete_makes_a_new_session(stand) -> None:
-    """What was answered is forgotten with the session: the repeat is a first request again, and what it names is there."""
+    """The stored response is forgotten with the session: the repeat is a first request again, and the session that it names is there."""
 
     async def test(made: GatewayStand) -> None:
         async with made.client() as rest:

@@ -1,4 +1,4 @@
-"""Who may open the realtime socket, and what a client secret fixes: uvicorn, a real Valkey, the openai client unmodified."""
+"""Access to the realtime socket, and the settings that a client secret fixes: uvicorn, a real Valkey, the openai client unmodified."""
 
 import json
 from contextlib import asynccontextmanager

@@ -22,7 +22,7 @@ JSON = {"content-type": "application/json"}
 
 
 def export(name: str = names.SPAN_WEB_PLAYBACK, **changes: Any) -> dict[str, Any]:
-    """Of a page that says it is somebody else."""
+    """Spans of a page that says it is somebody else."""
     facts = [{"key": "a2.underruns", "value": {"intValue": "2"}}, {"key": "a2.tenant", "value": {"stringValue": "globex"}}]
     one = {"traceId": TRACE_ID, "spanId": SPAN_ID, "name": name, "kind": 1, "startTimeUnixNano": "1000000", "endTimeUnixNano": "5000000"}
     said = {"service.name": "a2-gateway", "a2.tenant": "globex", "a2.session_id": "sess_of_somebody"}

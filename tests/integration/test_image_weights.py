@@ -56,7 +56,7 @@ def test_a_pod_reads_its_weights_and_writes_nothing(image: tuple[Path, Path]) ->
 
 @needs_root
 def test_a_lora_of_the_user_is_quantized_where_there_is_room(image: tuple[Path, Path]) -> None:
-    """As one mounted by the chart's `weights`: the image has no int8 model of it."""
+    """A LoRA is mounted as the chart's `weights` mounts one: the image has no int8 model of it."""
     home, temporary = image
     done = run_as_user(BEFORE, "load('openvino', 0.5), load('openvino', 0.5)", home, temporary)
     assert done.returncode == 0, done.stderr

@@ -79,7 +79,7 @@ def test_the_same_sound_gives_the_same_words(listener: Listener):
 
 
 def test_two_are_heard_at_once_as_each_alone(listener: Listener):
-    """Of a model with one worker, the second call would wait for the first."""
+    """With one worker, the second call would wait for the first."""
     both = load_listener(InferenceSettings(slots=8)).transcriber
     assert (both.workers, listener.transcriber.workers) == (2, 1)
     clips = [clip_of(row).pcm for row in CHOSEN[:4]]

@@ -62,7 +62,7 @@ def test_a_kill_in_mid_sentence_loses_nothing(valkey_port: int, tmp_path: Path) 
 
 
 async def learned(gateway: Any, client: Client, response_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
-    """What the client learns when it comes back, and what is kept."""
+    """Events that the client receives when it comes back, and the items that are kept."""
     session_id, seen = client.events[0]["session"]["id"], number(client.events[-1])
     async with gateway.talking(f"&resume={session_id}&last_sequence={seen}") as again:
         done = (await again.until("response.done"))["response"]

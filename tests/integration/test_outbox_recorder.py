@@ -1,4 +1,4 @@
-"""From the session to SQL with real servers: Valkey, a Kafka-wire broker (Tansu) that is stopped and started, the recorder."""
+"""Sends records from the session to SQL through real servers: Valkey, a Kafka-wire broker (Tansu) that stops and starts, the recorder."""
 
 import asyncio
 import base64
@@ -171,7 +171,7 @@ def test_a_producer_that_still_holds_messages_closes_and_ends_its_thread(servers
 
 
 def test_a_defect_in_delivering_does_not_end_the_sending(valkey_port: int, caplog: pytest.LogCaptureFixture) -> None:
-    """What a library raises when it is broken itself: the records wait, are told, and go out afterwards."""
+    """A library that is broken itself raises: the records wait, the error is logged, and they go out afterwards."""
     delivered: list[bytes] = []
 
     class Broken:

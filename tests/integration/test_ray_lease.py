@@ -27,7 +27,7 @@ def variables(port: int, **more: str) -> dict[str, str]:
 
 
 def written(redis: "Redis", *names: str) -> None:
-    """As GCS writes: a hash for each table."""
+    """Writes state as GCS does: a hash for each table."""
     for name in names:
         redis.hset(f"{OWN}{name}", "key", "state")
 

@@ -177,7 +177,7 @@ def test_replicas_that_start_together_migrate_once(database_url: str) -> None:
 
 
 def test_an_older_recorder_works_on_newer_tables(database_url: str, database: RecordDatabase, caplog: pytest.LogCaptureFixture) -> None:
-    """What `helm rollback` over a migration leads to: a revision that this version does not know, and columns it does not fill."""
+    """`helm rollback` over a migration leads to a revision that this version does not know, and to columns it does not fill."""
     with database.engine.begin() as connection:
         connection.execute(text("alter table usage add column cost_micros bigint default 0 not null"))
         connection.execute(text("alter table turns add column mood varchar(16)"))

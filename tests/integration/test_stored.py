@@ -1,4 +1,4 @@
-"""What a tenant stores has bounds: sessions, bytes, items and bytes of a conversation, answers to be repeated."""
+"""A tenant's storage has bounds: sessions, bytes, items and bytes of a conversation, responses to be repeated."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ FULL = (507, "storage_full")
 
 
 def limit(made: GatewayStand, **limits: int) -> None:
-    """Of tenant acme."""
+    """Changes the limits of tenant acme."""
     file, (start, rest) = made.settings.tenants_file, made.settings.tenants_file.read_text().split("[tenants.acme]\n")
     kept = [line for line in rest.splitlines() if line.split(" = ")[0] not in limits]
     file.write_text("\n".join([start, "[tenants.acme]", *(f"{name} = {value}" for name, value in limits.items()), *kept, ""]))

@@ -1,4 +1,4 @@
-"""What people said: kept only where the tenant asks for it, for as long as it says, and gone from everywhere with its session."""
+"""Transcripts are kept only where the tenant asks for it, for as long as it says, and are gone from everywhere with their session."""
 
 import asyncio
 import json

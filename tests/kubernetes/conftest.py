@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> dict[str, object]:
-    """What `--figures` writes."""
+    """Figures that `--figures` writes."""
     return pytestconfig.stash[FIGURES]
 
 

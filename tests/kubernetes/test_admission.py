@@ -1,4 +1,4 @@
-"""What the API server says to everything that the chart renders: strict schemas, defaults, CEL rules, Pod Security. Nothing is kept."""
+"""Asks the API server about everything that the chart renders: strict schemas, defaults, CEL rules, Pod Security. Nothing is kept."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def _said(somewhere: Release, thing: Object) -> list[str]:
 
 
 def _manifest(pod: Pod) -> Object:
-    """As KubeRay would make it."""
+    """Makes the pod as KubeRay would."""
     # What the release brings itself is only rendered here.
     spec = {name: value for name, value in pod.spec.items() if name != "priorityClassName"} | {"serviceAccountName": "default"}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod", "labels": pod.labels}, "spec": spec}
@@ -43,7 +43,7 @@ def test_every_object_is_admitted_strictly_and_without_a_warning(somewhere: Rele
 
 @pytest.mark.parametrize("profile", [name for name in profiles() if rendered(name).of("RayService")])
 def test_pods_of_ray_pass_pod_security_restricted(somewhere: Release, profile: str) -> None:
-    """Of the kinds that the API server knows it looks at the pods itself, in the test above; a RayService it cannot see through."""
+    """The test above covers pods of kinds that the API server knows; it cannot see through a RayService."""
     said = {pod.owner: _said(somewhere, _manifest(pod)) for pod in pods(rendered(profile)) if pod.owner.startswith("RayService")}
     assert said and not {owner: words for owner, words in said.items() if words}
 

@@ -26,7 +26,7 @@ SPOKEN = {"REDIS_PASSWORD": "x", "DATABASE_URL": "x", "READONLY_URL": "x"}  # wh
 
 @dataclass
 class Desk:
-    """Where the operator sits: a folder with the repository's files, and a kubeconfig of his own."""
+    """The operator's folder with the repository's files, and a kubeconfig of its own."""
 
     release: Release
     folder: Path

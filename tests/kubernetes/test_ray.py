@@ -1,4 +1,4 @@
-"""What happens while a Ray cluster is replaced, loses a part, or is not the only one: the real operator, whose heads are played."""
+"""A Ray cluster is replaced, loses a part, or is not the only one: the real operator, whose heads are played."""
 
 import time
 
@@ -48,7 +48,7 @@ def _peak(found: Release) -> str:
 
 
 def _replaced(found: Release, first: str, *values: Object) -> Watch:
-    """What gateways found until the first Ray cluster was gone and all was quiet."""
+    """Watches what gateways found until the first Ray cluster was gone and all was quiet."""
     with found.cluster.kubelet.apart(4.0), watching(lambda: reached(found)) as seen:
         found.upgrade(NEXT, *values)
         until("the first cluster is gone", lambda: first not in found.clusters(), 150)

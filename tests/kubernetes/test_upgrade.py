@@ -31,7 +31,7 @@ def _groups(values: Object) -> Object:
 
 
 def _rays(found: Release) -> dict[str, set[str]]:
-    """What an upgrade may not touch: pods of each Ray cluster."""
+    """Pods of each Ray cluster, which an upgrade may not touch."""
     return {
         name: {pod["metadata"]["name"] for pod in found.pods() if pod["metadata"]["labels"].get("ray.io/cluster") == name}
         for name in found.clusters()
@@ -184,5 +184,5 @@ def test_a_fresh_installation_begins_with_the_autoscalers_least(empty: Release) 
 
 
 def _light(*values: Object) -> Object:
-    """What is about gateways; beside the other release, whose PriorityClass is the cluster's."""
+    """Values of gateways alone, for a release beside the other, whose PriorityClass is the cluster's."""
     return merged(example("gke"), {"inference": {"mode": "standalone"}, "extraObjects": []}, *values)

@@ -34,7 +34,7 @@ GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(
 
 @pytest.fixture(params=["called", "replayed", GPU])
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where and how static steps run; attention in sizes that a short conversation grows out of."""
+    """Devices and ways in which static steps run; attention in sizes that a short conversation grows out of."""
     monkeypatch.setattr(torch_backbone, "SHORTEST_REACH", 8)
     if request.param == "replayed":
         monkeypatch.setattr(torch_backbone, "StaticStep", Tape)
@@ -125,7 +125,7 @@ def test_up_to_the_last_position(device: str):
 
 
 def test_company_changes_no_bit(device: str):
-    """Of a row that decodes: the step is the same whoever takes part."""
+    """The step of a row that decodes is the same whoever takes part."""
     model = TorchBackbone(random_llama(LLAMA).to(device))
     ids = torch.randint(LLAMA.vocab_size, (ROWS, 12), generator=torch.Generator().manual_seed(1))
     alone, together = (model.new_cache(ROWS, CAPACITY) for _ in range(2))

@@ -1,4 +1,4 @@
-"""What test targets count, in one JSON file: each adds its own figures, with the time, to what others have written there."""
+"""Collects the figures of test targets in one JSON file: each adds its own, with the time, to what others have written there."""
 
 import json
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ def left_open(found: list[dict[str, str]]) -> dict[str, int]:
 
 
 def faults(row: dict[str, str]) -> list[str]:
-    """What is wrong with a row: a state that is none, a mend without words or test, a test that is not there."""
+    """Faults of a row: a state that is none, a mend without words or test, a test that is not there."""
     found = [] if row["finding"] and row["state"] in STATES else ["it has no finding or no state"]
     if (row["state"] != "open" and not row["what was done"]) or (row["state"] == "mended" and not row["test"]):
         found.append("it does not say what was done, or which test shows it")

@@ -1,4 +1,4 @@
-"""What the tests of infra/ read: its files, the settings of the services, the metrics that exist."""
+"""Reads what the tests of infra/ need: its files, the settings of the services, the metrics that exist."""
 
 import re
 from functools import cache

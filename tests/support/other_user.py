@@ -45,7 +45,7 @@ def run_as_user(before: str, program: str, home: Path, temporary: Path, timeout_
 
 
 def without_writing(folder: Path) -> Path:
-    """As an image's layer leaves it: nobody may write, and times are whole seconds."""
+    """Makes a folder as an image's layer leaves it: nobody may write, and times are whole seconds."""
     for path in (folder, *folder.rglob("*")):
         path.chmod(path.stat().st_mode & ~0o222)
         os.utime(path, (1_700_000_000, 1_700_000_000))

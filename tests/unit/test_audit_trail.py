@@ -1,4 +1,4 @@
-"""What is refused is told, once and with its number, however often; keys are told when they are made and when they end."""
+"""Refusals are logged once and with their number, however often; keys are logged when they are made and when they end."""
 
 import asyncio
 from collections import Counter

@@ -55,7 +55,7 @@ def test_ports_differ() -> None:
 
 
 def test_clusters_of_one_machine_share_no_port(tmp_path: Path) -> None:
-    """Of two gRPC servers that listen on the same one, both get calls."""
+    """Two gRPC servers that listen on the same port would both get calls."""
     environment = ray_environment(RaySettings(replica_port=12_000), tmp_path)
     first, *between, last = (
         int(environment[f"RAY_SERVE_DIRECT_INGRESS_{bound}_PORT"]) for bound in ("MIN_HTTP", "MAX_HTTP", "MIN_GRPC", "MAX_GRPC")

@@ -1,4 +1,4 @@
-"""Whatever the model wants to write, a call is valid: its schema accepts the arguments, and it comes to an end."""
+"""A call is valid whatever the model wants to write: its schema accepts the arguments, and it comes to an end."""
 
 import json
 from functools import cache

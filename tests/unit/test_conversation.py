@@ -1,4 +1,4 @@
-"""What belongs to one stream: words out of tokens, the conversation's ids, and a reply's own rules."""
+"""State of one stream: words out of tokens, the conversation's ids, and a response's own rules."""
 
 from dataclasses import replace
 

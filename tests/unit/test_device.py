@@ -1,4 +1,4 @@
-"""Which device computes: said when it is there, refused with what is missing when it is not."""
+"""Choice of the device: it is named when it is there, and refused with what is missing when it is not."""
 
 import logging
 from pathlib import Path
@@ -27,7 +27,7 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refuse_cuda(monkeypatch: pytest.MonkeyPatch, reason: str, built_for: str | None = "13.0") -> None:
-    """As torch does on a machine that we have not."""
+    """Makes torch fail as it does on a machine that we have not."""
 
     def zeros(*_: object, **__: object) -> None:
         raise RuntimeError(reason)

@@ -16,7 +16,7 @@ def similarity(played: np.ndarray, recorded: np.ndarray) -> float:
 
 
 def loud_ends(signal: np.ndarray) -> list[int]:
-    """Where the last 400 ms hold sound."""
+    """Places at which the last 400 ms hold sound."""
     probe = 24 * 400
     return [end for end in range(probe, len(signal), 24 * 100) if np.mean(signal[end - probe : end] ** 2) > 1e-4]
 

@@ -1,4 +1,4 @@
-"""What is taken from an answer: durations that fill the motion, loudness as the teacher's voice has it."""
+"""Measures of a clip: durations that fill the motion, loudness as the teacher's voice has it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a secret names it fixes, looked at in the settings that would hold."""
+"""Settings that a secret names are fixed, checked in the settings that would hold."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the talker is told about a frame: the same while the text still grows as afterwards."""
+"""Inputs of the talker for a frame are the same while the text still grows as afterwards."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -31,7 +31,7 @@ def test_one_frame_equals_the_whole(durations: list[int]):
 @settings(max_examples=60, deadline=None)
 @given(DURATIONS, st.data())
 def test_what_is_not_yet_timed_changes_nothing(durations: list[int], data):
-    """As in a stream: phones known up to `known`, timed up to the last one whose context is known."""
+    """A stream knows phones up to `known`, and durations up to the last phone whose context is known."""
     phones = [p + 1 for p in range(len(durations))]
     known = data.draw(st.integers(0, len(durations)))
     timed = durations[: max(0, known - DURATION_AFTER)]

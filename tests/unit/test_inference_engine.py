@@ -340,7 +340,7 @@ def delivered(pieces: list[Piece]) -> Resume:
 
 
 def test_a_resumed_response_is_replayed_at_full_speed_and_then_keeps_its_pace():
-    """What was delivered does not count as a lead, or the rest would wait for as long as that takes to hear."""
+    """Delivered sound does not count as a lead, or the rest would wait for as long as that takes to hear."""
 
     async def scenario():
         async with bench(pace=Pace(lead_s=0.2, crowded_lead_s=0.2), tokens=60) as b:

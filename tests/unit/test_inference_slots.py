@@ -1,4 +1,4 @@
-"""Who gets a slot, and who loses one."""
+"""Slots: admission, sharing among tenants, and which session loses one."""
 
 import pytest
 

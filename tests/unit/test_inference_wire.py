@@ -1,4 +1,4 @@
-"""What the inference service reads of a request and writes of a response; here a response that goes on where it was lost."""
+"""Requests that the inference service reads and responses that it writes; here a response that goes on where it was lost."""
 
 from copy import deepcopy
 
@@ -29,7 +29,7 @@ def request(rig: str, hz: int, **other) -> pb.RespondRequest:
 
 
 def pieces(from_samples: int) -> list[Piece]:
-    """As the engine makes them, which sends nothing before that."""
+    """Packets as the engine makes them, which sends nothing before `from_samples`."""
     made = []
     for start in range(0, len(PCM), STEP):
         at = max(start, from_samples)

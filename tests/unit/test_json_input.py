@@ -1,4 +1,4 @@
-"""What JSON from outside may hold; a fault is told with the field it is in."""
+"""JSON from outside: what it may hold; a fault is reported with its field."""
 
 import tracemalloc
 

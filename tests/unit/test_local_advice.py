@@ -89,7 +89,7 @@ def test_triton_on_a_full_disk_leaves_nothing(full_disk: Path, monkeypatch: pyte
 
 
 def _server(folder: Path) -> Path:
-    """As much of the wheel as is unpacked; too much for the disk."""
+    """Unpacks part of the wheel, which is too much for the disk."""
     stub = folder / triton_install._STUBS / triton_install.PYTHON / triton_install._STUB
     for file in (folder / triton_install._SERVER / "bin/tritonserver", folder / triton_install._SERVER / "backends/python/x", stub):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Who gets the page's secret without a key: a browser of this machine, also when a container's bridge is between."""
+"""A browser of this machine gets the page's secret without a key, also when a container's bridge is between."""
 
 import ipaddress
 

@@ -1,4 +1,4 @@
-"""What runs on one machine: its settings are settings of the services, its ports differ, its table can be read."""
+"""Parts of one machine: their settings are settings of the services, their ports differ, their table can be read."""
 
 import re
 from dataclasses import astuple

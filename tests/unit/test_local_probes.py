@@ -14,7 +14,7 @@ PATIENCE_S = 120
 
 
 def ask(make: Callable[[int], Probe], response: bytes | None) -> bool:
-    """What a probe says about a server that answers so; None: it listens and says nothing."""
+    """Result of a probe against a server that answers so; None: it listens and says nothing."""
 
     def serve(listener: socket.socket) -> None:
         connection, _ = listener.accept()

@@ -30,7 +30,7 @@ def span(name: str, start_ms: int, end_ms: int, span_id: str, parent_id: str = "
 
 
 def exported() -> bytes:
-    """What a service's exporter sends: one failed span with attributes of every kind."""
+    """Body that a service's exporter sends: one failed span with attributes of every kind."""
     kept = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource.create({"service.name": "a2-gateway"}))
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -43,7 +43,7 @@ def exported() -> bytes:
 
 
 def page_export(**changes: Any) -> dict[str, Any]:
-    """What a browser sends: ids in hex, 64-bit numbers as strings."""
+    """Body that a browser sends: ids in hex, 64-bit numbers as strings."""
     one = {
         "traceId": TRACE_ID,
         "spanId": SPAN_ID,

@@ -53,7 +53,7 @@ def test_a_frame_is_late_by_less_than_one_model_frame():
 
 @given(hz=st.sampled_from((*MOTION_RATES_HZ, MODEL_HZ)), count=st.integers(1, 60), lost=st.integers(0, 60))
 def test_what_goes_on_elsewhere_goes_on_in_the_same_frame(hz: int, count: int, lost: int):
-    """Wherever it was lost, and before its end at least one model frame is to come."""
+    """The stream may be lost anywhere, and before its end at least one model frame is to come."""
     lost = min(lost, count - 1)
     whole = MotionStream("arkit61", hz, MODEL_HZ)
     whole.feed(ramp(count)[:lost])

@@ -1,4 +1,4 @@
-"""What goes wrong is told in few words, whatever the client sent."""
+"""Errors are told in few words, whatever the client sent."""
 
 import pytest
 

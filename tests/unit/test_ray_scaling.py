@@ -10,7 +10,7 @@ POLICY = SlotsPolicy(share=0.7, frl_limit_ms=600)
 
 
 def context(*replicas: tuple[float, ...], target: int = 1) -> SimpleNamespace:
-    """Of replicas with (slots, speaking, refused, frl_ms) and perhaps (ears, hearing, ear_wait_ms)."""
+    """Context of replicas with (slots, speaking, refused, frl_ms) and perhaps (ears, hearing, ear_wait_ms)."""
     names = (SLOTS, SPEAKING, REFUSED, FRL_MS, EARS, HEARING, EAR_WAIT_MS)[: len(replicas[0])]
     columns = zip(names, zip(*replicas, strict=True), strict=True)
     return SimpleNamespace(aggregated_metrics={name: dict(enumerate(values)) for name, values in columns}, target_num_replicas=target)

@@ -23,7 +23,7 @@ def _draw(renderer: HeadRenderer, **values: float) -> np.ndarray:
 
 
 def _center(renderer: HeadRenderer, before: np.ndarray, **values: float) -> tuple[float, float, int]:
-    """Where a picture changed: row, column and number of pixels."""
+    """Place where a picture changed: row, column and number of pixels."""
     rows, columns = np.nonzero(np.abs(_draw(renderer, **values) - before).max(-1) > 12)
     return float(rows.mean()), float(columns.mean()), len(rows)
 

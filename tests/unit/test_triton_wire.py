@@ -1,4 +1,4 @@
-"""What goes to an engine behind Triton comes out there as it went in, and its answers come back as they were."""
+"""Messages reach an engine behind Triton as they were sent, and its answers come back as they were."""
 
 from dataclasses import fields, replace
 
@@ -50,7 +50,7 @@ LITTLE = Ask("session", "response", ADA, (UserTurn("Hello"),))
 
 
 def there(ask: Ask) -> Ask:
-    """As the engine reads it."""
+    """Reads a request as the engine does."""
     sent = pb.EngineRequest(respond=triton_wire.write_ask(ask)).SerializeToString()
     return replace(wire.read_ask(pb.EngineRequest.FromString(sent).respond, FACTS), arrived_s=ask.arrived_s)
 

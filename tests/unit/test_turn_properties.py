@@ -1,4 +1,4 @@
-"""What must hold whatever happens in whatever order."""
+"""Properties of the turn machine that hold for any events in any order."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

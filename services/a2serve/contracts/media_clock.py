@@ -12,10 +12,10 @@ AUDIO_FRAME_HZ = 20.0  # frames of a model that has not told its rate; one audio
 
 
 def samples_to_ms(samples: int) -> float:
-    """How long so many samples last."""
+    """Duration of a number of samples, in milliseconds."""
     return samples * 1000 / RATE_HZ
 
 
 def frame_to_samples(frame: int, frames_hz: int) -> int:
-    """Where a frame of motion lies."""
+    """Position of a motion frame, in samples."""
     return frame * RATE_HZ // frames_hz

@@ -63,7 +63,7 @@ def findings_open() -> int:
 
 
 def misses(report: dict[str, float]) -> list[str]:
-    """Which figures are not as they have to be. Those that were not measured are left out."""
+    """Names the figures that miss their bar. Those that were not measured are left out."""
     found: list[str] = []
     for name, bar in BARS.items():
         least = isinstance(bar, str)
@@ -89,7 +89,7 @@ async def run(chosen: list[str], path: Path) -> dict[str, float]:
 
 
 def main() -> int:
-    """The exit status."""
+    """Runs the attacks and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, default=Path("bench-attack.json"), help="where the figures go")
     parser.add_argument("--only", default=",".join(ATTACKS), help=f"some of {', '.join(ATTACKS)}")

@@ -34,7 +34,7 @@ async def flood(stand: Stand) -> dict[str, float]:
 
 
 async def _idle_cpu_s(gateway: Part, neighbour: Client, took_s: float) -> float:
-    """What the neighbour alone costs in the same time."""
+    """CPU seconds that the neighbour alone costs in the same time."""
     cpu_s = gateway.cpu_s
     await _waits(neighbour, asyncio.create_task(asyncio.sleep(took_s)))
     return gateway.cpu_s - cpu_s

@@ -1,4 +1,5 @@
-"""What a client secret fixes: every field of the session's schema, in every way, through every entry (tests/support/secrets/attacks.py)."""
+"""Attacks the settings that a client secret fixes: every field of the session's schema, in every way, through every entry
+(tests/support/secrets/attacks.py)."""
 
 from bench.attack.stand import Stand
 from support.secrets.attacks import attack

@@ -1,4 +1,5 @@
-"""What is attacked: Valkey, a Kafka-wire broker, the recorder, the model, and two gateways, each a process of its own on loopback."""
+"""The stand that is attacked: Valkey, a Kafka-wire broker, the recorder, the model, and two gateways, each a process of its own on
+loopback."""
 
 import os
 import re
@@ -47,13 +48,13 @@ class Part:
 
     @property
     def cpu_s(self) -> float:
-        """Of the process, since it began."""
+        """CPU time of the process since it began."""
         times = psutil.Process(self.pid).cpu_times()
         return times.user + times.system
 
     @property
     def memory_mb(self) -> float:
-        """Resident."""
+        """Resident memory of the process."""
         return psutil.Process(self.pid).memory_info().rss / 1e6
 
 
@@ -96,7 +97,7 @@ class Stand:
                 part.process.wait(20)
 
     def rows(self, table: str, where: str, *values: str) -> list[dict[str, object]]:
-        """Of the recorder's database."""
+        """Rows of a table in the recorder's database."""
         with closing(sqlite3.connect(f"file:{self.folder / 'recorder.sqlite'}?mode=ro", uri=True)) as database:
             database.row_factory = sqlite3.Row
             return [dict(row) for row in database.execute(f"SELECT * FROM {table} WHERE {where}", values)]
@@ -157,7 +158,7 @@ def _parts(folder: Path) -> dict[str, Part]:
 
 
 def _own(folder: Path, name: str) -> dict[str, str]:
-    """What two gateways on one machine cannot share."""
+    """Settings that two gateways on one machine cannot share."""
     spool = folder / name
     spool.mkdir()
     return {"A2_GATEWAY_SPOOL_FOLDER": str(spool)}

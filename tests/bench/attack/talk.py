@@ -50,7 +50,7 @@ async def _read(client: Client) -> None:
 
 
 def session_id(client: Client) -> str:
-    """Of its session.created."""
+    """Session id from the client's session.created."""
     return client.events[0].body["session"]["id"]
 
 
@@ -60,7 +60,7 @@ def number(event: Event) -> int:
 
 
 async def settle(client: Client, **session: Any) -> None:
-    """Change settings, acknowledged."""
+    """Changes settings and waits until they are acknowledged."""
     await client.send("session.update", session={"type": "realtime", **session})
     await client.first("session.updated")
 

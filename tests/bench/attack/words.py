@@ -1,4 +1,4 @@
-"""What people said is theirs: after DELETE nothing of it is left in SQL, in Redis, or in what the broker keeps."""
+"""Deletes what people said: after DELETE nothing of it is left in SQL, in Redis, or in what the broker keeps."""
 
 import asyncio
 import uuid

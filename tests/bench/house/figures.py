@@ -26,12 +26,12 @@ class Figure:
 
 
 def counted(found: list[str], bar: float | None = 0) -> Figure:
-    """As many as were found."""
+    """A figure that counts what was found."""
     return Figure(len(found), bar, found=found)
 
 
 def quick(root: Path) -> dict[str, Figure]:
-    """What the source itself tells."""
+    """Figures that are read from the source itself."""
     messages = sizes.message_lines(root)
     ratios = sizes.tests_per_source_line(root)
     return {
@@ -49,7 +49,7 @@ def quick(root: Path) -> dict[str, Figure]:
 
 
 def with_tools(root: Path) -> dict[str, Figure]:
-    """What other programs count, and the glossary (ten seconds)."""
+    """Figures that other programs count, and the glossary's (ten seconds)."""
     kept, broken = tools.import_contracts(root)
     return {
         "import_contracts": Figure(kept, 1, least=True),

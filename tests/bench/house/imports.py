@@ -1,4 +1,4 @@
-"""Which module imports which, read from the source: imports inside functions and under TYPE_CHECKING count like all others."""
+"""Reads from the source which module imports which: imports inside functions and under TYPE_CHECKING count like all others."""
 
 import ast
 import re

@@ -24,7 +24,7 @@ def modules_without_test(root: Path) -> list[str]:
 
 
 def _names(module: str, modules: list[str]) -> set[str]:
-    """What a test of this module may be called. The last part alone serves only where no other module ends with it."""
+    """Names that a test of this module may have. The last part alone serves only if no other module ends with it."""
     parts = module.split(".")
     longer = {"_".join(parts[-count:]) for count in range(2, len(parts) + 1)}
     alone = [other for other in modules if other.split(".")[-1] == parts[-1]] == [module]

@@ -31,7 +31,7 @@ def test_metric_names_are_found_in_queries() -> None:
 
 
 def test_metrics_of_others_are_not_listed_for_nothing() -> None:
-    """What a dashboard of ours may ask of Triton, HAProxy, Ray and Kubernetes is short, and none of it is ours."""
+    """The list of metrics of Triton, HAProxy, Ray and Kubernetes that our dashboards may use is short, and none of them is ours."""
     assert len(OTHERS) < 30 and not [name for name in OTHERS if name.startswith("a2")]
 
 
@@ -44,6 +44,6 @@ def test_images_of_others_are_those_of_compose() -> None:
 
 
 def test_mutants_still_have_something_to_break() -> None:
-    """That they are caught is `make mutate-chart`: two minutes."""
+    """Every mutant finds its text; `make mutate-chart` (two minutes) shows that they are caught."""
     gone = [mutant for mutant in MUTANTS if mutant.old not in (ROOT / "charts" / "a2llm" / mutant.file).read_text()]
     assert not gone and len(MUTANTS) >= 100

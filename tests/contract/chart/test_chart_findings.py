@@ -1,4 +1,4 @@
-"""What reviews of a first day and a first week in a cluster have found, each as what must be so now (docs/kubernetes.md, "Findings")."""
+"""Findings of a first day and a first week in a cluster, each as what must be so now (docs/kubernetes.md, "Findings")."""
 
 import copy
 import subprocess
@@ -109,7 +109,7 @@ def test_hooks_end_before_helm_gives_up() -> None:
 
 
 def test_a_recorder_makes_its_tables_when_it_starts() -> None:
-    """Which is why the first installation needs no Job."""
+    """The first installation needs no Job, because the recorder migrates by itself."""
     assert ".migrate()" in (ROOT / "services" / "a2serve" / "recorder" / "program.py").read_text()
 
 

@@ -1,4 +1,4 @@
-"""What the chart makes of what runs already. Helm asks no cluster here, so `lookup` is answered by a text in a copy of the chart."""
+"""Renders the chart against objects that run already. Helm asks no cluster here: a text in a copy of the chart answers `lookup`."""
 
 import json
 import shutil
@@ -62,7 +62,7 @@ def test_without_a_cluster_to_ask_the_number_is_left_to_the_autoscaler() -> None
 
 
 def ray(*groups: tuple[str, int]) -> Object:
-    """Of the service in the cluster, and of the RayCluster that it has made, whose numbers are the autoscaler's."""
+    """The service in the cluster and the RayCluster that it has made, whose numbers are the autoscaler's."""
     specs = [{"groupName": name, "replicas": count} for name, count in groups]
     return {
         "RayService_inference-blue": {

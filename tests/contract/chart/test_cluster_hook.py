@@ -71,7 +71,7 @@ class Api(BaseHTTPRequestHandler):
         self._respond(200 if going else 404, {})
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
+        """Logs nothing: the output is the hook's."""
 
 
 def cluster(name: str, owner: str, *groups: tuple[str, int, int, int]) -> Object:

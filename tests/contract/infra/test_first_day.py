@@ -120,7 +120,7 @@ def test_ports_and_images_are_the_charts() -> None:
 
 
 def ranges(cloud: str) -> dict[str, IPv4Network]:
-    """What Terraform gives away, by what it is for."""
+    """Address ranges that Terraform gives away, by what they are for."""
     text = terraform(cloud)
     if cloud == "gke":
         named = dict(re.findall(r'range_name\s+= "(\w+)"\s+ip_cidr_range = "([\d./]+)"', text))

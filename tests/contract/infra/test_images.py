@@ -172,7 +172,7 @@ def _names(text: str) -> set[str]:
 
 
 def _of_cuda() -> set[str]:
-    """What the installed torch needs on Linux alone, by its own metadata, and what that needs."""
+    """Packages that the installed torch needs on Linux alone, by its own metadata, and what those need."""
     found, waiting = set[str](), [line for line in map(Requirement, requires("torch") or []) if "platform_system" in str(line.marker)]
     if not waiting:
         pytest.skip("the torch installed here is no CUDA build")
@@ -200,7 +200,7 @@ def test_triton_starts_as_it_does_here():
 
 @cache
 def imports(package: str) -> frozenset[str]:
-    """Of a package of a2serve: the modules that its files name."""
+    """Modules that the files of a package of a2serve import."""
     found: set[str] = set()
     for path in (ROOT / "services" / "a2serve" / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

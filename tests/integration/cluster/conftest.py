@@ -18,7 +18,7 @@ def pytest_runtest_logreport(report: Any) -> None:
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> dict[str, object]:
-    """What the file will say."""
+    """Figures that are written to the file at the end."""
     return pytestconfig.stash.setdefault(FIGURES, {})
 
 

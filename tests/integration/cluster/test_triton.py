@@ -118,7 +118,7 @@ def finish(pieces: list[Piece]) -> Finish:
 
 
 async def in_process(*asks: Ask) -> list[list[Piece]]:
-    """What the engine answers without Triton, one after the other."""
+    """Responses of the engine without Triton, one after the other."""
     settings, metrics = InferenceSettings(slots=2, threads=1), Metrics()
     host = EngineHost(lambda: load_speaker(settings, metrics), lambda: None)
     await host.start()

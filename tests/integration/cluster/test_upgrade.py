@@ -63,12 +63,12 @@ class Person:
 
     @property
     def refusals(self) -> list[str]:
-        """What was said to somebody who then asked again."""
+        """Refusals of responses that were requested again."""
         responses = [event["response"] for event in self.client.of("response.done")]
         return [response["status_details"]["error"]["message"] for response in responses if response["status"] == "failed"]
 
     def words_lost(self, calm: list[PlayedResponse]) -> int:
-        """Of what somebody hears whom nobody disturbs."""
+        """Words that differ from those of an undisturbed listener."""
         return sum(
             word != twin
             for one, other in zip(self.responses, calm, strict=False)

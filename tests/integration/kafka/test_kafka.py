@@ -148,7 +148,7 @@ def test_two_recorders_share_the_work_and_one_takes_over(topics: Broker, recorde
 
 
 def doors(broker: Broker) -> dict[str, dict[str, Any]]:
-    """The settings for each."""
+    """Settings for each listener."""
     client, ca = broker.authority.identity("client"), broker.authority.certificate
     file = broker.folder / "password"
     file.write_text(f"{PASSWORD}\n")

@@ -32,7 +32,7 @@ CLUSTER_WIDE = ("nodes", "namespaces", "persistentvolumes", "priorityclasses")
 
 
 class Refused(Exception):
-    """What the API server said instead of doing it."""
+    """Raised with the API server's words if it refuses a request."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
@@ -89,7 +89,7 @@ class Api:
         return self.ask("PATCH", path, body, "application/merge-patch+json")[0]
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
-        """As kubectl does; what is gone is gone."""
+        """Deletes as kubectl does; an object that is gone is no error."""
         try:
             self.ask("DELETE", self.path(kind, namespace, name), {"propagationPolicy": "Background"})
         except Refused as refused:
@@ -97,7 +97,7 @@ class Api:
                 raise
 
     def token(self, namespace: str, account: str, seconds: int = 43_200) -> str:
-        """Of a ServiceAccount."""
+        """Token of a ServiceAccount."""
         wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": seconds}}
         return self.ask("POST", f"{self.path('serviceaccounts', namespace, account)}/token", wanted)[0]["status"]["token"]
 

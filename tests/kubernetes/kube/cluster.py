@@ -38,13 +38,13 @@ class Cluster:
 
     @property
     def kubelet(self) -> Kubelet:
-        """Who runs the pods."""
+        """The kubelet that runs the pods."""
         assert self._kubelet
         return self._kubelet
 
     @property
     def ray(self) -> RayDashboard:
-        """What KubeRay has told Ray's heads."""
+        """Dashboard that holds what KubeRay has told Ray's heads."""
         assert self._ray
         return self._ray
 

@@ -11,7 +11,7 @@ NOT_RUN = "| command that the tests do not run | reason |"
 
 @dataclass(frozen=True)
 class Block:
-    """Of shell, below a heading."""
+    """A block of shell below a heading."""
 
     section: str
     text: str

@@ -84,7 +84,7 @@ class Hooks:
         self.keep(set())
 
     def _environment(self, meta: Object, container: Object) -> Iterator[tuple[str, str]]:
-        """What is written, what Secrets hold, and the pod's own annotations."""
+        """Environment of a container: what is written, what Secrets hold, and the pod's own annotations."""
         for each in container.get("env", []):
             source = each.get("valueFrom", {})
             if "value" in each:
@@ -96,7 +96,7 @@ class Hooks:
                 yield each["name"], meta["annotations"][annotation[1]]
 
     def _account(self, namespace: str, name: str) -> Path:
-        """As a kubelet mounts it."""
+        """Writes the account's token and certificate as a kubelet mounts them."""
         folder = Path(tempfile.mkdtemp(prefix="account-", dir=self._folder))
         (folder / "token").write_text(self._api.token(namespace, name))
         (folder / "namespace").write_text(namespace)

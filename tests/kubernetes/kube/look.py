@@ -1,4 +1,4 @@
-"""What a cluster says about a release: what does not run and why, whom Services reach, what a budget allows."""
+"""Looks at a release in the cluster: what does not run and why, whom Services reach, what a budget allows."""
 
 from collections.abc import Iterator
 
@@ -79,7 +79,7 @@ def warnings(api: Api, namespace: str) -> list[str]:
 
 
 def evict(api: Api, namespace: str, pod: str) -> bool:
-    """As `kubectl drain` does. False: a disruption budget says no."""
+    """Evicts a pod as `kubectl drain` does. False: a disruption budget forbids it."""
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
     try:
         api.ask("POST", api.path("pods", namespace, pod) + "/eviction", body)

@@ -52,7 +52,8 @@ def _anything(kind: str, plural: str) -> Object:
 
 @contextmanager
 def kuberay(api: Api, api_port: int, folder: Path, ray_url: str, clears_redis: bool = False) -> Iterator[None]:
-    """What it asks of Ray's heads goes to `ray_url`. It runs as docs/kubernetes.md says; clears_redis=True: with its own default."""
+    """Runs KubeRay; its requests to Ray's heads go to `ray_url`. It runs as docs/kubernetes.md says; clears_redis=True: with its own
+    default."""
     metrics, probes = free_ports(2)
     config = kubeconfig(folder, api_port, "kuberay", _account(api))
     # The API server is on loopback, which Go asks without a proxy.
@@ -97,7 +98,7 @@ class Operator:
 
     @contextmanager
     def by_default(self) -> Iterator[None]:
-        """As it is when nobody sets ENABLE_GCS_FT_REDIS_CLEANUP."""
+        """Runs it without ENABLE_GCS_FT_REDIS_CLEANUP, as it is by default."""
         self.start(clears_redis=True)
         try:
             yield

@@ -1,4 +1,4 @@
-"""What a pod without images waits for, and what is said of it when it has started or ended."""
+"""States of pods without images: what a pod waits for, and what is said of it when it has started or ended."""
 
 import hashlib
 import time
@@ -12,7 +12,7 @@ def now() -> str:
 
 
 class Things:
-    """What pods name, as it is now: Secrets and ConfigMaps with their keys, claims, and on which node a claim's disk is."""
+    """Objects that pods name, as they are now: Secrets and ConfigMaps with their keys, claims, and on which node a claim's disk is."""
 
     def __init__(self, api: Api, pods: list[Object]) -> None:
         self._keys = {kind: {_place(each): set(each.get("data") or {}) for each in api.items(kind)} for kind in ("secrets", "configmaps")}
@@ -74,7 +74,7 @@ def _claims_of(pod: Object) -> list[str]:
 
 
 def to_an_end(pod: Object) -> bool:
-    """Of a Job, or one that Helm runs."""
+    """True for a pod of a Job, or one that Helm runs."""
     owners = {each["kind"] for each in pod["metadata"].get("ownerReferences", [])}
     return "Job" in owners or "helm.sh/hook" in pod["metadata"].get("annotations", {})
 

@@ -107,14 +107,14 @@ def kept(module: str) -> Path:
 
 
 def version(path: str, module: str) -> str:
-    """Of the Go module `path`, as go/`module` pins it."""
+    """Version of the Go module `path`, as go/`module` pins it."""
     found = re.search(rf"^(?:require)?\s+{re.escape(path)} (v\S+)", (MODULES / module / "go.mod").read_text(), re.MULTILINE)
     assert found, f"{path} is not in go/{module}/go.mod"
     return found[1]
 
 
 def versions() -> dict[str, str]:
-    """Of everything that runs or is applied."""
+    """Versions of everything that runs or is applied."""
     paths = {program.path: program.module for program in PROGRAMS.values()} | {path: module for module, path, _ in MANIFESTS}
     return {path: version(path, module) for path, module in sorted(paths.items())}
 

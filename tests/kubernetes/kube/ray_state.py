@@ -24,7 +24,7 @@ class RayState:
         self._redis = redis.Redis(port=port, password=SECRET_VALUE, decode_responses=True, socket_timeout=10)
 
     def write(self, found: Release, cluster: str) -> None:
-        """What the cluster's head would, and a gateway."""
+        """Writes what the cluster's head and a gateway would."""
         heads = [pod for pod in found.pods(ray="head") if pod["metadata"]["labels"]["ray.io/cluster"] == cluster]
         env = heads[0]["spec"]["containers"][0]["env"]
         space = next(each["value"] for each in env if each["name"] == "RAY_external_storage_namespace")

@@ -42,7 +42,7 @@ def example(name: str) -> Object:
 
 
 def merged(*values: Object) -> Object:
-    """As Helm merges files: later ones win, key by key."""
+    """Merges values as Helm merges files: later ones win, key by key."""
     found: Object = {}
     for each in values:
         for key, value in each.items():
@@ -66,7 +66,7 @@ def _at(values: Object, path: str) -> Any:
 
 
 class Release:
-    """Of one namespace. What it is asked raises AssertionError with Helm's words where they are not wanted."""
+    """The release of one namespace. Its methods raise AssertionError with Helm's words if Helm fails."""
 
     def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
         self.cluster, self.api, self.namespace, self._folder = cluster, cluster.api, namespace, folder
@@ -124,7 +124,7 @@ class Release:
         )
 
     def make_claims(self, *values: Object) -> None:
-        """Of the weights that the versions name: many nodes read them."""
+        """Makes claims of the weights that the versions name: many nodes read them."""
         for version in (merged(*values).get("inference", {}).get("versions") or {}).values():
             if claim := (version or {}).get("weights", {}).get("persistentVolumeClaim"):
                 spec = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}}
@@ -166,7 +166,7 @@ class Release:
         return self.api.get("deployments", self.namespace, f"{NAME}-{component}")
 
     def scale_workers(self, cluster: str, replicas: int) -> None:
-        """As Ray's autoscaler does: the number and who goes, in the first group of the RayCluster."""
+        """Scales as Ray's autoscaler does: the number and who goes, in the first group of the RayCluster."""
         surplus = sorted(self.names(ray="worker"))[replicas:]
         change = [
             {"op": "add", "path": "/spec/workerGroupSpecs/0/replicas", "value": replicas},

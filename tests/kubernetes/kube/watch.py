@@ -15,7 +15,7 @@ STOP_S = 30.0
 
 
 class Watch:
-    """Of one number. Raises AssertionError for `least` before anything was seen."""
+    """Watches one number. `least` raises AssertionError before anything was seen."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self.seen: list[int] = []

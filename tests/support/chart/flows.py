@@ -1,4 +1,4 @@
-"""What the network policies let through: worked out from those rendered, as a cluster would, for every pair of pods and every port."""
+"""Works out which connections the rendered network policies let through, as a cluster would, for every pair of pods and every port."""
 
 import json
 from typing import Any, NamedTuple

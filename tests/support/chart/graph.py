@@ -186,7 +186,7 @@ def named_in(tree: Any) -> Iterator[tuple[str, str]]:
 
 
 def _targets(found: Rendered) -> Iterator[str]:
-    """Of autoscalers; one that is scaled must not say how many it is, and by one only."""
+    """Checks the targets of autoscalers; one that is scaled must not say how many it is, and is scaled by one only."""
     counted = Counter(each["spec"]["scaleTargetRef"]["name"] for each in found.of("ScaledObject", "HorizontalPodAutoscaler"))
     yield from (f"{name} is scaled by {count}" for name, count in counted.items() if count > 1)
     for each in found.of("ScaledObject", "HorizontalPodAutoscaler"):
@@ -205,7 +205,7 @@ def _targets(found: Rendered) -> Iterator[str]:
 
 
 def _keda(found: Rendered) -> Iterator[str]:
-    """What KEDA's kafka trigger reads; another name would be nobody's."""
+    """Checks the Secret's keys that KEDA's kafka trigger reads; it would ignore another name."""
     for each in found.of("TriggerAuthentication"):
         names = [ref["parameter"] for ref in each["spec"]["secretTargetRef"]]
         yield from (f"KEDA knows no {name}" for name in names if name not in ("username", "password", "ca", "cert", "key"))

@@ -1,4 +1,4 @@
-"""What tests/bench/mutate_chart.py breaks: a file of the chart, a text in it, and what becomes of it. Grouped by what it hits."""
+"""Mutants of tests/bench/mutate_chart.py: a file of the chart, a text in it, and what becomes of it. Grouped by what it hits."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What every pod must be: pod security `restricted`, a read-only root, bounded, probed, of a named version. Problems as sentences."""
+"""Rules for every pod: pod security `restricted`, a read-only root, bounded, probed, of a named version. Problems as sentences."""
 
 import re
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def _resources(resources: Object) -> Iterator[str]:
 
 
 def quantity(text: str | int) -> float:
-    """Of Kubernetes."""
+    """Parses a quantity of Kubernetes."""
     match = QUANTITY.fullmatch(str(text))
     assert match, text
     return float(match[1]) * UNITS[match[2]]

@@ -1,4 +1,4 @@
-"""What a RayService says, against what Ray, KubeRay and our own application make of it."""
+"""Compares a RayService with what Ray, KubeRay and our own application make of it."""
 
 import ast
 import inspect
@@ -30,7 +30,7 @@ def ray_problems(found: Rendered) -> list[str]:
 
 
 def _ray_variables(env: dict[str, Any]) -> Iterator[str]:
-    """As ray_environment has them. Who may ask Ray is KubeRay's business (authOptions)."""
+    """Compares variables with `ray_environment`. Access to Ray is KubeRay's business (authOptions)."""
     metrics_port = int(env.get("RAY_SERVE_HAPROXY_METRICS_PORT", 0)) or 1
     wanted = ray_environment(RaySettings(haproxy_metrics_port=metrics_port), HAPROXY_FOLDER)
     wanted = {name: value for name, value in wanted.items() if not name.startswith("RAY_AUTH_")}

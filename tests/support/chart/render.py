@@ -118,7 +118,7 @@ class Rendered:
         return self.of("Service") + [_served(each) for each in self.of("RayService")]
 
     def one(self, kind: str, name: str) -> Object:
-        """Of this release by the end of its name."""
+        """Finds an object of this release by the end of its name."""
         found = [each for each in self.of(kind) if each["metadata"]["name"].endswith(f"-{name}")]
         assert len(found) == 1, f"{len(found)} {kind} {name}"
         return found[0]
@@ -129,7 +129,8 @@ class Rendered:
 
 
 def _served(service: Object) -> Object:
-    """As KubeRay 1.5 builds it; the selector stands for `ray.io/cluster` of the active cluster, which nobody knows beforehand."""
+    """Builds the Service as KubeRay 1.5 does; the selector stands for `ray.io/cluster` of the active cluster, which nobody knows
+    beforehand."""
     wanted, cluster = service["spec"]["serveService"], service["spec"]["rayClusterConfig"]
     head = cluster["headGroupSpec"]["template"]["spec"]["containers"][0]
     ports = [{"name": each["name"], "port": each["containerPort"]} for each in head["ports"] if each["name"] == "serve"]
@@ -194,7 +195,7 @@ class Pod:
 
 
 def pods(found: Rendered) -> list[Pod]:
-    """Of everything that makes pods."""
+    """Pods of every object that makes some."""
     return [pod for each in found.objects for pod in _pods_of(each)]
 
 

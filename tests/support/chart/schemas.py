@@ -84,7 +84,7 @@ def _validator(schema: Object) -> Draft202012Validator:
 
 
 def _closed(schema: Any) -> Any:
-    """As the API server's field validation reads it: what is not listed is unknown, unless it is said to be kept."""
+    """Closes a schema as the API server's field validation does: a field that is not listed is unknown, unless it is said to be kept."""
     if isinstance(schema, list):
         return [_closed(each) for each in schema]
     if not isinstance(schema, dict):

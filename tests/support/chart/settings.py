@@ -81,7 +81,7 @@ def unset(container: Object) -> set[str]:
 
 
 def _ports(container: Object, env: dict[str, Any]) -> Iterator[str]:
-    """What is declared is what the program is told."""
+    """Compares declared ports with the program's own."""
     declared = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
     flags = dict(arg.removeprefix("--").split("=", 1) for arg in container.get("args", []) if arg.startswith("--") and "=" in arg)
     configured = {

@@ -22,7 +22,7 @@ def vocabulary() -> list[str]:
 
 
 def permute(weight: np.ndarray, heads: int) -> np.ndarray:
-    """What llama.cpp does to q and k on export: interleave the rotary halves."""
+    """Interleaves the rotary halves of q and k, as llama.cpp does on export."""
     halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, weight.shape[1])
     return halves.swapaxes(1, 2).reshape(weight.shape)
 

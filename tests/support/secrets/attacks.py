@@ -74,7 +74,7 @@ class Try:
 
 
 class Page(Client):
-    """Whose settings may be such as no stock client has."""
+    """A client whose settings may be such as no stock client has."""
 
     def _check(self, event: Json) -> None: ...
 
@@ -127,7 +127,7 @@ def merged(patches: Iterator[Json]) -> Json:
 
 
 def at(body: Json, path: str) -> Any:
-    """What stands there; None where nothing does."""
+    """Value at a path of the body; None if there is none."""
     for name in path.split("."):
         body = body.get(name) if isinstance(body, dict) else None  # type: ignore[assignment]
     return body
@@ -231,7 +231,7 @@ async def _session_of(page: Client) -> Json:
 
 
 async def _request(made: GatewayStand, page: Client, response: Json) -> pb.RespondRequest | None:
-    """What the model was asked, or None where the response was refused."""
+    """Request that reached the model; None if the response was refused."""
     before = len(made.script.requests)
     await page.send("response.create", response=response)
     if (await page.until("response.done", "error"))["type"] == "error":

@@ -32,7 +32,7 @@ async def answered(client: Client, text: str) -> None:
 
 
 async def refused(made: GatewayStand, credential: str, query: str = "") -> tuple[dict[str, Any], int, str]:
-    """What a page is told: the only event, then the close. A server's client gets the status and code as (…, status, code)."""
+    """Refusal that a page receives: the only event, then the close. A server's client gets the status and code as (…, status, code)."""
     try:
         async with opened(made, credential, query) as client:
             event = json.loads(await client.socket.recv())

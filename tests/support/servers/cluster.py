@@ -33,7 +33,7 @@ LOOK_S = 0.1
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where it listens. `metrics`: of the replica that has place 0; the others' follow. `tritons`: by place; perhaps none."""
+    """Addresses of a running cluster. `metrics`: of the replica that has place 0; the others' follow. `tritons`: by place; perhaps none."""
 
     port: int
     metrics: int
@@ -47,7 +47,7 @@ class Cluster:
         return f"127.0.0.1:{self.port}"
 
     def client(self) -> GrpcInference:
-        """As the gateway has it; to be made on the loop that uses it."""
+        """A client as the gateway has it; to be made on the loop that uses it."""
         return GrpcInference(self.target, application=APPLICATION)
 
     def replicas_up(self) -> int:
@@ -69,7 +69,7 @@ class Cluster:
         os.kill(next(s.pid for s in sockets if s.status == "LISTEN" and s.laddr.port == port and s.pid), signal.SIGKILL)
 
     def leave(self) -> None:
-        """As its pods do when they are deleted: what runs may end, nothing new is taken. Returns at once."""
+        """Stops as its pods do when they are deleted: what runs may end, nothing new is taken. Returns at once."""
         self.program.terminate()
 
     @property

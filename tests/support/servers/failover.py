@@ -104,7 +104,7 @@ def _frames(packets: list[MediaPacket]) -> int:
 
 
 def gap_s(sound: list[tuple[MediaPacket, float]]) -> float:
-    """Of packets and when they came."""
+    """Longest silence in packets, by the times when they came."""
     longest_s, silence_s = 0.0, sound[0][1]
     for packet, at_s in sound:
         longest_s = max(longest_s, at_s - silence_s)

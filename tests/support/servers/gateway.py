@@ -180,7 +180,7 @@ class GatewayProcess:
 
 @asynccontextmanager
 async def gateway_process(folder: Path, redis_port: int, inference: str, key: str, **settings: object) -> AsyncIterator[GatewayProcess]:
-    """As an operator runs it, with the tenants of `folder`; killed at the end."""
+    """Runs a gateway as an operator does, with the tenants of `folder`; killed at the end."""
     own = {"PORT": 0, "INFERENCE": inference, "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0", "KAFKA_SERVERS": "127.0.0.1:9"} | settings
     env = os.environ | {f"A2_GATEWAY_{name}": str(value) for name, value in own.items()} | {"A2_TENANTS_FILE": str(folder / "tenants.toml")}
     with (folder / "gateway.log").open("ab") as log:
@@ -206,7 +206,7 @@ async def scripted(script: Script) -> tuple[grpc.aio.Server, str]:
 
 
 def records(port: int, kind: type) -> list[Any]:
-    """What waits in the outbox."""
+    """Records of one kind that wait in the outbox."""
     with Redis(port=port) as redis:
         entries = [fields for _, fields in redis.xrange(redis_keys.OUTBOX)]
     found = [read_record(fields[b"topic"].decode(), fields[b"value"]) for fields in entries]

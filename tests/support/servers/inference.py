@@ -15,7 +15,7 @@ START_S = 90  # on a busy machine
 
 @dataclass(frozen=True)
 class Server:
-    """Where it listens."""
+    """Address of a running inference server."""
 
     port: int
     metrics_port: int

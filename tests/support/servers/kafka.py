@@ -21,7 +21,7 @@ CLUSTER = "a2llm-of-tests-kafka-0A"
 
 
 def missing_tools() -> str:
-    """What to install; empty where all is there."""
+    """Names the tools to install; empty if all are there."""
     missing = [name for name in ("java", "mvn", "openssl") if shutil.which(name) is None]
     return f"{', '.join(missing)} not found; on Debian: apt-get install default-jre-headless maven openssl" if missing else ""
 
@@ -64,7 +64,7 @@ class Broker:
         self._running.close()
 
     def bytes_of_topics(self) -> bytes:
-        """What stands in the log's files on disk."""
+        """Content of the log's files on disk."""
         return b"".join(path.read_bytes() for path in sorted(self.data.rglob("*.log")))
 
     def _command(self, program: str, *arguments: object) -> list[str]:

@@ -57,7 +57,7 @@ class Prometheus:
         return False
 
     def values(self, query: str) -> list[float]:
-        """What an instant query returns, numbers only. Raises HTTPError for a query that is wrong."""
+        """Numbers that an instant query returns. Raises HTTPError for a query that is wrong."""
         asked = urllib.parse.urlencode({"query": query})
         with urllib.request.urlopen(f"{self._url}/api/v1/query?{asked}", timeout=30) as response:
             result = json.load(response)["data"]["result"]

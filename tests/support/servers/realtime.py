@@ -52,7 +52,7 @@ GA_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
 @dataclass
 class Script:
-    """What the model will do, and what it saw."""
+    """Script of the model, and what it saw."""
 
     packets: int = 20
     pace_s: float = 0.0
@@ -334,7 +334,7 @@ class Client:
                 await self.next()
 
     async def quiet(self, seconds: float) -> list[dict[str, Any]]:
-        """What still comes within that time."""
+        """Events that still come within that time."""
         start = len(self.events)
         try:
             async with asyncio.timeout(seconds):

