@@ -63,7 +63,7 @@ class Avatar:
 
 
 class Ear:
-    """In the place of Silero: whatever is not silent is a voice."""
+    """Takes the place of Silero: whatever is not silent is a voice."""
 
     def probability(self, pcm16: bytes) -> float:
         return 0.9 if any(pcm16) else 0.02
@@ -86,7 +86,7 @@ class Wire:
 
 @dataclass
 class Stage:
-    """A session that is open. What is done to it has happened when the call returns."""
+    """An open session. Each call returns when its effects have happened."""
 
     core: SessionCore
     parts: SessionParts
@@ -101,7 +101,7 @@ class Stage:
             await asyncio.sleep(0)
 
     async def start(self, **options: Any) -> Response:
-        """A response begins."""
+        """Begins a response and returns it."""
         before = set(self.responses())
         self.parts.floor.start_response(ResponseOptions.model_validate(options))
         await self.settled()
@@ -123,12 +123,12 @@ class Stage:
         await self.settled()
 
     async def fail(self, response: Response, problem: Problem) -> None:
-        """The model gives up."""
+        """The model gives up a response."""
         self.avatar.packets[response.id].put_nowait(problem)
         await self.settled()
 
     async def hear(self, ms: int, *, loud: bool = True) -> None:
-        """So much of the user, as fast as it is heard."""
+        """Lets the user be heard for so long, or be silent."""
         window = (b"\1\0" if loud else b"\0\0") * (24 * WINDOW_MS)
         for _ in range(ms // WINDOW_MS):
             self.clock.ms += WINDOW_MS
@@ -136,13 +136,13 @@ class Stage:
         await self.settled()
 
     async def pass_ms(self, ms: float) -> None:
-        """So much time."""
+        """Lets so much time pass."""
         self.clock.ms += ms
         self.parts.floor.tick()
         await self.settled()
 
     def kinds(self, *of: str) -> list[str]:
-        """What the client was told, in order; only of these kinds where some are named."""
+        """Types of the events that the client got, in order; only of these kinds where some are named."""
         return [event["type"] for event in self.wire.events if not of or event["type"] in of]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -150,7 +150,7 @@ class Stage:
         return [event for event in self.wire.events if event["type"] == kind]
 
     def ended(self, response: Response) -> dict[str, Any]:
-        """Its response.done."""
+        """The body of its response.done."""
         (done,) = [event["response"] for event in self.of("response.done") if event["response"]["id"] == response.id]
         return done
 

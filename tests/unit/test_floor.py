@@ -1,4 +1,4 @@
-"""Who speaks now: the real turn machine, real responses and utterances, a clock moved by hand."""
+"""The floor, with the real turn machine, real responses and utterances, a clock moved by hand."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What becomes of what the user says: items, words, captions, the bill; and the audio on its way in."""
+"""The user's utterances: items, words, captions, the bill; and the audio on its way in."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

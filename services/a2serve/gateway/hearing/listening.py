@@ -13,7 +13,7 @@ RETRY_PAUSE_S = 1.0
 
 
 class Ears:
-    """Of one session. `current()` is the utterance that grows now, `said_before()` what the avatar said last."""
+    """The ears of one session: `current()` is the utterance that grows now, `said_before()` what the avatar said last."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Ears:
         self._wake.set()
 
     async def run(self, on_heard: Callable[[Utterance, Heard, int], None]) -> None:
-        """Until cancelled. `on_heard(utterance, heard, until_input_ms)` is called for each running transcript.
+        """Runs until cancelled, and calls `on_heard(utterance, heard, until_input_ms)` for each running transcript.
 
         An inference that cannot be reached is asked again later; the final call tells the client.
         """

@@ -55,7 +55,7 @@ class HeadlessTurn:
             self._transport.end()
 
     async def events(self) -> AsyncIterator[Event]:
-        """Until the turn is over. Problems of the turn come as `error` events, as on the socket."""
+        """The events until the turn is over. Problems of the turn come as `error` events, as on the socket."""
         while (event := await self._transport.frames.get()) is not None:
             yield event
 

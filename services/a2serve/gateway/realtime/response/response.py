@@ -32,7 +32,7 @@ _INCOMPLETE: dict[str, Literal["max_output_tokens", "content_filter"]] = {
 
 @dataclass(slots=True)
 class ResponseTimes:
-    """Of one turn, in ms on the session's clock; None = it did not happen."""
+    """Moments of one turn, in ms on the session's clock; None = it did not happen."""
 
     asked_ms: float
     endpointing_ms: float = 0.0
@@ -42,7 +42,7 @@ class ResponseTimes:
 
 
 class Preparation(Protocol):
-    """What comes before a response is made."""
+    """The step before a response is made."""
 
     @property
     def counted(self) -> bool:
@@ -55,7 +55,7 @@ class Preparation(Protocol):
 
 
 class Listener(Protocol):
-    """Who is told what a response does."""
+    """The one that a response reports to."""
 
     def response_sounded(self, response: "Response", pcm16: bytes) -> None:
         """It is about to send this sound."""
@@ -95,7 +95,7 @@ class Response:
 
     @property
     def id(self) -> str:
-        """The response_id."""
+        """The response_id, as on the wire."""
         return self.writer.id
 
     @property
@@ -110,7 +110,7 @@ class Response:
 
     @property
     def spoke(self) -> bool:
-        """Whether sound was sent."""
+        """Whether any of its sound was sent."""
         return self.pacer.clock.sent_ms > 0
 
     async def run(self) -> None:
@@ -146,7 +146,7 @@ class Response:
         self.heard()
 
     def give_back_audio(self) -> int:
-        """What the user committed is not on this response's bill."""
+        """Take what the user committed off this response's bill; returns it in ms."""
         given, self.input_audio_ms = self.input_audio_ms, 0
         return given
 

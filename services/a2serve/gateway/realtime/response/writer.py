@@ -75,7 +75,7 @@ class ResponseWriter:
         self._tokens: list[int] = []
 
     def create(self) -> None:
-        """response.created."""
+        """Sends response.created, before anything else."""
         self._out.send(ResponseCreated(response=self._body("in_progress", None, None)))
 
     def note(self, key: str, value: str) -> None:
@@ -93,7 +93,7 @@ class ResponseWriter:
         self._out.send(kind(**self._place(item), delta=delta), media_of=self.id)
 
     def tokens(self, tokens: tuple[int, ...]) -> None:
-        """As the model wrote the words, ahead of them; the message keeps them if it comes to its end."""
+        """Tokens as the model wrote them, ahead of the words; the message keeps them if it comes to its end."""
         self._tokens += tokens
 
     def audio(self, pcm16: bytes, pts_samples: int) -> None:
@@ -109,13 +109,13 @@ class ResponseWriter:
         self._sequence += 1
 
     def motion(self, motion: Motion) -> None:
-        """Frames of the face."""
+        """Sends frames of the face, where they are wanted."""
         if self.motion_track and motion.frames:
             item = self._open_message()
             self.motion_track.delta(motion, item.id, self.items.index(item))
 
     def affect(self, affect: Affect) -> None:
-        """What the avatar expresses; sent to those who opted in."""
+        """Sends the affect that the avatar expresses, to those who opted in."""
         if self.settings.events:
             item_id = self._open_message().id
             self._out.send(

@@ -24,7 +24,7 @@ class AudioInput:
         self._voice_activity = core.parts.new_ears()
 
     def set_format(self, audio_format: AudioFormat) -> None:
-        """What comes from now on is in this format."""
+        """Read what comes from now on in this format."""
         self._decoder = decoder_of(audio_format)
 
     async def take_audio(self, data: bytes) -> None:
@@ -38,14 +38,14 @@ class AudioInput:
         self._ears.audio_arrived()
 
     def commit_input(self) -> None:
-        """By the client. Raises Problem (input_audio_buffer_commit_empty, input_audio_buffer_full, conversation_full)."""
+        """The client commits the buffer. Raises Problem (input_audio_buffer_commit_empty, input_audio_buffer_full, conversation_full)."""
         self._utterances.check_backlog(0)
         utterance = self._buffer.take_at_least(self._core.parts.new_id("item"))
         self._floor.step(InputTaken())
         self._utterances.commit_utterance(utterance)
 
     def clear_input(self) -> None:
-        """By the client: forget what was not committed."""
+        """The client clears the buffer: forget what was not committed."""
         self._buffer.clear()
         self._voice_activity.reset()
         self._floor.step(InputTaken())

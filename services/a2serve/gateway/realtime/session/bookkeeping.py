@@ -1,4 +1,4 @@
-"""What a response leaves behind when it has ended: counts, times, its bill and its record, its items, its slot."""
+"""Bookkeeping at the end of a response: counts and times, its bill and record, its items, its slot."""
 
 from a2serve.contracts.problems import Problem
 from a2serve.gateway.realtime.response.response import Response
@@ -7,7 +7,7 @@ from a2serve.gateway.realtime.session.core import SessionCore
 
 
 def book_response(core: SessionCore, response: Response) -> None:
-    """Who got no answer is not billed for the question; the next response is, if there is one."""
+    """Counts, bills and records a response. A question without an answer is billed with the next response, if there is one."""
     core.tally.turn_ended()
     if response.status == "failed" or not response.counted:
         core.tally.audio_committed(response.give_back_audio())
@@ -20,7 +20,7 @@ def book_response(core: SessionCore, response: Response) -> None:
 
 
 def keep_items(core: SessionCore, response: Response) -> None:
-    """What it said was cut: write it again."""
+    """Its text was cut: write its items again."""
     for item in response.writer.items:
         if core.conversation.holds(item):
             core.keeper.item_done(item)

@@ -1,4 +1,4 @@
-"""What the client asks: one method per client event. Problems go back as `error` events; the socket stays open."""
+"""Does what the client asks, one method per client event. Problems go back as `error` events; the socket stays open."""
 
 import base64
 import binascii
@@ -112,7 +112,7 @@ class SessionCommands:
         self._note_update(sorted(patch.model_fields_set - {"type"}))
 
     def _note_update(self, names: list[str]) -> None:
-        """For the audit trail: the first one is told at once, the others together when the socket closes."""
+        """Notes a change for the audit trail: the first one is told at once, the others together when the socket closes."""
         core, identity = self._core, self._core.identity
         core.tally.settings_changed(names)
         if core.tally.updates == 1:

@@ -1,4 +1,4 @@
-"""What the parts of one session share: who it is, its settings, its conversation, its way out. Only its own methods change it.
+"""The state that the parts of one session share: identity, settings, conversation, way out. Only its own methods change it.
 
 How a session lives (tasks, socket) is `session`; who speaks now is `floor`; what the client asks is `commands`.
 """
@@ -58,7 +58,7 @@ class SessionCore:
 
     @property
     def info(self) -> ModelInfo | None:
-        """What the model last said of itself; None where it was not there."""
+        """The model's last description of itself; None where it was not there."""
         return self._info
 
     @property
@@ -76,7 +76,7 @@ class SessionCore:
         self._config = config
 
     async def ask_model(self) -> ModelInfo:
-        """What the model is now. Raises Problem."""
+        """Asks the model what it is now. Raises Problem."""
         self._info = await self.parts.inference.describe()
         return self._info
 
@@ -109,18 +109,18 @@ class SessionCore:
         self.out.send(problem.as_event(event_id))
 
     def saved(self) -> SavedSession:
-        """What survives this replica; unfinished items do not."""
+        """The part that survives this replica; unfinished items do not."""
         items = [item.as_json() for item in self.conversation.items if item.status != "in_progress"]
         return SavedSession(self._config.model_dump(mode="json"), items, self.out.sequence)
 
     def change(self, make: Callable[[list[Item]], list[Entry]], *, settings: bool) -> Change:
-        """For the keeper: what is new, as it is now."""
+        """The news for the keeper, as it is now."""
         items = self.conversation.items
         config = self._config.model_dump(mode="json") if settings else None
         return Change(make(items), self.out.sequence, config, len(items), self.checkpoint())
 
     def checkpoint(self) -> Checkpoint:
-        """For the keeper: what holds if nothing more is heard of this gateway."""
+        """The checkpoint for the keeper, as things are now."""
         return checkpoint_of(self)
 
     async def tell_rate_limits(self) -> None:

@@ -1,4 +1,4 @@
-"""Who speaks now: the user, the avatar, or nobody. The one place where a response begins, is held, is cut and gives way.
+"""The floor: who speaks now, the user, the avatar or nobody. The one place where a response begins, is held, is cut and gives way.
 
 The turn machine judges; `Floor` keeps its state and does what it says. Calls go down from here: to the user's utterances, to
 the responses, to the face. Responses report back as to their `Listener`.
@@ -23,7 +23,7 @@ from a2serve.gateway.realtime.turn.rules import TurnRules, rules_of
 
 
 class Floor:
-    """Of one session. Its state changes by `step`, by what the client asks, and by what responses report."""
+    """The floor of one session. Its state changes by `step`, by what the client asks, and by what responses report."""
 
     def __init__(self, core: SessionCore, utterances: UserUtterances, maker: ResponseMaker, face: Face) -> None:
         self._core, self._utterances, self._maker, self._face = core, utterances, maker, face
@@ -35,7 +35,7 @@ class Floor:
 
     @property
     def phase(self) -> Phase:
-        """Who speaks, in one word."""
+        """The state of the floor in one word."""
         return self._state.phase
 
     @property
@@ -91,14 +91,14 @@ class Floor:
         self._tasks[response.id] = self._core.start(response.run(), f"response {response.id}")
 
     def cancel_response(self, response_id: str | None) -> None:
-        """By the client; without an id, the conversation's own. Raises Problem(response_cancel_not_active)."""
+        """The client cancels a response; without an id, the conversation's own. Raises Problem(response_cancel_not_active)."""
         response = self._responses.find(response_id)
         if response is None:
             raise Problem(Code.CANCEL_NOT_ACTIVE, "no such response is in progress", param="response_id" if response_id else None)
         self._cancel(response)
 
     def truncate_item(self, item: Item, audio_end_ms: int) -> None:
-        """By the client: its player stopped there. A response that is still making the item ends."""
+        """The client's player stopped there. A response that is still making the item ends."""
         own = self._responses.own
         if own and item in own.writer.items:
             self._cancel(own)
@@ -131,13 +131,13 @@ class Floor:
             response.heard()
 
     def response_sounded(self, response: Response, pcm16: bytes) -> None:
-        """As its listener."""
+        """A response is about to send sound (`Listener`)."""
         self._core.echo.played(pcm16)
         if response.in_conversation and self._responses.sounded(response):
             self.step(turn.ResponseSpeaking())
 
     def response_ended(self, response: Response) -> None:
-        """As its listener."""
+        """A response wrote its end, whoever ended it (`Listener`)."""
         core = self._core
         core.start_unless_closing(core.tell_rate_limits, f"rate limits {response.id}")
         book_response(core, response)

@@ -53,13 +53,13 @@ class PreparedRequest:
 
 
 class ResponseMaker:
-    """For one session."""
+    """Makes the responses of one session."""
 
     def __init__(self, core: SessionCore, utterances: UserUtterances) -> None:
         self._core, self._utterances = core, utterances
 
     def settle_options(self, options: ResponseOptions) -> ResponseSettings:
-        """What the response will be. Raises Problem where the options cannot be met or are not the client's to choose."""
+        """Settles the options into settings. Raises Problem where the options cannot be met or are not the client's to choose."""
         asked = answered_with(self._core.config, options)
         self._core.check_fixed(asked, "response")
         for item in options.input or ():
@@ -69,7 +69,7 @@ class ResponseMaker:
     def make_response(
         self, settings: ResponseSettings, options: ResponseOptions, spoken: SpokenTurn | None, listener: Listener
     ) -> Response:
-        """With what the user committed on its bill. Raises Problem for input that is not there."""
+        """A response that has the user's committed audio on its bill. Raises Problem for input that is not there."""
         core, parts = self._core, self._core.parts
         given = items_of_input(options, core.conversation, parts.new_id)
         response_id, utterance_id = parts.new_id("resp"), spoken.utterance_id if spoken else None

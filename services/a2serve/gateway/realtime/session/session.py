@@ -74,7 +74,7 @@ class Session:
         self.floor: Floor | None = None
 
     async def run(self) -> CloseCause:
-        """Until the client leaves, a limit is reached, the replica drains or the session is gone; returns why.
+        """Runs until the client leaves, a limit is reached, the replica drains or the session is gone; returns why.
 
         Releases what it held.
         """
@@ -100,7 +100,7 @@ class Session:
             self.core.keeper.lose(cause)
 
     def withdraw(self, cause: Withdrawn) -> None:
-        """Who opened the socket may not any more: it closes now; the session stays."""
+        """The key or secret that opened the socket does not hold any more: it closes now; the session stays."""
         self._withdrawn.put_nowait(cause)
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:

@@ -1,4 +1,4 @@
-"""What a session counts: its responses, the client's changes of settings, and sound that is not on a bill yet."""
+"""Counts of one session: its responses, the client's changes of settings, and audio that is not on a bill yet."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ class SessionTally:
 
     @property
     def turns(self) -> int:
-        """Responses that have ended."""
+        """The number of responses that have ended."""
         return self._turns
 
     @property
@@ -22,23 +22,23 @@ class SessionTally:
 
     @property
     def updated(self) -> tuple[str, ...]:
-        """Which settings it changed."""
+        """The settings that it changed, each once."""
         return tuple(self._updated)
 
     def turn_ended(self) -> None:
-        """One more."""
+        """One more response has ended."""
         self._turns += 1
 
     def settings_changed(self, names: Iterable[str]) -> None:
-        """By the client, once more."""
+        """The client changed these settings, once more."""
         self._updates += 1
         self._updated |= dict.fromkeys(names)
 
     def audio_committed(self, ms: int) -> None:
-        """By the user; or it was on the bill of a response that came to nothing."""
+        """The user committed audio, or it was on the bill of a response that came to nothing."""
         self._unbilled_audio_ms += ms
 
     def bill_audio(self) -> int:
-        """What the user committed since this was last called, in ms: each sound is billed once."""
+        """Audio committed since this was last called, in ms: each is billed once."""
         taken, self._unbilled_audio_ms = self._unbilled_audio_ms, 0
         return taken

@@ -24,11 +24,11 @@ class SessionTrace:
 
     @property
     def links(self) -> list[trace.Link]:
-        """For the turns; none where nothing is traced."""
+        """The links of the turns' traces; none where nothing is traced."""
         context = self._span.get_span_context()
         return [trace.Link(context)] if context.is_valid else []
 
     def end(self, cause: str, turns: int) -> None:
-        """The session is over."""
+        """Ends the span of the session."""
         self._span.set_attributes({names.ATTR_CLOSE_REASON: cause, names.ATTR_TURNS: turns})
         self._span.end()

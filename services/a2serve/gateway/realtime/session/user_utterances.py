@@ -1,4 +1,4 @@
-"""What becomes of what the user says: announced, committed as an item of the conversation, put into words."""
+"""The user's utterances: announced, committed as items of the conversation, put into words."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ class UserUtterances:
 
     @property
     def input_ms(self) -> int:
-        """The input clock."""
+        """The input clock: milliseconds of audio so far."""
         return self._audio.input_ms
 
     def begin_utterance(self, start_input_ms: int) -> None:
@@ -43,11 +43,11 @@ class UserUtterances:
         self._audio.begin(self._core.parts.new_id("item"), start_input_ms)
 
     def drop_utterance(self) -> None:
-        """It was nothing."""
+        """It was nothing: forget what was kept."""
         self._audio.take()
 
     def announce_utterance(self, start_input_ms: int) -> None:
-        """speech_started."""
+        """Sends speech_started for the utterance that is going on."""
         assert self._audio.utterance
         self._core.out.send(SpeechStarted(audio_start_ms=start_input_ms, item_id=self._audio.utterance.id))
 
@@ -56,7 +56,7 @@ class UserUtterances:
         self._ears.ask_words()
 
     def end_utterance(self, end_input_ms: int) -> str:
-        """speech_stopped; the utterance becomes an item, whose id is returned. Raises Problem (conversation_full)."""
+        """Sends speech_stopped; the utterance becomes an item, whose id is returned. Raises Problem (conversation_full)."""
         utterance = self._audio.take()
         assert utterance
         self._core.out.send(SpeechStopped(audio_end_ms=end_input_ms, item_id=utterance.id))

@@ -1,4 +1,4 @@
-"""What the turn machine is told (`TurnEvent`), and what it wants done (`TurnAction`).
+"""The events that the turn machine is told (`TurnEvent`), and the actions that it wants done (`TurnAction`).
 
 Times that end in `_input_ms` count the audio that the user sent.
 """
@@ -49,14 +49,14 @@ class InputTaken:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The session's rules changed."""
+    """The rules of the session changed."""
 
     rules: TurnRules
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed."""
+    """Time passed, without any audio."""
 
 
 TurnEvent: TypeAlias = Voice | Words | ResponseStarted | ResponseSpeaking | ResponseEnded | InputTaken | Configured | Tick
@@ -76,7 +76,7 @@ class DropUtterance:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceSpeech:
-    """Send speech_started."""
+    """Tell the client of the speech: speech_started."""
 
     start_input_ms: int
 

@@ -1,4 +1,4 @@
-"""Whose turn is it? A pure state machine: `step(state, event, now_ms) -> (state, actions)`. No I/O, no clock of its own.
+"""The turn machine decides whose turn it is: `step(state, event, now_ms) -> (state, actions)`. Pure: no I/O, no clock of its own.
 
 Two clocks: `*_input_ms` counts the audio the user sent; `now_ms` is the session's own monotonic time. States:
 
@@ -63,7 +63,7 @@ class UserSpeech:
 
 @dataclass(frozen=True, slots=True)
 class TurnState:
-    """Everything the machine remembers."""
+    """Everything that the machine remembers."""
 
     rules: TurnRules = field(default_factory=TurnRules)
     input_ms: int = 0
