@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from a2llm.avatar.export import write_motion_json, write_wav
+from a2llm.avatar.export import write_motion_json
 from a2llm.cli import main
+from a2llm.wav_files import write_wav
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_the_teacher_agrees_with_itself(recorded: list[Clip]):
 
 
 def test_a_late_mouth_and_a_still_face_are_found(recorded: list[Clip]):
-    from a2llm.avatar.geometry import HeadGeometry
+    from a2llm.head.geometry import HeadGeometry
 
     def with_motion(clip: Clip, motion: np.ndarray) -> Clip:
         return Clip("", clip.text, clip.affect, clip.phones, clip.durations, clip.f0_hz, clip.pcm, motion, 1.0)

@@ -129,7 +129,7 @@ def test_sound_files_of_every_kind_are_understood(name: str, listener: Any, tmp_
 
 @pytest.mark.usefixtures("loaded")
 def test_noise_is_not_taken_for_speech(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from a2llm.avatar.export import write_wav
+    from a2llm.wav_files import write_wav
 
     write_wav(tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32))
     assert main(["say", "--audio", str(tmp_path / "noise.wav"), "--out", str(tmp_path / "out")]) == 1

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from a2llm.avatar.geometry import HeadGeometry
 from a2llm.evaluation import face_metrics as fm
+from a2llm.head.geometry import HeadGeometry
 from a2llm.rig import ARKIT61
 
 pytestmark = pytest.mark.unit

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from a2llm.avatar.geometry import HeadGeometry
+from a2llm.head.geometry import HeadGeometry
 from a2llm.rig import ARKIT61
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from a2llm.avatar.gltf import AVATARS_DIR, load_glb, vertex_normals
+from a2llm.head.gltf import AVATARS_DIR, load_glb, vertex_normals
 from a2llm.rig import ARKIT61
 
 pytestmark = pytest.mark.unit

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from a2llm.avatar.export import read_motion_json, write_livelink_csv, write_motion_json, write_wav
+from a2llm.avatar.export import read_motion_json, write_livelink_csv, write_motion_json
 from a2llm.files import replacing
 from a2llm.rig import ARKIT61
+from a2llm.wav_files import write_wav
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from a2llm.affect import AFFECTS, Affect
-from a2llm.avatar.geometry import HeadGeometry
 from a2llm.data.motion_teacher import idle_motion
+from a2llm.head.geometry import HeadGeometry
 from a2llm.motion_codec import MotionCodec, MotionCodecConfig
 from a2llm.training.loop import LoopConfig
 from a2llm.training.motion_codec import FaceSurface, MotionCodecTraining, train_motion_codec

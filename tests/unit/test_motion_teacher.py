@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from a2llm.affect import AFFECTS, Affect
-from a2llm.avatar.geometry import HeadGeometry
 from a2llm.data.articulation import phone_spans, split_silent_tails
 from a2llm.data.motion_teacher import idle_motion, teach_motion
 from a2llm.data.visemes import PHONES, VOWELS
 from a2llm.evaluation.face_metrics import bilabial_closures, count_blinks
+from a2llm.head.geometry import HeadGeometry
 from a2llm.rig import ARKIT61
 
 pytestmark = pytest.mark.unit

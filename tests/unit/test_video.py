@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from a2llm.avatar.export import write_wav
 from a2llm.avatar.video import frame_count, motion_at, read_audio, render_video
 from a2llm.rig import ARKIT61
+from a2llm.wav_files import write_wav
 
 pytestmark = pytest.mark.unit
 

@@ -1,1 +1,1 @@
-"""The avatar: heads as geometry, and pictures of them. It decides nothing about how a face moves."""
+"""Pictures of heads: a software renderer, clips and figures. It decides nothing about how a face moves."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from a2llm.avatar.gltf import Mesh, Scene, Texture
+from a2llm.head.scene import Mesh, Scene, Texture
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

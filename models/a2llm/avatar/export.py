@@ -1,4 +1,4 @@
-"""Writes an answer's files: sound, motion as JSON, motion as a Live Link Face CSV. All of them appear whole or not at all.
+"""Writes an answer's motion: as JSON, motion as a Live Link Face CSV. All of them appear whole or not at all.
 
 It converts nothing: what comes in is what is written, rounded as each format says.
 """
@@ -6,17 +6,14 @@ It converts nothing: what comes in is what is written, rounded as each format sa
 import csv
 import io
 import json
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from a2llm.files import replacing
-from a2llm.pcm16 import to_pcm16
 from a2llm.rig import ARKIT61, LIVE_LINK_NAMES
 
-SAMPLE_RATE_HZ = 24_000
 DECIMALS = 4  # of a coefficient: 0.0001 is far below what any mesh shows
 HIGHEST_FPS = 240
 
@@ -29,19 +26,6 @@ class MotionFile:
     names: tuple[str, ...]
     fps: float
     frames: np.ndarray
-
-
-def write_wav(path: str | Path, pcm: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
-    """pcm float32 [S] in -1..1 (clipped) -> mono PCM16. Raises ValueError for another shape or non-finite samples."""
-    samples = np.asarray(pcm, np.float32)
-    if samples.ndim != 1 or not np.isfinite(samples).all():
-        raise ValueError(f"a WAV takes finite mono samples [S], not an array of shape {samples.shape}")
-    data = to_pcm16(samples)
-    with replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sample_rate_hz)
-        file.writeframes(data)
 
 
 def write_motion_json(

@@ -14,7 +14,8 @@ import numpy as np
 
 from a2llm.avatar import drawable, raster, shading
 from a2llm.avatar.drawable import Floats
-from a2llm.avatar.gltf import AVATARS_DIR, Scene, Skeleton, load_glb
+from a2llm.head.gltf import AVATARS_DIR, load_glb
+from a2llm.head.scene import Scene, Skeleton
 from a2llm.rig import ARKIT61
 
 CAMERA_METRES = (0.0, -0.047, 1.45)

@@ -13,10 +13,10 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from a2llm.avatar.export import SAMPLE_RATE_HZ
 from a2llm.avatar.render import HeadRenderer
 from a2llm.files import replacing
 from a2llm.rig import ARKIT61
+from a2llm.wav_files import SAMPLE_RATE_HZ
 
 AUDIO_BIT_RATE = 128_000
 VIDEO_OPTIONS = {"crf": "18", "preset": "veryfast"}

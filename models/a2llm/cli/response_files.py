@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from a2llm.avatar.export import write_livelink_csv, write_motion_json, write_wav
+from a2llm.avatar.export import write_livelink_csv, write_motion_json
 from a2llm.cli.speaking import RecordedResponse
 from a2llm.interrupt import undisturbed
 from a2llm.rig import ARKIT61, FlameMapping, get_rig, retarget
+from a2llm.wav_files import write_wav
 
 NAMES = ("answer.wav", "answer.json", "answer.motion.json", "answer.livelink.csv", "answer.png")
 

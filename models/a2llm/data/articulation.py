@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from a2llm.avatar.geometry import HeadGeometry
 from a2llm.data.visemes import BILABIALS, LENGTHENERS, PAUSES, PHONES, POSES, STRESS, UNSTRESSED, VOWELS
+from a2llm.head.geometry import HeadGeometry
 from a2llm.rig import ARKIT61
 
 ANTICIPATION_FRAMES = 2.6  # 65 ms to fall to 1/e: the lips start about 80 ms ahead of their phone

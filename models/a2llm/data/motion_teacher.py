@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from a2llm.affect import Affect
-from a2llm.avatar.geometry import HeadGeometry
 from a2llm.data.articulation import Span, blend, close_lips, closure_weights, is_silence, phone_spans, split_silent_tails
 from a2llm.data.expression import (
     MOTION_HZ,
@@ -28,6 +27,7 @@ from a2llm.data.expression import (
     wander,
 )
 from a2llm.data.visemes import STRESS, VOWELS
+from a2llm.head.geometry import HeadGeometry
 from a2llm.rig import ARKIT61
 
 DEFAULT_HEAD = "woman"

@@ -22,12 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from a2llm.affect import AFFECTS
-from a2llm.avatar.export import write_wav
 from a2llm.layers.onnx_graph import OnnxGraph
 from a2llm.listening.audio_input import EAR_RATE_HZ, read_audio
 from a2llm.listening.pitch import HOP_SAMPLES, track_pitch
 from a2llm.pcm16 import to_pcm16
 from a2llm.resampling import resample
+from a2llm.wav_files import write_wav
 
 _TRAIN = (
     "af_alloy af_aoede af_heart af_jessica af_kore af_nicole af_river af_sky am_adam am_echo am_fenrir am_liam am_onyx am_santa "

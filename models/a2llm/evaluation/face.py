@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from a2llm.affect import AFFECTS
-from a2llm.avatar.geometry import HeadGeometry
 from a2llm.clock import FrameClock
 from a2llm.evaluation import face_metrics as fm
 from a2llm.evaluation.affect_classifier import AffectClassifier
 from a2llm.evaluation.clips import Clip
 from a2llm.evaluation.statistics import ratio, rounded, share_pct, with_interval
 from a2llm.evaluation.sync import Pair
+from a2llm.head.geometry import HeadGeometry
 from a2llm.layers.quantize import perplexity
 from a2llm.motion_codec.codec import MotionCodec
 from a2llm.rig import ARKIT61

@@ -7,10 +7,10 @@ Whatever needs a trained network is elsewhere.
 
 import numpy as np
 
-from a2llm.avatar.geometry import HeadGeometry
 from a2llm.clock import FrameClock
 from a2llm.data.articulation import phone_spans
 from a2llm.data.visemes import BILABIALS
+from a2llm.head.geometry import HeadGeometry
 from a2llm.rig import ARKIT61
 
 CLOSED_MM = 1.0  # lips that are nearer than this look shut

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from a2llm.avatar.geometry import HeadGeometry
 from a2llm.evaluation.clips import Clip, teacher_motion
 from a2llm.evaluation.face_metrics import (
     MAX_LAG_FRAMES,
@@ -21,6 +20,7 @@ from a2llm.evaluation.face_metrics import (
 )
 from a2llm.evaluation.progress import Steps
 from a2llm.evaluation.statistics import rounded, share_pct, with_interval
+from a2llm.head.geometry import HeadGeometry
 
 SHORTEST_FRAMES = 4 * MAX_LAG_FRAMES  # shorter answers say nothing about a lag
 

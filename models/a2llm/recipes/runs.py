@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from a2llm import weights
-from a2llm.avatar.geometry import HeadGeometry
 from a2llm.components import FILES, load_audio_codec, model_folder, save_motion_codec
 from a2llm.data.shards import read_shards
 from a2llm.data.stages import DataPlan, make_codec, shards_of
 from a2llm.evaluation.face_metrics import lve_mm, velocity_ratio
+from a2llm.head.geometry import HeadGeometry
 from a2llm.motion_codec.codec import MotionCodec
 from a2llm.recipes import configs
 from a2llm.recipes.job import Job

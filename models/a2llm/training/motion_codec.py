@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from a2llm.avatar.geometry import HeadGeometry
+from a2llm.head.geometry import HeadGeometry
 from a2llm.motion_codec.codec import MotionCodec, MotionCodecConfig
 from a2llm.rig import ARKIT61
 from a2llm.training.loop import LoopConfig, Progress, TrainingRun

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from a2llm.avatar.gltf import AVATARS_DIR, load_glb
+from a2llm.head.gltf import AVATARS_DIR, load_glb
 from a2llm.rig import ARKIT61
 
 MM_PER_METRE = 1000.0
