@@ -1,4 +1,4 @@
-"""`python -m a2serve.gateway`."""
+"""Entry point of `python -m a2serve.gateway`."""
 
 from a2serve.gateway.program import main
 

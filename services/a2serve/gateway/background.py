@@ -43,7 +43,7 @@ class BackgroundTasks:
         return task
 
     async def close(self, timeout_s: float) -> None:
-        """Waits, then cancels."""
+        """Waits for the tasks, then cancels those that are left."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
             for task in late:

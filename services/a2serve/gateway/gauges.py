@@ -13,7 +13,7 @@ from a2serve.telemetry import names
 
 
 class GatewayGauges:
-    """One per gateway."""
+    """Gauges of one gateway, read when Prometheus asks."""
 
     def __init__(self, registry: CollectorRegistry, outbox: Outbox, sender: OutboxSender, realtime: RealtimeService, spool: Spool) -> None:
         self._outbox = outbox
@@ -27,6 +27,6 @@ class GatewayGauges:
         dropped.set_function(lambda: spool.dropped)
 
     async def read(self) -> None:
-        """Ask Redis."""
+        """Reads from Redis how many records wait."""
         with suppress(RedisError):  # the gauge of dependencies tells
             self._waiting.set(await self._outbox.waiting())

@@ -44,7 +44,7 @@ from a2serve.gateway.tenants import TenantFile
 
 @dataclass
 class GatewayParts:
-    """What is outside (settings, Redis, inference, HTTP) is given; what only speaks to it is made here."""
+    """Parts of one gateway. Outside systems (settings, Redis, inference, HTTP) are given; what only speaks to them is made here."""
 
     settings: GatewaySettings
     redis: BoundedRedis
@@ -150,7 +150,7 @@ class GatewayParts:
 
     @cached_property
     def collaborators(self) -> Collaborators:
-        """What every session of this gateway works with; who it belongs to is in each call."""
+        """Parts that every session of this gateway works with; each call says for which session."""
         return Collaborators(
             self.inference,
             self.sessions,

@@ -65,7 +65,7 @@ class LoopLag:
         self.last_s = 0.0
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Measures until it is cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
             due_s = clock() + LAG_TICK_S

@@ -1,4 +1,4 @@
-"""Who and what a request is, for log lines and answers: found from anywhere below it through `current`."""
+"""Context of a request, for log lines and answers: found from anywhere below it through `current`."""
 
 import hashlib
 import logging
@@ -57,5 +57,5 @@ class ContextFilter(logging.Filter):
 
 
 def log_id(session_id: str) -> str:
-    """What stands for a session in log lines: as `printf sess_... | sha256sum | cut -c-16` gives it."""
+    """Stands for a session in log lines: as `printf sess_... | sha256sum | cut -c-16` gives it."""
     return hashlib.sha256(session_id.encode()).hexdigest()[:16]

@@ -21,7 +21,7 @@ def default_tenants_file() -> Path:
 
 
 class GatewaySettings(RedisAccess, KafkaAccess):
-    """What an operator may choose. `python -m a2serve.gateway --help` prints it."""
+    """Settings of the gateway. `python -m a2serve.gateway --help` prints them."""
 
     model_config = SettingsConfigDict(env_prefix="A2_GATEWAY_", frozen=True, populate_by_name=True)
 

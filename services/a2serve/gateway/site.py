@@ -1,4 +1,4 @@
-"""What is no API: the page, the heads, and on a machine of one's own the page's secret and /debug. And who may call from where."""
+"""Serves what is no API: the page, the heads, and on a machine of one's own the page's secret and /debug. Says who may call from where."""
 
 import time
 from pathlib import Path

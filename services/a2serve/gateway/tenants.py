@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Limits(BaseModel):
-    """What a tenant may use."""
+    """Limits of a tenant."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,1 +1,1 @@
-"""Who may: tenants, keys, client secrets, limits."""
+"""Access control: tenants, keys, client secrets, limits."""

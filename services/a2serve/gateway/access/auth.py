@@ -1,4 +1,4 @@
-"""Who is calling: an API key (a tenant's server) or a client secret (a page, for one tenant, config and origin)."""
+"""Authenticates the caller: an API key (a tenant's server) or a client secret (a page, for one tenant, config and origin)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Principal:
 
     @property
     def owner(self) -> Owner:
-        """Of the sessions that it makes."""
+        """Owner of the sessions that the caller makes."""
         return Owner(self.key_id, self.grant.id, self.grant.end_user_id) if self.grant else Owner(self.key_id)
 
     def may_open(self, owner: Owner) -> bool:

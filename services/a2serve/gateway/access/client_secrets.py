@@ -30,7 +30,7 @@ GRANT_ID = r"^cs_[0-9a-f]{64}$"
 
 
 class Grant(BaseModel):
-    """What a secret allows. `config` holds only the settings that were named when it was minted: those are fixed.
+    """Rights of a client secret. `config` holds only the settings that were named when it was minted: those are fixed.
 
     It guards the sessions that are opened with it. `id` is what it may be called by: it opens nothing.
     """
@@ -156,7 +156,7 @@ def letters_of(api_key: str, salt: str) -> str:
 
 
 def _named(session: SessionConfig) -> dict[str, Any]:
-    """Who fixes the persona fixes who is spoken to: no instructions of the page's own go before the persona's."""
+    """Settings that the grant fixes. A fixed persona fixes who is spoken to: no instructions of the page's own go before the persona's."""
     named = session.model_dump(mode="json", exclude_unset=True)
     return {"instructions": ""} | named if session.a2 and session.a2.persona else named
 

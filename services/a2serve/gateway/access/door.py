@@ -1,4 +1,4 @@
-"""Keeps a storm of requests away from a model that has no room."""
+"""Load shedding: keeps a storm of requests away from a model that is full."""
 
 import time
 from collections.abc import Callable, Generator
@@ -10,16 +10,15 @@ SHUT_S = 0.25  # a client that was refused is told to stay away longer than that
 
 
 class Door:
-    """Shut for a moment to a tenant for which the model had no room: who comes meanwhile is refused at once, at the cost of nobody who
-    speaks. Other tenants ask the model, which may keep a place for them. `clock` tells seconds.
-    """
+    """Rejects a tenant's requests for a moment after the model was full for it: at once, at the cost of nobody who speaks. Other tenants
+    still ask the model, which may keep a slot for them. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._opens_s = clock, dict[str, float]()  # by tenant
 
     @contextmanager
     def passed(self, tenant: str) -> Generator[None]:
-        """What is done inside asks the model. Raises Problem(no_capacity) before that where it is known to have no room."""
+        """Runs a block that asks the model. Raises Problem(no_capacity) before that while the model is known to be full."""
         if self._clock() < self._opens_s.get(tenant, 0.0):
             raise Problem(Code.NO_CAPACITY, "every slot speaks")
         try:

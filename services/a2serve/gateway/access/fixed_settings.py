@@ -1,6 +1,7 @@
-"""What a client secret fixes, held against what would be: looked at after merging, so that it does not matter which way a change came.
+"""Checks that the settings which a client secret fixes stay as they are: after merging, so that it does not matter which way a change
+came.
 
-Fixed is every setting that was named when the secret was minted, but `type` and `model`, which are ours to say.
+Fixed is every setting that was named when the secret was minted, but `type` and `model`, which the client cannot choose.
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Commands(Protocol):
-    """What `ArgumentParser.add_subparsers` returns."""
+    """The part of argparse's sub-commands that is used here."""
 
     def add_parser(self, name: str, /, *, help: str, description: str = "") -> argparse.ArgumentParser: ...
 
@@ -70,7 +70,7 @@ def _file(arguments: argparse.Namespace) -> Path:
 
 
 def main() -> int:
-    """Without `a2`."""
+    """Runs the command on its own, without the `a2` program; returns the exit status."""
     parser = argparse.ArgumentParser("python -m a2serve.gateway.access.keys_cli")
     register(parser.add_subparsers())
     arguments = parser.parse_args(["keys", *sys.argv[1:]])

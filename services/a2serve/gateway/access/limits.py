@@ -123,7 +123,7 @@ class TenantLimits:
         await self.take_request(caller.tenant, caller.limits)
 
     async def take_request(self, tenant: str, limits: Limits) -> None:
-        """Counts one request."""
+        """Counts one request. Raises Problem(rate_limited) with the time to wait."""
         interval_ms = 60_000 / limits.requests_per_minute
         wait_ms = await self._request(keys=[redis_keys.request_rate(tenant)], args=[interval_ms, limits.burst_requests])
         if wait_ms:

@@ -42,7 +42,7 @@ class Item:
 
     @property
     def size_bytes(self) -> int:
-        """Of its text."""
+        """Size of the item's text and name in UTF-8."""
         return len(self.transcript().encode()) + len(self.name.encode())
 
     def transcript(self) -> str:
@@ -60,7 +60,7 @@ class Item:
         return int(end)
 
     def wire(self) -> ConversationItem:
-        """As the Realtime wire has it."""
+        """The item as the Realtime wire has it."""
         if self.type == "function_call":
             return FunctionCallItem(
                 id=self.id, object="realtime.item", status=self.status, call_id=self.call_id, name=self.name, arguments=self.text
@@ -71,7 +71,7 @@ class Item:
         return MessageItem(id=self.id, object="realtime.item", status=self.status, role=self.role, content=parts)
 
     def prompt(self) -> PromptItem:
-        """As the model reads it."""
+        """The item as the model reads it."""
         kinds: dict[str, PromptRole] = {"function_call": "call", "function_call_output": "tool"}
         role = kinds.get(self.type, self.role)
         return PromptItem(role, self.transcript(), self.voice_affect, self.call_id, self.name, tuple(self.tokens))
@@ -121,7 +121,7 @@ class Conversation:
         return self.items[place - 1].id if place else None
 
     def get(self, item_id: str) -> Item:
-        """The item."""
+        """Returns the item. Raises Problem for an unknown id."""
         found = self._by_id.get(item_id)
         if found is None:
             raise _unknown(item_id, "item_id")
@@ -132,7 +132,7 @@ class Conversation:
         return self._by_id.get(item.id) is item
 
     def remove(self, item_id: str) -> None:
-        """Without the item."""
+        """Removes an item. Raises Problem for an unknown id."""
         del self.items[self._index(item_id, "item_id")]
         del self._by_id[item_id]
         self._bytes -= self._sizes.pop(item_id)
@@ -147,7 +147,7 @@ class Conversation:
         return prompt_of(self.items)
 
     def last_assistant_text(self) -> str:
-        """What the avatar said last."""
+        """Transcript of the avatar's last message; empty if there is none."""
         return next((item.transcript() for item in reversed(self.items) if item.type == "message" and item.role == "assistant"), "")
 
     def _index(self, item_id: str, param: str) -> int:

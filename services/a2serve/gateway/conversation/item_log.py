@@ -14,7 +14,7 @@ SLACK = 64  # entries that a log may hold beyond twice its items, before it is w
 
 
 def entries(items: list[Item], changed: Iterable[str]) -> list[Entry]:
-    """Of the finished items among `changed`, in the conversation's order. Looks no further back than it has to."""
+    """Log entries of the finished items among `changed`, in the conversation's order. Looks no further back than it has to."""
     left, places = set(changed), list[int]()
     for place in range(len(items) - 1, -1, -1):
         if not left:
@@ -26,7 +26,7 @@ def entries(items: list[Item], changed: Iterable[str]) -> list[Entry]:
 
 
 def entry(items: list[Item], place: int, **changes: Any) -> Entry:
-    """Of the item at that place; `changes` to its fields."""
+    """Log entry of the item at that place; `changes` replace its fields."""
     return items[place].as_json() | changes | {"after": _before(items, place)}
 
 

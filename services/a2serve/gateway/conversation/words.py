@@ -12,7 +12,7 @@ class Word:
 
 
 def joined(words: list[Word]) -> str:
-    """The transcript."""
+    """Joins words to a transcript."""
     return " ".join(word.text for word in words)
 
 

@@ -1,1 +1,1 @@
-"""Where bytes come in: bounds of requests, bodies and sockets, and every error as one kind of answer."""
+"""The gateway's outer edge: bounds of requests, bodies and sockets, and every error as one kind of response."""

@@ -1,5 +1,5 @@
-"""What uvicorn does not bound itself: how long a client may take for its headers, how many connections there are, how long an
-answer may wait to be read. The bounds of bodies and URLs are in `middleware`, which sees requests.
+"""Bounds that uvicorn lacks: how long a client may take for its headers, how many connections there are, how long a
+response may wait to be read. The bounds of bodies and URLs are in `middleware`, which sees requests.
 
 A refusal before there is a request is an `application/problem+json` as well.
 """
@@ -96,7 +96,7 @@ class BoundedHttp(H11Protocol):
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """No deadline is left."""
+        """Drops every deadline."""
         self._stop_head()
         self.resume_writing()
         super().connection_lost(exc)
@@ -114,7 +114,7 @@ class BoundedHttp(H11Protocol):
             self._head = self.loop.call_later(self._settings.header_timeout_s, self._head_is_late)
 
     def on_response_complete(self) -> None:
-        """What comes of the body after its answer is thrown away for a moment, then the connection ends."""
+        """Throws away for a moment what still comes of the body, then ends the connection."""
         super().on_response_complete()
         if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
             self._linger()
@@ -125,7 +125,7 @@ class BoundedHttp(H11Protocol):
         self._reader = self.loop.call_later(self._settings.send_timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """Drops the deadline of a client that reads again."""
         super().resume_writing()
         if self._reader:
             self._reader.cancel()

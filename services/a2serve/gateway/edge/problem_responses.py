@@ -1,4 +1,4 @@
-"""Whatever goes wrong, as one kind of answer: RFC 9457 `application/problem+json` with our codes. The edge of REST."""
+"""Turns every error into one kind of response: RFC 9457 `application/problem+json` with our codes. The edge of REST."""
 
 import math
 from collections.abc import Callable

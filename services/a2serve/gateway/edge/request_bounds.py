@@ -26,7 +26,7 @@ class BodyTooSlow(HTTPException):
 
 @dataclass(frozen=True, slots=True)
 class RequestBounds:
-    """As the settings say. `pause_s`: between two pieces of a body; `whole_s`: for all of it."""
+    """Bounds of a request, from the settings. `pause_s`: between two pieces of a body; `whole_s`: for all of it."""
 
     body_bytes: int
     head_bytes: int
@@ -35,7 +35,7 @@ class RequestBounds:
     whole_s: float
 
     def fault(self, scope: Scope) -> Problem | None:
-        """What is wrong with a request as its head has it."""
+        """Fault of a request as its head shows it; None if there is none."""
         headers = Headers(scope=scope)
         if "content-length" in headers and "transfer-encoding" in headers:  # RFC 9112, 6.3: what one of us takes for a second request
             return Problem(Code.INVALID_HTTP, "send Content-Length or Transfer-Encoding, not both")

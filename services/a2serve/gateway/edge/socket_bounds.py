@@ -1,6 +1,6 @@
-"""What uvicorn does not bound in a WebSocket: pongs for a client that does not read, the pieces of a message, the end of a connection.
+"""Bounds of a WebSocket that uvicorn lacks: pongs for a client that does not read, the pieces of a message, the end of a connection.
 
-What a session may take and say, and for how long, is bounded in `realtime`.
+The bounds of a session (what it may take and say, and for how long) are in `realtime`.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
             self._abort = self.loop.call_later(self.close_timeout + LINGER_S, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """No deadline is left."""
+        """Drops the deadline of the close."""
         if self._abort:
             self._abort.cancel()
         super().connection_lost(exc)

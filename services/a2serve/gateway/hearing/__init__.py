@@ -1,1 +1,1 @@
-"""What comes in as sound: formats, voice activity, echo, the user's turn."""
+"""The user's sound on its way in: formats, voice activity, echo, utterances."""

@@ -24,7 +24,7 @@ class Utterance:
 
     @property
     def duration_ms(self) -> int:
-        """Of the audio so far."""
+        """Duration of the audio so far."""
         return len(self.pcm16) // BYTES_PER_MS
 
     @property
@@ -35,7 +35,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """32 ms of input."""
+    """One VAD window: 32 ms of input."""
 
     pcm16: bytes
     start_input_ms: int

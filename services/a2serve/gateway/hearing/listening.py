@@ -13,7 +13,7 @@ RETRY_PAUSE_S = 1.0
 
 
 class Ears:
-    """The ears of one session: `current()` is the utterance that grows now, `said_before()` what the avatar said last."""
+    """Sends one session's utterances to inference. `current()` is the utterance that grows now, `said_before()` the avatar's last words."""
 
     def __init__(
         self,

@@ -31,13 +31,13 @@ class VoiceActivity:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was heard."""
+        """Forgets the sound that was heard before."""
         self._resampler = Resampler(RATE_HZ, VAD_RATE_HZ)
         self._state = np.zeros((2, 1, 128), np.float32)
         self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
 
     def probability(self, pcm16: bytes) -> float:
-        """That the next window (32 ms, WINDOW_BYTES of PCM16 at 24 kHz) holds a voice: 0..1."""
+        """Probability 0..1 that the next window (32 ms, WINDOW_BYTES of PCM16 at 24 kHz) holds a voice."""
         window = self._resampler.push(from_pcm16(pcm16))
         heard = np.concatenate([self._context, window])[None]
         self._context = window[-CONTEXT_SAMPLES:]

@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Choice:
-    """Who asks the canary: every session of `tenants`, and `share` (0 to 1) of all others. Equal on all gateways; a session that
-    a small share takes is taken by a larger one too."""
+    """Chooses the sessions of the canary: every session of `tenants`, and `share` (0 to 1) of all others. Equal on all gateways; a session
+    that a small share takes is taken by a larger one too."""
 
     share: float = 0.0
     tenants: frozenset[str] = frozenset()

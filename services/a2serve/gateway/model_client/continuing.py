@@ -21,7 +21,7 @@ class ReplicaLost(Problem):
 
 @dataclass
 class Progress:
-    """What came of a response. `add` sees every packet, `rest` is what is still to be asked for."""
+    """Progress of a response. `add` sees every packet, `rest` is what is still to be requested."""
 
     request: ResponseRequest
     asked_s: float = field(default_factory=time.perf_counter)

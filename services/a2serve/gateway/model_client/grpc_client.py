@@ -113,7 +113,7 @@ class GrpcInference:
         return _Way(Search(places, patience_s), bool(self._application) or hosts > 1)
 
     async def _host(self, session_id: str) -> Host:
-        """Where the session's key leads to."""
+        """Host that the session's key leads to."""
         if hosts := await self._hosts():
             return choose(hosts, self._keys.key(session_id))
         raise ReplicaLost("the address of inference cannot be found")
@@ -142,7 +142,7 @@ class GrpcInference:
                 return
 
     async def _respond(self, request: ResponseRequest, way: "_Way") -> AsyncGenerator[Packet, None]:
-        """Who is refused comes back to this replica, if no other one will be asked."""
+        """Responds with one replica. A refused request comes back to it if no other one will be asked."""
         comes_back = way.search.last or not way.many
         host = await self._host(request.session_id)
         way.tried.add(host.address)
@@ -201,7 +201,7 @@ class GrpcInference:
         self._keys.forget(session_id)
 
     async def address_of(self, session_id: str) -> str:
-        """Of the host that serves the session."""
+        """Address of the host that serves the session."""
         return (await self._host(session_id)).address
 
     def affinity_key(self, session_id: str) -> str:

@@ -106,7 +106,7 @@ class Hosts:
 
 
 def choose(hosts: Collection[Host], key: str) -> Host:
-    """Where a key leads: always to the same one, as long as that is well."""
+    """Chooses the host of a key: always the same one, as long as that is well."""
     return max(hosts, key=lambda host: (host.well(), host.score(key)))
 
 

@@ -161,7 +161,7 @@ class SpokenAudio:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What inference heard of an utterance so far."""
+    """Inference's understanding of an utterance so far."""
 
     received_samples: int
     transcript: str
@@ -190,7 +190,7 @@ class IdleRequest:
 
 @dataclass(frozen=True, slots=True)
 class PersonaInfo:
-    """A persona inference has."""
+    """A persona that inference has."""
 
     name: str
     instructions: str
@@ -201,7 +201,7 @@ class PersonaInfo:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What the replica runs. `rigs`: name -> ordered coefficient names."""
+    """Description of the replica's model. `rigs`: name -> ordered coefficient names."""
 
     revision: str
     sample_rate_hz: int
@@ -223,7 +223,7 @@ class InferenceClient(Protocol):
     """The model as a service; one implementation per way to reach it."""
 
     async def describe(self) -> ModelInfo:
-        """What the replica runs and how full it is."""
+        """Describes what the replica runs and how full it is."""
         ...
 
     def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:

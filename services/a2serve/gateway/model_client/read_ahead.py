@@ -9,7 +9,7 @@ Piece = TypeVar("Piece")
 
 
 async def read_ahead(source: AsyncGenerator[Piece, None], most: int, name: str) -> AsyncGenerator[Piece, None]:
-    """What `source` gives, of which up to `most` pieces wait here. Raises what it raises; closing this closes it."""
+    """Yields what `source` gives, of which up to `most` packets wait here. Raises what it raises; closing this closes it."""
     arrived: asyncio.Queue[Piece | None] = asyncio.Queue()  # None: the end, which is told by the task
     room = asyncio.Semaphore(most)
 

@@ -20,7 +20,7 @@ class AffectBody(BaseModel):
 
 
 class PersonaBody(BaseModel):
-    """Who the avatar is: instructions for the model, the affect it rests in, its head and its voice."""
+    """The avatar's character: instructions for the model, its baseline affect, its head and its voice."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

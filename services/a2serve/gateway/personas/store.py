@@ -33,7 +33,7 @@ return 1
 
 
 class Personas:
-    """The tenants' own."""
+    """Personas that tenants have made, in Redis."""
 
     def __init__(self, redis: "Redis") -> None:
         self._redis: Any = redis
@@ -41,7 +41,7 @@ class Personas:
         self._delete: Any = redis.register_script(_DELETE)
 
     async def all(self, tenant: str) -> list[PersonaBody]:
-        """By name."""
+        """Returns the tenant's personas, sorted by name."""
         stored = await self._redis.hgetall(redis_keys.personas(tenant))
         return sorted((PersonaBody.model_validate_json(raw) for raw in stored.values()), key=lambda persona: persona.name)
 

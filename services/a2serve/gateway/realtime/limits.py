@@ -7,7 +7,7 @@ LEAD_MS = 1500.0  # how far ahead of real time sound may leave
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Bounds of one session."""
+    """Bounds of one session: sizes, times and queues."""
 
     max_event_bytes: int = 8 << 20
     max_input_ms: int = 300_000

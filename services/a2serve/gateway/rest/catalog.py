@@ -1,4 +1,4 @@
-"""What can be chosen: avatars (heads) and personas."""
+"""Lists avatars (heads) and personas to choose from."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What routes ask for before they begin: the gateway's parts, the caller, an Idempotency-Key."""
+"""Dependencies of routes: the gateway's parts, the caller, an Idempotency-Key."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -79,7 +79,7 @@ async def once(
 
 
 def audit(principal: Principal, action: str, target: str, **detail: str) -> AuditRecord:
-    """Who did what, for the audit trail."""
+    """Makes a record of an action for the audit trail."""
     actor, request_id = principal.key_id or principal.kind, request_context.current().request_id
     return AuditRecord(tenant=principal.tenant, actor=actor, action=action, target=target, request_id=request_id, detail=detail)
 

@@ -16,7 +16,7 @@ class GuardedRoute(APIRoute):
     """`route_class` of every router below /v1. Where the route has a body, it is JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """As FastAPI's, behind the guard."""
+        """Returns FastAPI's handler, behind the guard."""
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
@@ -36,14 +36,14 @@ class _Read(Request):
 
     @classmethod
     async def of(cls, request: Request) -> "_Read":
-        """Raises Problem (invalid_json, invalid_value)."""
+        """Reads the request's body. Raises Problem (invalid_json, invalid_value)."""
         read = cls(request.scope, request.receive)
         raw = await read.body()
         read.value = read_json(raw) if raw else None
         return read
 
     async def json(self) -> Any:
-        """What FastAPI asks for."""
+        """Returns the value that was read, where FastAPI would read it."""
         return self.value
 
 

@@ -14,7 +14,7 @@ router = APIRouter(tags=["operation"])
 
 
 class Health(BaseModel):
-    """Alive."""
+    """Body of a gateway that is alive."""
 
     status: Literal["ok"] = "ok"
 
@@ -63,5 +63,5 @@ async def statusz(request: Request) -> Status:
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
-    """In Prometheus' text format."""
+    """Every metric in Prometheus' text format."""
     return Response(generate_latest(parts_of(request).registry), media_type=CONTENT_TYPE_LATEST)

@@ -105,7 +105,7 @@ def _state_what_null_means(schemas: dict[str, Any]) -> None:
 
 
 def _require_tags(document: dict[str, Any]) -> None:
-    """What a choice is decided by has to be there: a default does not count."""
+    """Requires the field that a choice is decided by: a default does not count."""
     for choice in _choices(document):
         tag = choice["discriminator"]["propertyName"]
         for target in choice["discriminator"]["mapping"].values():

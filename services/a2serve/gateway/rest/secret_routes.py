@@ -31,7 +31,7 @@ SecretId = Annotated[str, Path(pattern=GRANT_ID, description="`id` of the answer
 
 
 class ExpiresAfter(BaseModel):
-    """From now."""
+    """Time until a secret expires, from now."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -53,7 +53,7 @@ class SessionEntry(BaseModel):
 
 
 class SessionBody(SessionEntry):
-    """A session."""
+    """A session as REST shows it."""
 
     session: dict[str, Any] = Field(description="all settings as they are now, as in `session.created` of the socket")
 

@@ -46,7 +46,7 @@ async def forward_traces(request: Request, parts: Parts, caller: Caller) -> Resp
 
 
 def _read(body: bytes) -> PageExport:
-    """Raises Problem (400)."""
+    """Reads a page's spans. Raises Problem (400)."""
     try:
         return PageExport.model_validate(read_json(body))
     except ValidationError as error:

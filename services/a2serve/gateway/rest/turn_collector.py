@@ -38,7 +38,7 @@ class TurnCollector:
         self._affects: dict[str, AffectOut] = {}
 
     def take(self, event: Event) -> None:
-        """One event."""
+        """Takes one event of the turn. Raises Problem for an error."""
         if problem := problem_of(event):
             raise problem
         match event["type"]:
@@ -58,7 +58,7 @@ class TurnCollector:
                 pass
 
     def body(self) -> TurnBody:
-        """The whole turn."""
+        """Body of the whole turn. Raises Problem if it ended without a response."""
         done = self._done
         if done is None:
             raise Problem(Code.INTERNAL, "the turn ended without an answer")
@@ -115,6 +115,6 @@ class TurnCollector:
 
 
 def _text(output: list[Event]) -> str:
-    """What was said, of all messages."""
+    """Text of all messages."""
     parts = [part for item in output if item["type"] == "message" for part in item["content"]]
     return "\n".join(text for part in parts if (text := part.get("transcript") or part.get("text")))

@@ -1,4 +1,4 @@
-"""What a REST turn is asked and what it answers."""
+"""Bodies of a REST turn: its request and its response."""
 
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from a2serve.contracts.session_config import MotionConfig
 
 
 class TurnAudio(BaseModel):
-    """What the user said."""
+    """The user's speech in one piece."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -19,7 +19,7 @@ class TurnAudio(BaseModel):
 
 
 class ToolOutput(BaseModel):
-    """What a function that the avatar called has returned."""
+    """Output of a function that the avatar called."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -50,14 +50,14 @@ class TurnCreate(BaseModel):
 
 
 class AffectOut(BaseModel):
-    """How a turn felt."""
+    """Affect of a turn, the user's or the avatar's."""
 
     category: str
     intensity: float
 
 
 class UserOut(BaseModel):
-    """What was understood of the user's audio."""
+    """Transcript and affect of the user's audio."""
 
     item_id: str
     transcript: str

@@ -179,7 +179,7 @@ def _turn_config(config: SessionConfig, body: TurnCreate) -> SessionConfig:
 
 
 def _events_of(body: TurnCreate) -> list[Event]:
-    """What a client of the socket would send. Raises Problem(invalid_audio)."""
+    """Events that a client of the socket would send. Raises Problem(invalid_audio)."""
     outputs = [{"type": "function_call_output", "call_id": given.call_id, "output": given.output} for given in body.tool_outputs]
     events: list[Event] = [_create(item) for item in outputs]
     if body.text is not None:

@@ -22,7 +22,7 @@ MOMENT = rf"^{_DAY}([Tt ]{_TIME})?$"
 
 
 def _moment(said: object) -> object:
-    """What a number would be is left to nobody's guess."""
+    """Refuses a number as a time: its unit would be a guess."""
     if isinstance(said, str) and not re.fullmatch(MOMENT, said):
         raise PydanticCustomError("moment", "write the time as in 2026-01-31T12:00:00Z, within the years 1970 to 8999")
     return said
@@ -86,7 +86,7 @@ async def read_usage(
     limit: Annotated[int, Query(ge=1, le=MAX_GROUPS, description="most groups in `data`")] = MAX_GROUPS,
     after: Annotated[str | None, Query(pattern=r"^[^\x00]{0,128}$", description="the last `group` you have")] = None,
 ) -> UsageBody:
-    """Of your tenant. A response is counted a few seconds after it ended. `start` has to be before `end`, by at most 400 days."""
+    """Usage of your tenant. A response is counted a few seconds after it ended. `start` has to be before `end`, by at most 400 days."""
     until = end or datetime.now(UTC)
     since = start or until - timedelta(days=30)
     if not timedelta(0) < until - since <= timedelta(days=LONGEST_DAYS):

@@ -1,1 +1,1 @@
-"""What outlives a process: Redis, and the outbox to Kafka."""
+"""State that outlives a process: Redis, and the outbox to Kafka."""

@@ -1,4 +1,4 @@
-"""What Redis forgot leaves its disk, too: the append-only file is written anew every ten minutes, by one gateway for all.
+"""Removes from Redis' disk what Redis has forgotten: the append-only file is written anew every ten minutes, by one gateway for all.
 
 Until then the file holds every write, those of deleted and lapsed sessions among them. Not here: files of replicas and of a
 cluster's nodes, and managed offers that refuse the command. Those are their operator's.
@@ -16,7 +16,7 @@ LOOK_S, REWRITE_S = 60.0, 600
 
 
 class AppendOnlyFile:
-    """One per gateway."""
+    """Rewrites the file; one per gateway, of which one at a time acts."""
 
     def __init__(self, redis: "Redis") -> None:
         self._redis: Any = redis

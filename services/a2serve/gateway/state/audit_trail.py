@@ -43,7 +43,7 @@ class AuditTrail:
         self._keys: dict[str, ApiKey] = {}
 
     def refused(self, code: Code, action: str) -> None:
-        """What the request that is served, or its socket, may not do. `action`: the route, or `socket`."""
+        """Notes that the request that is served, or its socket, was refused. `action`: the route, or `socket`."""
         if code not in REFUSALS:
             return
         context = request_context.current()

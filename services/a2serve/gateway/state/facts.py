@@ -34,7 +34,7 @@ class TurnFacts:
     model: str = ""
 
     def phases_ms(self) -> dict[str, float]:
-        """What the time to the first sound was spent on, by phase of telemetry.names; empty where no sound was sent or times are not known.
+        """Time to the first sound by phase of telemetry.names; empty where no sound was sent or times are not known.
 
         Endpointing comes before that time, the other phases sum up to it.
         """

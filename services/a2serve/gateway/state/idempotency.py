@@ -37,7 +37,7 @@ redis.call('EXPIRE', KEYS[2], ARGV[2])
 
 
 class _Kept(BaseModel):
-    """What stands in Redis; without an answer yet while `status` is 0. The body stands behind it, after a line end."""
+    """Entry in Redis; without a response yet while `status` is 0. The body stands behind it, after a line end."""
 
     fingerprint: str
     claim: str = ""  # of the request that is worked on
@@ -47,7 +47,7 @@ class _Kept(BaseModel):
 
 
 class Idempotency:
-    """One per gateway."""
+    """Repeats responses to requests with an Idempotency-Key; one per gateway."""
 
     def __init__(self, redis: "Redis", stored: Stored) -> None:
         self._redis: Any = redis
@@ -158,6 +158,6 @@ def of_persona(name: str) -> str:
 
 
 def _made(answer: Response) -> str:
-    """What the answer says was made: the id of a session, or `of_persona`."""
+    """Names what the response says was made: the id of a session, or `of_persona`."""
     *_, kind, name = ("", "", *answer.headers.get("location", "").split("/"))
     return {"sessions": name, "personas": of_persona(name)}.get(kind, "")

@@ -45,7 +45,7 @@ class IdempotentProducer:
             raise ConnectionError(str(error)) from None
 
     def close(self) -> None:
-        """Whatever was not acknowledged stays in the outbox, so there is nothing to wait for.
+        """Closes at once: unacknowledged messages stay in the outbox, so there is nothing to wait for.
 
         kafka-python raises where messages still wait, before it ends its thread: then they are thrown away first.
         """

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LateWrites:
-    """One per gateway."""
+    """Delivers writes that Redis missed; one per gateway."""
 
     redis: Redis
     store: SessionStore
@@ -33,7 +33,7 @@ class LateWrites:
         return self.spool.put({"stream": name, "entries": entries})
 
     async def deliver(self, entry: Entry) -> None:
-        """Raises RedisError."""
+        """Writes one entry into Redis. Raises RedisError."""
         if "stream" in entry:
             pipeline: Any = self.redis.pipeline(transaction=True)
             for topic, key, value in entry["entries"]:

@@ -20,7 +20,7 @@ end
 
 
 class Outbox:
-    """The writing end."""
+    """The writing end of the outbox."""
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis

@@ -28,7 +28,7 @@ Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
 
 
 class Producer(Protocol):
-    """Delivers in order; blocking."""
+    """Delivers messages in their order; blocks meanwhile."""
 
     def deliver(self, messages: list[tuple[str, bytes, bytes]]) -> None:
         """Returns when the broker has all (topic, key, value); raises OSError when it does not."""
@@ -49,7 +49,7 @@ class OutboxSender:
         self.failures = 0  # in a row; 0 while the broker answers
 
     async def run(self) -> None:
-        """Send whatever comes."""
+        """Sends records as they come, until cancelled."""
         try:
             while True:
                 try:
@@ -78,7 +78,7 @@ class OutboxSender:
         await pipeline.execute()
 
     async def _unfinished(self) -> list[Entry]:
-        """What this replica took before and could not send, then what a dead one left."""
+        """Entries that this replica took before and could not send, then those that a dead one left."""
         await self._make_group()
         own = await self._redis.xreadgroup(GROUP, self._name, {self._stream: "0"}, count=BATCH)
         if own and own[0][1]:

@@ -65,7 +65,7 @@ class BoundedRedis(Redis):
             return await super().execute_command(*args, **options)  # pyright: ignore
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """As redis-py's."""
+        """Makes a pipeline as redis-py does, but bounded."""
         return BoundedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
@@ -91,12 +91,12 @@ class BoundedCluster(RedisCluster):
             return await super().execute_command(*args, **options)
 
     def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> ClusterPipeline:
-        """As redis-py's."""
+        """Makes a pipeline as redis-py does, but bounded."""
         return BoundedClusterPipeline(self, transaction)  # pyright: ignore[reportAbstractUsage]: redis-py's protocols
 
 
 class BoundedClusterPipeline(ClusterPipeline):
-    """And for its pipelines."""
+    """A cluster's pipeline with bounded waiting."""
 
     async def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> list[Any]:
         async with _bounded():
@@ -124,7 +124,7 @@ class _Credentials(CredentialProvider):
 
 
 def _options(credentials: Credentials | None) -> dict[str, Any]:
-    """Of every connection."""
+    """Options of every connection."""
     retry = Retry(ExponentialWithJitterBackoff(LONGEST_BACKOFF_S, BACKOFF_S), RETRIES, RETRIED)
     options: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": None, "health_check_interval": 15, "retry": retry}
     options["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
@@ -138,7 +138,7 @@ def _client(pool: Any) -> BoundedRedis:
 
 
 def _behind_sentinels(url: str, name: str, tls: dict[str, str], options: dict[str, Any]) -> BoundedRedis:
-    """What the URL says beside its hosts (user, password) is for the Sentinels; its database is Redis'."""
+    """Connects by way of Sentinels. The URL's user and password are for the Sentinels; its database is Redis'."""
     hosts, said = _hosts(url)
     ssl = {"ssl": True} if url.startswith("rediss:") else {}
     own = {key: said[key] for key in ("username", "password") if key in said} | tls | ssl

@@ -65,7 +65,7 @@ def busy(tenant: str, session_id: str) -> str:
 
 
 def client_secret(tenant: str, digest: str) -> str:
-    """What a client secret grants, by its hash; the secret itself is not stored."""
+    """Key of a client secret's grant, by the secret's hash; the secret itself is not stored."""
     return _key(tenant, "secret", digest)
 
 
@@ -115,7 +115,7 @@ def live_of_grant(tenant: str, grant_id: str) -> str:
 
 
 def request_rate_of_grant(tenant: str, grant_id: str) -> str:
-    """As `request_rate`, of one client secret's REST requests."""
+    """Key of one client secret's rate of REST requests, like `request_rate`."""
     return _key(tenant, "rate", "grant", grant_id)
 
 

@@ -18,7 +18,7 @@ class SessionGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who made a session: the API key, the client secret (its grant's id), the end user. Kept with it; never changes."""
+    """Maker of a session: the API key, the client secret (its grant's id), the end user. Kept with it; never changes."""
 
     key_id: str = ""
     grant_id: str = ""
@@ -40,7 +40,7 @@ class SessionHolder:
 
 @dataclass(frozen=True, slots=True)
 class SavedSession:
-    """What survives a replica. `sequence`: number of the last event that was sent, or one that none can have reached.
+    """State that survives a replica. `sequence`: number of the last event that was sent, or one that none can have reached.
 
     `lost`: bodies of response.done, of responses that were lost with their gateway.
     """
@@ -53,7 +53,7 @@ class SavedSession:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What holds if nothing more is heard of a socket or turn: its records, entries of the log, bodies of response.done."""
+    """State that holds if nothing more is heard of a socket or turn: its records, entries of the log, bodies of response.done."""
 
     records: tuple[RecordBase, ...] = ()
     entries: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -62,7 +62,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is new of a stored session: entries of its log (`item_log`), the last event's number, the settings where they changed.
+    """Changes of a stored session: entries of its log (`item_log`), the last event's number, the settings where they changed.
 
     `stored_items`: how many items it has now.
     """

@@ -1,4 +1,4 @@
-"""What Redis does in one step with a stored session. Keys are made in `redis_keys`, and called from `store` and `settling`.
+"""Scripts that Redis runs in one step on a stored session. Keys are made in `redis_keys`, and called from `store` and `settling`.
 
 Beside session and conversation stands a checkpoint for each socket or turn that holds one: what holds if nothing more is
 heard of it. `OPEN` says until when it counts as alive.

@@ -41,11 +41,11 @@ class Spool:
 
     @property
     def waiting_bytes(self) -> int:
-        """Of this process, not delivered."""
+        """Bytes of this process that are not delivered."""
         return self._size - self._delivered
 
     def put(self, entry: Entry) -> bool:
-        """Keep it for later."""
+        """Keeps an entry for later. False: the spool is full or its disk fails."""
         line = orjson.dumps(entry) + b"\n"
         try:
             if self._size + len(line) > self._most_bytes:
@@ -61,7 +61,7 @@ class Spool:
         return True
 
     async def run(self, deliver: Deliver, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Until cancelled."""
+        """Delivers entries until it is cancelled."""
         looked_s = -LOOK_FOR_DEAD_S
         while True:
             now_s = asyncio.get_running_loop().time()
@@ -73,7 +73,7 @@ class Spool:
             await pause(LOOK_S)
 
     def close(self) -> None:
-        """What is left is delivered by another process, or by the next one here."""
+        """Closes the file. What is left is delivered by another process, or by the next one here."""
         if self._file is not None:
             if not self.waiting_bytes:
                 self._own.unlink(missing_ok=True)

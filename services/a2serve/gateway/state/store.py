@@ -27,7 +27,7 @@ LISTED = ("created_at", "end_user_id", "metadata")
 
 
 class SessionHead(BaseModel):
-    """What is known of a session beside its conversation. `config` holds the settings as they are now."""
+    """State of a session beside its conversation. `config` holds the settings as they are now."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -146,7 +146,7 @@ class SessionStore:
         await self._write(SAVE, identity, (saved.sequence, checkpoint), orjson.dumps(saved.config), *made, *items)
 
     async def append(self, identity: SessionHolder, change: Change) -> bool:
-        """What is new. False where the session has lapsed: nothing is written then. Raises SessionGone."""
+        """Writes what is new. False where the session has lapsed: nothing is written then. Raises SessionGone."""
         config = b"" if change.config is None else orjson.dumps(change.config)
         entries = [orjson.dumps(entry) for entry in change.entries]
         return await self._write(APPEND, identity, (change.sequence, change.checkpoint), config, *entries) != b"lapsed"

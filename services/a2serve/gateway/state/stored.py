@@ -63,12 +63,12 @@ class Stored:
         self._found: dict[str, tuple[bytes, float]] = {}
 
     def bounds(self, tenant: str) -> tuple[int, int]:
-        """Most sessions, most bytes."""
+        """The tenant's bounds: (most sessions, most bytes)."""
         limits = self._limits(tenant)
         return limits.stored_sessions, limits.stored_bytes
 
     async def begin_session(self, tenant: str, session_id: str, size_bytes: int, ttl_s: int) -> None:
-        """Raises Problem(storage_full)."""
+        """Stores a new session. Raises Problem(storage_full)."""
         keys = [redis_keys.stored_sessions(tenant), redis_keys.stored_answers(tenant), redis_keys.stored_sizes(tenant)]
         if not await self._begin(keys=keys, args=[session_id, size_bytes, ttl_s, *self.bounds(tenant)]):
             raise self._problem(tenant)
@@ -80,7 +80,7 @@ class Stored:
         return bool(await self._begin(keys=keys, args=[name, size_bytes, ttl_s, UNBOUNDED, most_bytes]))
 
     def note(self, tenant: str, room: bytes) -> None:
-        """As the last write found it."""
+        """Notes what the last write found."""
         if room == b"room":
             self._found.pop(tenant, None)
         else:

@@ -1,7 +1,7 @@
-"""What was said, for tenants that ask for it (`transcripts_days`): into SQL by way of a stream in Redis, and out of both again.
+"""Transcripts, for tenants that ask for them (`transcripts_days`): into SQL by way of a stream in Redis, and out of both again.
 
-It does not go by the broker, which cannot forget a message before its time. A word that is still on its way when its session is
-erased comes too late: whoever writes looks afterwards whether it was erased meanwhile, and whoever erases says so before.
+They do not go by the broker, which cannot forget a message before its time. A word that is still on its way when its session is
+erased comes too late: the writer looks afterwards whether it was erased meanwhile, and the eraser says so before.
 """
 
 import asyncio
@@ -78,12 +78,12 @@ class Transcripts:
         self._told = False
 
     async def keep(self, facts: TurnFacts, end_user_id: str) -> None:
-        """Where the tenant asks for it. Raises RedisError."""
+        """Keeps a turn's words if the tenant asks for it. Raises RedisError."""
         if row := self.row(facts, end_user_id):
             await self._redis.xadd(redis_keys.TRANSCRIPTS, {TOPIC: b"", KEY: facts.session_id, VALUE: row})
 
     def row(self, facts: TurnFacts, end_user_id: str) -> bytes:
-        """What is kept, as JSON; empty where nothing is."""
+        """Row to keep, as JSON; empty if nothing is kept."""
         days = self._days(facts.tenant)
         if days and self._table is None:
             self._tell(facts.tenant)
@@ -154,5 +154,5 @@ def _insert(connection: Connection, into: Any) -> Any:
 
 
 def _utc_now() -> datetime:
-    """As columns hold times."""
+    """Returns the time in UTC without a zone, as columns hold it."""
     return datetime.now(UTC).replace(tzinfo=None)

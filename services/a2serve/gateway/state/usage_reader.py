@@ -58,7 +58,7 @@ class UsageReader:
         self._url = url
 
     async def sums(self, question: UsageQuestion) -> UsageSums:
-        """Raises Problem(usage_unavailable), SQLAlchemyError."""
+        """Sums of usage. Raises Problem(usage_unavailable), SQLAlchemyError."""
         if not self._url:
             raise Problem(Code.USAGE_UNAVAILABLE, "this gateway has no usage database (A2_GATEWAY_USAGE_DATABASE)")
         return await asyncio.to_thread(self._read, question)
@@ -101,5 +101,5 @@ def _asked(question: UsageQuestion, *columns: Any) -> Select[*tuple[Any, ...]]:
 
 
 def _utc(moment: datetime) -> datetime:
-    """As the recorder stores times: UTC without saying so, which every database compares alike."""
+    """Converts to the recorder's form: UTC without saying so, which every database compares alike."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)

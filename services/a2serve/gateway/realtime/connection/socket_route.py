@@ -81,7 +81,7 @@ class RealtimeService:
             session.drain()
 
     def add(self, session: Session) -> None:
-        """Its socket is open."""
+        """Adds a session whose socket is open."""
         self.sessions.add(session)
         if self.draining:
             session.drain()
@@ -101,7 +101,7 @@ class RealtimeService:
 
 
 def realtime_router(service: RealtimeService) -> APIRouter:
-    """The route."""
+    """Makes the router with the socket's route."""
     router = APIRouter()
 
     @router.websocket("/v1/realtime")
@@ -187,7 +187,7 @@ def no_such_session() -> Problem:
 
 
 async def _describe(parts: Collaborators) -> ModelInfo | None:
-    """What the model is; a session may begin while no replica is there, its first response will say so."""
+    """Describes the model. A session may begin while no replica is there: its first response will say so."""
     try:
         return await parts.inference.describe()
     except Problem as problem:

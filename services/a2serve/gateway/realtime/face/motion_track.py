@@ -24,7 +24,7 @@ def encoded(motion: Motion, encoding: str) -> str | list[list[float]]:
 
 
 class MotionTrack:
-    """One response's motion."""
+    """Motion of one response on its way out."""
 
     def __init__(self, out: SendQueue, config: MotionConfig, names: tuple[str, ...], response_id: str, *, binary: bool) -> None:
         self._out, self._config, self._names, self._response_id, self._binary = out, config, names, response_id, binary

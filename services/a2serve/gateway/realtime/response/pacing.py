@@ -11,7 +11,7 @@ UNDERRUN_MS = 100.0  # players hold back about as much before they begin, so a s
 
 
 class PlaybackClock:
-    """An estimate of where the client's player is. Runs from the first packet, never past what was sent; reports of the client win."""
+    """Estimates the client's playback position. It runs from the first packet, never past what was sent; reports of the client win."""
 
     def __init__(self, not_before_ms: float = 0.0) -> None:
         """`not_before_ms`: when the player will have finished what came before."""
@@ -84,12 +84,12 @@ class Pacer:
                     await self._changed.wait()
 
     def hold(self) -> None:
-        """Let nothing leave until `resume`."""
+        """Lets nothing leave until `resume`."""
         if not self._held:
             self._held, self._held_from_ms = True, self._now_ms()
 
     def resume(self) -> None:
-        """Let packets leave again, later by the time of the hold."""
+        """Lets packets leave again after `hold`."""
         self.played_ms()
         self.clock.excuse()
         if self._held and self._began_ms is not None:
@@ -111,7 +111,7 @@ class Pacer:
         self._changed.set()
 
     def played_ms(self) -> float:
-        """The played position now, in ms of the response's audio."""
+        """Playback position now, in milliseconds."""
         return self.clock.advance(self._now_ms())
 
     def remaining_ms(self) -> float:
@@ -131,5 +131,5 @@ class Pacer:
         return start_ms - self._lead_ms - max(self.played_ms(), self._must_have_played_ms())
 
     def _must_have_played_ms(self) -> float:
-        """The position that a player must have reached by now, whatever the client says."""
+        """Least playback position, whatever the client reports."""
         return 0.0 if self._began_ms is None else self._now_ms() - self._began_ms - PATIENCE_MS

@@ -32,7 +32,7 @@ _INCOMPLETE: dict[str, Literal["max_output_tokens", "content_filter"]] = {
 
 @dataclass(slots=True)
 class ResponseTimes:
-    """Moments of one turn, in ms on the session's clock; None = it did not happen."""
+    """Times of one turn, in ms on the session's clock; None = it did not happen."""
 
     asked_ms: float
     endpointing_ms: float = 0.0
@@ -42,7 +42,7 @@ class ResponseTimes:
 
 
 class Preparation(Protocol):
-    """The step before a response is made."""
+    """Steps before a response is made."""
 
     @property
     def counted(self) -> bool:
@@ -55,7 +55,7 @@ class Preparation(Protocol):
 
 
 class Listener(Protocol):
-    """The one that a response reports to."""
+    """Receives what a response does."""
 
     def response_sounded(self, response: "Response", pcm16: bytes) -> None:
         """It is about to send this sound."""
@@ -95,7 +95,7 @@ class Response:
 
     @property
     def id(self) -> str:
-        """The response_id, as on the wire."""
+        """Its response_id, as clients see it."""
         return self.writer.id
 
     @property
@@ -110,7 +110,7 @@ class Response:
 
     @property
     def spoke(self) -> bool:
-        """Whether any of its sound was sent."""
+        """True if sound was sent."""
         return self.pacer.clock.sent_ms > 0
 
     async def run(self) -> None:
@@ -146,7 +146,7 @@ class Response:
         self.heard()
 
     def give_back_audio(self) -> int:
-        """Take what the user committed off this response's bill; returns it in ms."""
+        """Takes the user's audio off this response's bill; returns its milliseconds."""
         given, self.input_audio_ms = self.input_audio_ms, 0
         return given
 

@@ -1,4 +1,4 @@
-"""The settings of one response: those of the session with those of `response.create` over them. Pure functions."""
+"""Settings of one response: the session's, with those of `response.create` over them. Pure."""
 
 import json
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def answered_with(config: SessionConfig, options: ResponseOptions) -> SessionCon
 
 
 def settle(config: SessionConfig, options: ResponseOptions) -> ResponseSettings:
-    """Turns the result of `answered_with` into the settings of a response. Raises Problem for a tool_choice without its tool."""
+    """Turns the result of `answered_with` into a response's settings. Raises Problem for a tool_choice without its tool."""
     modality = config.output_modalities[0]
     a2 = config.a2
     settings = ResponseSettings(
@@ -144,7 +144,7 @@ def _readable(item: Item) -> Item:
 def request_of(
     settings: ResponseSettings, items: tuple[PromptItem, ...], *, session_id: str, response_id: str, tenant: str
 ) -> ResponseRequest:
-    """The request to inference. A response outside the conversation has a slot of its own, so that it evicts nothing."""
+    """Builds the request to inference. A response outside the conversation has a slot of its own, so that it evicts nothing."""
     tools = [tool.model_dump(mode="json") for tool in settings.tools]
     choice = settings.tool_choice
     return ResponseRequest(

@@ -44,7 +44,7 @@ class TurnTrace:
         self._tracer.start_span(name, context=parent, start_time=now_ns - int(lasted_ms * 1e6)).end(now_ns)
 
     def end(self, status: str, cut_ms: int | None) -> None:
-        """Ends the span of the turn."""
+        """Ends the turn's span with its status."""
         self.open = False
         self.span.set_attribute(names.ATTR_STATUS, status)
         if cut_ms is not None:

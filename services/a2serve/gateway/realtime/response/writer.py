@@ -75,7 +75,7 @@ class ResponseWriter:
         self._tokens: list[int] = []
 
     def create(self) -> None:
-        """Sends response.created, before anything else."""
+        """Sends the event response.created."""
         self._out.send(ResponseCreated(response=self._body("in_progress", None, None)))
 
     def note(self, key: str, value: str) -> None:
@@ -93,7 +93,7 @@ class ResponseWriter:
         self._out.send(kind(**self._place(item), delta=delta), media_of=self.id)
 
     def tokens(self, tokens: tuple[int, ...]) -> None:
-        """Tokens as the model wrote them, ahead of the words; the message keeps them if it comes to its end."""
+        """Adds the tokens of the next words; the message keeps them if it comes to its end."""
         self._tokens += tokens
 
     def audio(self, pcm16: bytes, pts_samples: int) -> None:
@@ -109,13 +109,13 @@ class ResponseWriter:
         self._sequence += 1
 
     def motion(self, motion: Motion) -> None:
-        """Sends frames of the face, where they are wanted."""
+        """Sends frames of the face."""
         if self.motion_track and motion.frames:
             item = self._open_message()
             self.motion_track.delta(motion, item.id, self.items.index(item))
 
     def affect(self, affect: Affect) -> None:
-        """Sends the affect that the avatar expresses, to those who opted in."""
+        """Sends the affect that the avatar expresses, to clients that opted in."""
         if self.settings.events:
             item_id = self._open_message().id
             self._out.send(

@@ -24,7 +24,7 @@ class AudioInput:
         self._voice_activity = core.parts.new_ears()
 
     def set_format(self, audio_format: AudioFormat) -> None:
-        """Read what comes from now on in this format."""
+        """Decodes what comes from now on in this format."""
         self._decoder = decoder_of(audio_format)
 
     async def take_audio(self, data: bytes) -> None:

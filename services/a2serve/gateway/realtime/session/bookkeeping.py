@@ -1,4 +1,4 @@
-"""Bookkeeping at the end of a response: counts and times, its bill and record, its items, its slot."""
+"""Books a response that has ended: counts, times, its bill and its record, its items, its slot."""
 
 from a2serve.contracts.problems import Problem
 from a2serve.gateway.realtime.response.response import Response
@@ -7,7 +7,7 @@ from a2serve.gateway.realtime.session.core import SessionCore
 
 
 def book_response(core: SessionCore, response: Response) -> None:
-    """Counts, bills and records a response. A question without an answer is billed with the next response, if there is one."""
+    """Books one response. A user without an answer is not billed for the question; the next response is, if there is one."""
     core.tally.turn_ended()
     if response.status == "failed" or not response.counted:
         core.tally.audio_committed(response.give_back_audio())
@@ -20,7 +20,7 @@ def book_response(core: SessionCore, response: Response) -> None:
 
 
 def keep_items(core: SessionCore, response: Response) -> None:
-    """Its text was cut: write its items again."""
+    """Writes the items of a cut response again."""
     for item in response.writer.items:
         if core.conversation.holds(item):
             core.keeper.item_done(item)

@@ -1,7 +1,7 @@
-"""Checkpoints: the bill of a session until now, the response in progress, and what to tell the client if this gateway is lost.
+"""Checkpoints of a session, which hold if nothing more is heard of it: its bill until now, what is being said, what to tell the client.
 
-Written a few times a second while something is said, else every few seconds, with what is stored anyway. Should this gateway
-be lost, another one settles by it.
+They are written a few times a second while something is said, else every few seconds, with what is stored anyway. Should this gateway
+be lost, another one settles by them.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ _LOST = StatusError(type="server_error", code="connection_lost", message="the ga
 
 
 def checkpoint_of(core: "SessionCore") -> Checkpoint:
-    """The checkpoint of the session as it is now."""
+    """Makes a checkpoint of the session as it is now."""
     records, responses = core.parts.records, core.responses.in_progress
     closed = records.of_session(closing_facts(core, "gateway_lost"))
     bills = [record for response in responses for record in records.of_turn(replace(turn_facts(core, response), status="incomplete"))]
@@ -29,7 +29,7 @@ def checkpoint_of(core: "SessionCore") -> Checkpoint:
 
 
 def closing_facts(core: "SessionCore", cause: str) -> SessionFacts:
-    """The facts of the socket, were it closed now."""
+    """Facts of the session, as if it were closed now."""
     identity, open_ms = core.identity, int(core.parts.now_ms() - core.opened_ms)
     return SessionFacts(
         identity.tenant,
@@ -45,7 +45,7 @@ def closing_facts(core: "SessionCore", cause: str) -> SessionFacts:
 
 
 def turn_facts(core: "SessionCore", response: Response) -> TurnFacts:
-    """The facts of a response that is over, or would be if it ended now."""
+    """Facts of a response that is over, or as if it were over now."""
     times, items = response.times, core.conversation.items
     heard_from_user = next((item for item in reversed(items) if item.role == "user" and item.type == "message"), None)
     first = times.first_packet_ms - times.asked_ms if times.first_packet_ms else None

@@ -5,7 +5,7 @@ import time
 
 
 def monotonic_ms() -> float:
-    """The session's clock."""
+    """Time on the session's clock, in milliseconds."""
     return time.monotonic() * 1000
 
 

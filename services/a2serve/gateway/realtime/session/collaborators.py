@@ -23,20 +23,20 @@ CloseCause: TypeAlias = Literal["client_left", "slow_reader", "session_limit", "
 
 
 class Allowance(Protocol):
-    """What its tenant may still ask of the gateway."""
+    """Requests that the tenant may still make."""
 
     async def take(self) -> None:
         """Counts one response. Raises Problem(rate_limited)."""
         ...
 
     async def left(self) -> list[RateLimit]:
-        """As `rate_limits.updated` has it; empty where it cannot be told."""
+        """Limits as `rate_limits.updated` has them; empty if they are not known."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Identity(SessionHolder):
-    """Whose session it is, which of its sockets or turns this is, and what its client may do.
+    """Identity of a session: its tenant, which of its sockets or turns this is, and what its client may do.
 
     `resumed_after`: the last event number that a returning client received. `guard`: the client secret that fixes settings; None where
     nothing is fixed. `allowance` is None where nothing is counted.
@@ -51,7 +51,7 @@ class Conversations(Protocol):
     """The store of sessions (Redis). Every call may raise RedisError, writing SessionGone too."""
 
     async def claim(self, identity: SessionHolder) -> SavedSession | None:
-        """What is kept of the session, which is this holder's from now on; None if there is none."""
+        """Returns what is kept of the session, which is this holder's from now on; None if there is none."""
         ...
 
     async def save(self, identity: SessionHolder, saved: SavedSession, checkpoint: Checkpoint | None) -> None:
@@ -59,7 +59,7 @@ class Conversations(Protocol):
         ...
 
     async def append(self, identity: SessionHolder, change: Change) -> bool:
-        """What is new. False: nothing is kept of the session any more, so save it."""
+        """Writes what is new. False: nothing is kept of the session any more, so save it."""
         ...
 
     def check_room(self, tenant: str, *, session: bool) -> None:
@@ -76,10 +76,10 @@ class Conversations(Protocol):
 
 
 class Records(Protocol):
-    """Who writes what happened (outbox, then Kafka)."""
+    """Writes records of what happened (outbox, then Kafka)."""
 
     async def write(self, facts: TurnFacts | SessionFacts) -> None:
-        """Raises RedisError."""
+        """Writes one record. Raises RedisError."""
         ...
 
     def spool(self, facts: TurnFacts | SessionFacts, /) -> bool:

@@ -1,4 +1,4 @@
-"""Does what the client asks, one method per client event. Problems go back as `error` events; the socket stays open."""
+"""Handles the client's events, one method for each. Problems go back as `error` events; the socket stays open."""
 
 import base64
 import binascii

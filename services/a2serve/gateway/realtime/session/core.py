@@ -1,6 +1,6 @@
-"""The state that the parts of one session share: identity, settings, conversation, way out. Only its own methods change it.
+"""State that the parts of one session share: identity, settings, conversation, events on their way out. Only its own methods change it.
 
-How a session lives (tasks, socket) is `session`; who speaks now is `floor`; what the client asks is `commands`.
+How a session lives (tasks, socket) is `session`; whose turn it is, `floor`; what the client asks, `commands`.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class SessionCore:
 
     @property
     def info(self) -> ModelInfo | None:
-        """The model's last description of itself; None where it was not there."""
+        """The model's last description; None if it was not there."""
         return self._info
 
     @property
@@ -76,7 +76,7 @@ class SessionCore:
         self._config = config
 
     async def ask_model(self) -> ModelInfo:
-        """Asks the model what it is now. Raises Problem."""
+        """Asks for the model's description now. Raises Problem."""
         self._info = await self.parts.inference.describe()
         return self._info
 
@@ -109,7 +109,7 @@ class SessionCore:
         self.out.send(problem.as_event(event_id))
 
     def saved(self) -> SavedSession:
-        """The part that survives this replica; unfinished items do not."""
+        """State that survives this replica; unfinished items do not."""
         items = [item.as_json() for item in self.conversation.items if item.status != "in_progress"]
         return SavedSession(self._config.model_dump(mode="json"), items, self.out.sequence)
 

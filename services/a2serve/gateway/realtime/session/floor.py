@@ -1,4 +1,4 @@
-"""The floor: who speaks now, the user, the avatar or nobody. The one place where a response begins, is held, is cut and gives way.
+"""Decides whose turn it is: the user's, the avatar's, or nobody's. The one place where a response begins, is held, is cut and gives way.
 
 The turn machine judges; `Floor` keeps its state and does what it says. Calls go down from here: to the user's utterances, to
 the responses, to the face. Responses report back as to their `Listener`.
@@ -35,7 +35,7 @@ class Floor:
 
     @property
     def phase(self) -> Phase:
-        """The state of the floor in one word."""
+        """Phase of the turn: idle, listening, thinking, speaking or held."""
         return self._state.phase
 
     @property
@@ -131,13 +131,13 @@ class Floor:
             response.heard()
 
     def response_sounded(self, response: Response, pcm16: bytes) -> None:
-        """A response is about to send sound (`Listener`)."""
+        """Hears as the response's listener that sound was sent."""
         self._core.echo.played(pcm16)
         if response.in_conversation and self._responses.sounded(response):
             self.step(turn.ResponseSpeaking())
 
     def response_ended(self, response: Response) -> None:
-        """A response wrote its end, whoever ended it (`Listener`)."""
+        """Hears as the response's listener that it has ended, and books it."""
         core = self._core
         core.start_unless_closing(core.tell_rate_limits, f"rate limits {response.id}")
         book_response(core, response)

@@ -28,11 +28,11 @@ class Kept(Protocol):
     """The session, as its keeper asks it when something is to be written."""
 
     def saved(self) -> SavedSession:
-        """All of it."""
+        """State of the whole session."""
         ...
 
     def checkpoint(self) -> Checkpoint:
-        """What holds if nothing more is heard of this gateway."""
+        """Checkpoint that holds if nothing more is heard of this gateway."""
         ...
 
     @property
@@ -72,7 +72,7 @@ class Keeper:
         self._note()
 
     def removed(self, item_id: str) -> None:
-        """An item was deleted."""
+        """Notes that an item was deleted."""
         self._items.pop(item_id, None)
         self._removed.append(item_id)
         self._note()
@@ -87,7 +87,7 @@ class Keeper:
         self._note()
 
     def turn(self, facts: TurnFacts) -> None:
-        """A response ended."""
+        """Notes that a response ended."""
         self._record(facts)
 
     def session(self, facts: SessionFacts) -> None:
@@ -103,7 +103,7 @@ class Keeper:
             await asyncio.shield(self._doing)
 
     async def drain(self) -> None:
-        """What is still to be written, for a bounded time; for the end of a session. What cannot be written then is spooled."""
+        """Writes at the session's end what is still to be written, for a bounded time. What cannot be written then is spooled."""
         try:
             async with asyncio.timeout(DRAIN_S):
                 if self._doing:
@@ -139,7 +139,7 @@ class Keeper:
         self._news.set()
 
     async def _finish(self) -> None:
-        """Until everything is written."""
+        """Writes until nothing is left."""
         while self._records or self._noted:
             self._news.clear()
             try:

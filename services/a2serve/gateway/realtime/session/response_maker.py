@@ -59,7 +59,7 @@ class ResponseMaker:
         self._core, self._utterances = core, utterances
 
     def settle_options(self, options: ResponseOptions) -> ResponseSettings:
-        """Settles the options into settings. Raises Problem where the options cannot be met or are not the client's to choose."""
+        """Settles a response's settings. Raises Problem if the options cannot be met or are not the client's to choose."""
         asked = answered_with(self._core.config, options)
         self._core.check_fixed(asked, "response")
         for item in options.input or ():

@@ -100,7 +100,7 @@ class Session:
             self.core.keeper.lose(cause)
 
     def withdraw(self, cause: Withdrawn) -> None:
-        """The key or secret that opened the socket does not hold any more: it closes now; the session stays."""
+        """Closes the socket now, because its client may not use it any more; the session stays."""
         self._withdrawn.put_nowait(cause)
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:

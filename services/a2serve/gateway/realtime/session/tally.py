@@ -1,4 +1,4 @@
-"""Counts of one session: its responses, the client's changes of settings, and audio that is not on a bill yet."""
+"""Counts of a session: its responses, the client's changes of settings, and sound that is not on a bill yet."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ class SessionTally:
 
     @property
     def turns(self) -> int:
-        """The number of responses that have ended."""
+        """Number of responses that have ended."""
         return self._turns
 
     @property
@@ -22,11 +22,11 @@ class SessionTally:
 
     @property
     def updated(self) -> tuple[str, ...]:
-        """The settings that it changed, each once."""
+        """Settings that the client has changed."""
         return tuple(self._updated)
 
     def turn_ended(self) -> None:
-        """One more response has ended."""
+        """Counts one more response that has ended."""
         self._turns += 1
 
     def settings_changed(self, names: Iterable[str]) -> None:
@@ -39,6 +39,6 @@ class SessionTally:
         self._unbilled_audio_ms += ms
 
     def bill_audio(self) -> int:
-        """Audio committed since this was last called, in ms: each is billed once."""
+        """Takes the audio that the user committed since the last call, in ms: each sound is billed once."""
         taken, self._unbilled_audio_ms = self._unbilled_audio_ms, 0
         return taken

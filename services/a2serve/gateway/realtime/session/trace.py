@@ -29,6 +29,6 @@ class SessionTrace:
         return [trace.Link(context)] if context.is_valid else []
 
     def end(self, cause: str, turns: int) -> None:
-        """Ends the span of the session."""
+        """Ends the session's span."""
         self._span.set_attributes({names.ATTR_CLOSE_REASON: cause, names.ATTR_TURNS: turns})
         self._span.end()

@@ -1,4 +1,4 @@
-"""The user's utterances: announced, committed as items of the conversation, put into words."""
+"""Handles the user's utterances: announces them, commits them as items of the conversation, has them transcribed."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ class UserUtterances:
 
     @property
     def input_ms(self) -> int:
-        """The input clock: milliseconds of audio so far."""
+        """Time on the input clock: audio that the user sent."""
         return self._audio.input_ms
 
     def begin_utterance(self, start_input_ms: int) -> None:
@@ -43,11 +43,11 @@ class UserUtterances:
         self._audio.begin(self._core.parts.new_id("item"), start_input_ms)
 
     def drop_utterance(self) -> None:
-        """It was nothing: forget what was kept."""
+        """Drops an utterance that was no speech."""
         self._audio.take()
 
     def announce_utterance(self, start_input_ms: int) -> None:
-        """Sends speech_started for the utterance that is going on."""
+        """Sends the event speech_started."""
         assert self._audio.utterance
         self._core.out.send(SpeechStarted(audio_start_ms=start_input_ms, item_id=self._audio.utterance.id))
 

@@ -1,1 +1,1 @@
-"""What lies between a session and its connection: the queue of events on their way out."""
+"""Transport between a session and its connection: the queue of events on their way out."""

@@ -46,7 +46,7 @@ class SendQueue:
         return self.sequence
 
     def send_packet(self, packet: MediaPacket) -> None:
-        """Queue a binary frame."""
+        """Queues a binary frame of a response."""
         self._put(_Frame(write_packet(packet), packet.response_id))
 
     def drop_media(self, response_id: str) -> None:
@@ -103,7 +103,7 @@ class SendQueue:
         _switch(self._half_empty, on=self._holds_less_than(0.5))
 
     def _holds_less_than(self, share: float) -> bool:
-        """Of what the queue may hold."""
+        """True if the queue holds less than a share of its bounds."""
         return len(self._frames) < share * self._limits.queue_messages and self._bytes < share * self._limits.queue_bytes
 
 

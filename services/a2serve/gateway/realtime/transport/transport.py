@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Disconnected(Exception):
-    """The client is gone."""
+    """Raised if the client is gone."""
 
 
 class Transport(Protocol):

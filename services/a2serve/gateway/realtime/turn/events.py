@@ -1,4 +1,4 @@
-"""The events that the turn machine is told (`TurnEvent`), and the actions that it wants done (`TurnAction`).
+"""Input of the turn machine (`TurnEvent`), and what it wants done (`TurnAction`).
 
 Times that end in `_input_ms` count the audio that the user sent.
 """
@@ -49,14 +49,14 @@ class InputTaken:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The rules of the session changed."""
+    """The client has changed the session's rules."""
 
     rules: TurnRules
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed, without any audio."""
+    """Time has passed; nothing else happened."""
 
 
 TurnEvent: TypeAlias = Voice | Words | ResponseStarted | ResponseSpeaking | ResponseEnded | InputTaken | Configured | Tick
@@ -76,7 +76,7 @@ class DropUtterance:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceSpeech:
-    """Tell the client of the speech: speech_started."""
+    """Send the event speech_started to the client."""
 
     start_input_ms: int
 

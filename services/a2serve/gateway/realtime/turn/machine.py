@@ -1,9 +1,9 @@
-"""The turn machine decides whose turn it is: `step(state, event, now_ms) -> (state, actions)`. Pure: no I/O, no clock of its own.
+r"""The turn machine, pure: `step(state, event, now_ms) -> (state, actions)`. No I/O, no clock of its own.
 
 Two clocks: `*_input_ms` counts the audio the user sent; `now_ms` is the session's own monotonic time. States:
 
     idle -> listening -> thinking -> speaking
-                             \\        /
+                             \        /
                                held        somebody speaks over us: nothing is sent until we know what it is
 
 A voice over the avatar is first a Hold. It becomes an Interrupt when it lasts and says something, a Resume when it was a
