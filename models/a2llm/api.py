@@ -52,7 +52,7 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
         fast_talker(load_talker(folder / FILES["talker"], codecs), device, beside),
         audio,
         motion,
-        Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy(), beside),
+        Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy(), beside, audio.config.sample_rate_hz),
         load_g2p(assets),
         PhoneTable.load(assets),
     )

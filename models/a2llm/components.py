@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig
-from a2llm.checkpoint import Component, check_requires, load_component, save_component
+from a2llm.checkpoint import CheckpointError, Component, check_requires, load_component, save_component
+from a2llm.clock import FrameClock
 from a2llm.language.affect_head import AffectHead
 from a2llm.motion_codec.codec import MotionCodec, MotionCodecConfig
 from a2llm.talker.config import TalkerConfig
@@ -76,6 +77,20 @@ def load_codecs(folder: Path) -> tuple[AudioCodec, MotionCodec, dict[str, str]]:
     audio, motion = (load_component(folder / FILES[name], name) for name in ("audio_codec", "motion_codec"))
     revisions = {part.metadata["component"]: str(part.metadata["revision"]) for part in (audio, motion)}
     return _audio_codec(audio), _motion_codec(motion), revisions
+
+
+def frame_clock(audio: AudioCodecConfig, motion: MotionCodecConfig) -> FrameClock:
+    """The rates of a checkpoint, which its codecs hold. Raises CheckpointError for codecs whose frames are not equally long."""
+    clock = FrameClock(audio.sample_rate_hz, motion.motion_hz, motion.frames_per_code)
+    if audio.samples_per_frame != clock.samples_per_motion_frame * motion.frames_per_code:
+        told = f"{audio.samples_per_frame} samples of sound, {motion.frames_per_code} frames of motion at {motion.motion_hz} Hz"
+        raise CheckpointError(f"the two codecs do not fit: an audio frame would be {told} at {audio.sample_rate_hz} Hz")
+    return clock
+
+
+def clock_of(audio: Component, motion: Component) -> FrameClock:
+    """`frame_clock` of two components as they lie on disk."""
+    return frame_clock(AudioCodecConfig(**audio.config), MotionCodecConfig(**_tuples(motion.config)))
 
 
 def save_talker(talker: Talker, file: Path, facts: Mapping[str, Any]) -> str:

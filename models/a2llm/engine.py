@@ -6,7 +6,7 @@ what its slot's KV cache already holds is not read again.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
 
@@ -18,6 +18,7 @@ from a2llm.affect import Affect
 from a2llm.audio_codec.codec import AudioCodec
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.clock import FrameClock
+from a2llm.components import frame_clock
 from a2llm.conversation import MAX_REPLY_TOKENS, Conversation, Reply, StepOutput
 from a2llm.language.affect_head import AffectHead
 from a2llm.language.chat import ChatTemplate, Persona, personas
@@ -56,7 +57,11 @@ class Parts:
     vocoder: Vocoder
     g2p: GraphemeToPhoneme
     phones: PhoneTable
-    clock: FrameClock = field(default_factory=FrameClock)
+
+    @cached_property
+    def clock(self) -> FrameClock:
+        """The rates that the codecs have."""
+        return frame_clock(self.audio_codec.config, self.motion_codec.config)
 
 
 @dataclass(frozen=True)

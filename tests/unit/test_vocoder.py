@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from support.models import tiny
 
-from a2llm.audio_codec.vocoder import HOP, N_FFT, SAMPLE_RATE, Vocoder
+from a2llm.audio_codec.vocoder import Vocoder
+from a2llm.clock import FrameClock
 
+N_FFT, HOP, SAMPLE_RATE = 1200, 300, FrameClock.sample_rate_hz
 BINS = N_FFT // 2 + 1
 LOUD, SILENT = float(np.log(N_FFT / 4)), -20.0  # LOUD: a harmonic of size 1
 

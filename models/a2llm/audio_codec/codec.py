@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from a2llm.audio_codec.frames import VoiceFrames, head_metric, stack_frames, unstack_frames
+from a2llm.clock import FrameClock
 from a2llm.layers.quantize import fit_residual_kmeans, residual_decode, residual_encode
 
 
@@ -24,7 +25,7 @@ class AudioCodecConfig:
     stack: int = 4
     width: int = 256
     bins: int = 601
-    sample_rate_hz: int = 24_000
+    sample_rate_hz: int = FrameClock.sample_rate_hz
 
     def __post_init__(self) -> None:
         if not 0 < self.latent <= self.vector:
@@ -33,6 +34,11 @@ class AudioCodecConfig:
     @property
     def vector(self) -> int:
         return self.stack * (self.width + 2)
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples of an audio frame: `stack` hops, of which four are a window of 2 * (bins - 1) samples."""
+        return self.stack * (self.bins - 1) // 2
 
 
 class AudioCodec(nn.Module):

@@ -14,9 +14,9 @@ import numpy as np
 from av.error import FFmpegError
 
 from a2llm.avatar.render import HeadRenderer
+from a2llm.clock import FrameClock
 from a2llm.files import replacing
 from a2llm.rig import ARKIT61
-from a2llm.wav_files import SAMPLE_RATE_HZ
 
 AUDIO_BIT_RATE = 128_000
 VIDEO_OPTIONS = {"crf": "18", "preset": "veryfast"}
@@ -35,7 +35,7 @@ def render_video(
     avatar: str | Path = "woman",
     video_fps: int = 25,
     on_progress: Progress | None = None,
-    sample_rate_hz: int = SAMPLE_RATE_HZ,
+    sample_rate_hz: int = FrameClock.sample_rate_hz,
 ) -> None:
     """Write the clip to `out_path` (mp4), whole or not at all.
 
@@ -79,7 +79,7 @@ def motion_at(motion: np.ndarray, fps: float, frame: int, video_fps: int) -> np.
     return motion[before] * (1 - share) + motion[after] * share
 
 
-def read_audio(path: str | Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+def read_audio(path: str | Path, sample_rate_hz: int = FrameClock.sample_rate_hz) -> np.ndarray:
     """Any sound file ffmpeg reads -> mono float32 [S] at sample_rate_hz. Raises ValueError when there is no sound."""
     try:
         with av.open(str(path)) as container:

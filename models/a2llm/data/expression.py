@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from a2llm.affect import Affect
+from a2llm.clock import FrameClock
 from a2llm.rig import ARKIT61
 
-MOTION_HZ = 40
+MOTION_HZ = FrameClock.motion_hz  # of the data that a checkpoint learns from
 GAZE_RANGE_RAD = 0.45  # an eyeLook blendshape at 1.0 turns the eye by about 26 degrees on the default head
 ATTACK_FRAMES, RELEASE_FRAMES, RELEASE_LEVEL = 12, 16, 0.3
 BLINK = np.array([0.45, 1.0, 0.82, 0.5, 0.22, 0.06], np.float32)  # 150 ms: closes in 50, opens in 100

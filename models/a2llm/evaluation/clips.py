@@ -14,6 +14,7 @@ from a2llm.affect import Affect
 from a2llm.api import A2LLM
 from a2llm.audio_codec.codec import AudioCodec
 from a2llm.audio_codec.frames import VoiceFrames
+from a2llm.clock import FrameClock
 from a2llm.data.motion_teacher import teach_motion
 from a2llm.engine import Engine
 from a2llm.evaluation.progress import Steps
@@ -37,7 +38,7 @@ class Clip:
     pcm: np.ndarray  # [S]
     motion: np.ndarray  # [2T, 61]
     compute_s: float
-    sample_rate_hz: int = 24_000
+    sample_rate_hz: int = FrameClock.sample_rate_hz
 
     @property
     def seconds(self) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from a2llm.clock import FrameClock
 from a2llm.layers.causal_conv import CausalConv1d, CausalResidual
 from a2llm.layers.quantize import Quantized, QuantizerConfig, ResidualQuantizer
 from a2llm.layers.state import StreamState
@@ -21,8 +22,8 @@ class MotionCodecConfig:
     """Sizes of the codec. Raises ValueError for sizes below one."""
 
     coefficients: int = ARKIT61.size
-    motion_hz: int = 40
-    frames_per_code: int = 2
+    motion_hz: int = FrameClock.motion_hz
+    frames_per_code: int = FrameClock.motion_per_audio
     width: int = 192
     latent: int = 64
     encoder_dilations: tuple[int, ...] = (1, 2, 4)

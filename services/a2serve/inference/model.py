@@ -11,7 +11,7 @@ from a2llm.affect import AFFECTS
 from a2llm.api import load_parts
 from a2llm.checkpoint import load_component
 from a2llm.clock import FrameClock
-from a2llm.components import FILES, model_folder
+from a2llm.components import FILES, clock_of, model_folder
 from a2llm.engine import Engine
 from a2llm.language.chat import Persona, personas
 from a2llm.language.items import UserTurn
@@ -48,11 +48,11 @@ class Facts:
 def read_facts(settings: InferenceSettings) -> Facts:
     """Reads the files' headers and the FLAME mapping. Raises CheckpointError or ValueError."""
     folder = settings.model_folder or model_folder()
-    revisions = [load_component(folder / file, name).metadata["revision"] for name, file in sorted(FILES.items())]
+    parts = {name: load_component(folder / file, name) for name, file in sorted(FILES.items())}
     flame = load_flame_mapping(settings.flame_mapping) if settings.flame_mapping else None
     retarget(np.zeros((1, ARKIT61.size), np.float32), "oculus15")  # loads its solver now, not in the first response
-    revision = hashlib.sha256(" ".join(revisions).encode()).hexdigest()[:12]
-    return Facts(revision, FrameClock(), settings.context_tokens, personas(), flame=flame)
+    revision = hashlib.sha256(" ".join(part.metadata["revision"] for part in parts.values()).encode()).hexdigest()[:12]
+    return Facts(revision, clock_of(parts["audio_codec"], parts["motion_codec"]), settings.context_tokens, personas(), flame=flame)
 
 
 def load_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:

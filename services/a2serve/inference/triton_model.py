@@ -193,6 +193,7 @@ class TritonModel:
     async def _respond(self, request: avatar.RespondRequest, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineReply, None]:
         attributes: dict[str, str | bool] = {names.ATTR_SESSION_ID: request.session_id, names.ATTR_RESPONSE_ID: request.response_id}
         with span(self._tracer, names.SPAN_INFERENCE_ENGINE, trace.items(), attributes):
+            request.motion_hz = self._facts.clock.motion_hz  # a replica asks for the model's own, whatever that is
             ask, packets = wire.read_ask(request, self._facts), wire.PacketStream(request, self._facts)
             async with aclosing(self._engine.respond(ask)) as pieces:
                 async for piece in pieces:

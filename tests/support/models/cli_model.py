@@ -6,6 +6,7 @@ import torch
 
 from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig
 from a2llm.checkpoint import save_component
+from a2llm.clock import FrameClock
 from a2llm.components import FILES, save_audio_codec, save_motion_codec, save_talker
 from a2llm.language.affect_head import AffectHead
 from a2llm.motion_codec.codec import MotionCodec, MotionCodecConfig
@@ -18,11 +19,12 @@ TALKER = TalkerConfig(
 )
 
 
-def write_tiny_model(folder: Path, seed: int = 0) -> Path:
-    """Fill `folder` with the four trained components, made for the backbone of gguf_mini."""
+def write_tiny_model(folder: Path, seed: int = 0, clock: FrameClock | None = None) -> Path:
+    """Fill `folder` with the four trained components, made for the backbone of gguf_mini, with the rates of `clock`."""
+    clock = clock or FrameClock()
     torch.manual_seed(seed)
-    audio = _audio_codec()
-    motion = MotionCodec(MotionCodecConfig(width=16, latent=8, size=8)).eval()
+    audio = _audio_codec(clock)
+    motion = MotionCodec(MotionCodecConfig(motion_hz=clock.motion_hz, width=16, latent=8, size=8)).eval()
     requires = {
         "audio_codec": save_audio_codec(audio, folder / FILES["audio_codec"], {}),
         "motion_codec": save_motion_codec(motion, folder / FILES["motion_codec"], {}),
@@ -36,8 +38,9 @@ def write_tiny_model(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def _audio_codec() -> AudioCodec:
-    codec = AudioCodec(AudioCodecConfig(size=8, latent=16))
+def _audio_codec(clock: FrameClock) -> AudioCodec:
+    bins = clock.samples_per_motion_frame + 1  # two frames of motion last as long as four hops, which are a window
+    codec = AudioCodec(AudioCodecConfig(size=8, latent=16, bins=bins, sample_rate_hz=clock.sample_rate_hz))
     codec.basis.normal_(0, 0.1)
     codec.codebooks.normal_()
     codec.head_bias.fill_(-4.0)
