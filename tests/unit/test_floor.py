@@ -111,7 +111,7 @@ def test_what_is_queued_behind_a_tail_is_cut_with_it():
         await stage.pass_ms(200)
         await stage.hear(384)
         cuts = {event["item_id"]: event["audio_end_ms"] for event in stage.of("conversation.item.truncated")}
-        assert 200 < cuts[first.writer.items[0].id] < 1000 and cuts[second.writer.items[0].id] == 0
+        assert 200 < cuts[first.items[0].id] < 1000 and cuts[second.writer.items[0].id] == 0
         assert [item.transcript() for item in stage.core.conversation.items if item.role == "assistant"] == ["first", ""]
         assert stage.ended(second)["status"] == "cancelled" and not stage.core.responses.playing
 
@@ -153,7 +153,7 @@ def test_a_client_that_cuts_a_tail_leaves_the_floor_to_the_response_after_it():
         first = await stage.start()
         await stage.say(first, 1000, done=True)
         second = await stage.start()
-        stage.parts.floor.truncate_item(first.writer.items[0], 300)
+        stage.parts.floor.truncate_item(first.items[0], 300)
         assert (stage.parts.floor.phase, first.cut_ms, first.trace.open) == ("thinking", 300, False)
         await stage.hear(512)
         await stage.hear(512, loud=False)
@@ -167,7 +167,7 @@ def test_a_client_that_truncates_what_is_being_made_ends_it():
     async def scene(stage: Stage) -> None:
         response = await stage.start()
         await stage.say(response, 500)
-        stage.parts.floor.truncate_item(response.writer.items[0], 200)
+        stage.parts.floor.truncate_item(response.items[0], 200)
         await stage.settled()
         assert stage.ended(response)["status_details"]["reason"] == "client_cancelled"
         assert stage.parts.floor.phase == "idle" and stage.of("conversation.item.truncated")[-1]["audio_end_ms"] == 200
@@ -302,6 +302,6 @@ def test_a_response_beside_the_conversation_leaves_the_floor_alone():
         await stage.hear(96)
         assert stage.of("input_audio_buffer.speech_started"), "nothing has to be held"
         await stage.say(beside, 50, done=True)
-        assert stage.ended(beside)["status"] == "completed" and not stage.core.conversation.holds(beside.writer.items[0])
+        assert stage.ended(beside)["status"] == "completed" and not stage.core.conversation.holds(beside.items[0])
 
     play(scene)

@@ -20,7 +20,7 @@ class ActiveResponses:
         return [*([self.own] if self.own else []), *self.beside.values()]
 
     @property
-    def heard(self) -> Response | None:
+    def audible(self) -> Response | None:
         """The one of the conversation that is heard now, or will be next."""
         return self.playing[0] if self.playing else self.own
 

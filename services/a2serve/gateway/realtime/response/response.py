@@ -14,6 +14,7 @@ from opentelemetry.trace import use_span
 from a2serve.contracts.media_clock import BYTES_PER_SAMPLE, samples_to_ms
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import StatusDetails, StatusError
+from a2serve.gateway.conversation.conversation import Item
 from a2serve.gateway.model_client.interface import InferenceClient, Packet, ResponseRequest, Timings, Usage
 from a2serve.gateway.model_client.wire_rate import WireRate
 from a2serve.gateway.realtime.response.pacing import Pacer
@@ -99,6 +100,11 @@ class Response:
         return self.writer.id
 
     @property
+    def items(self) -> list[Item]:
+        """The output items so far, in their order."""
+        return self.writer.items
+
+    @property
     def in_conversation(self) -> bool:
         """Whether it is the conversation's own."""
         return self.writer.settings.in_conversation
@@ -127,7 +133,7 @@ class Response:
             except Problem as problem:
                 self._fail(problem)
 
-    def heard(self) -> None:
+    def playback_over(self) -> None:
         """Its last sound was played, or will never be; told again, it changes nothing."""
         if not self.trace.open:
             return
@@ -143,7 +149,11 @@ class Response:
     def cut_tail(self, end_ms: int) -> None:
         """All of it was sent, and the player stopped at `end_ms`."""
         self.cut_ms = end_ms
-        self.heard()
+        self.playback_over()
+
+    def pose_at(self, ms: float) -> bytes:
+        """float16 [C] of the face at `ms` of its audio; empty where it has none or it is not known."""
+        return self.writer.motion_track.pose_at(ms) if self.writer.motion_track else b""
 
     def give_back_audio(self) -> int:
         """Takes the user's audio off this response's bill; returns its milliseconds."""
@@ -157,35 +167,35 @@ class Response:
                 packet = wire_rate.packet(own)
                 await self.pacer.due(samples_to_ms(packet.pts_samples))
                 await self._out.room_for_media()
-                self._send(packet)
+                self._send_packet(packet)
                 if packet.done:
                     return
         self._fail_silently()
 
-    def _send(self, packet: Packet) -> None:
+    def _send_packet(self, packet: Packet) -> None:
         writer = self.writer
         if writer.closed:
             return
-        writer.tokens(packet.tokens)
+        writer.keep_tokens(packet.tokens)
         self.usage, self.model = packet.usage or self.usage, packet.revision or self.model
         if packet.affect:
-            writer.affect(packet.affect)
+            writer.write_affect(packet.affect)
         if packet.text:
-            writer.text(packet.text, samples_to_ms(packet.pts_samples))
+            writer.write_text(packet.text, samples_to_ms(packet.pts_samples))
         if packet.pcm16 and writer.settings.modality == "audio":
-            writer.audio(packet.pcm16, packet.pts_samples)
+            writer.write_audio(packet.pcm16, packet.pts_samples)
             self._note_first_sound()
             self._listener.response_sounded(self, packet.pcm16)
             self.pacer.sent(samples_to_ms(packet.pts_samples + len(packet.pcm16) // BYTES_PER_SAMPLE))
         if packet.motion and writer.motion_track:
-            writer.motion(packet.motion)
+            writer.write_motion(packet.motion)
             self.motion_frames += packet.motion.frames
             self._note_first_motion()
         if packet.function_call:
-            writer.call(packet.function_call)
+            writer.write_call(packet.function_call)
         if packet.done:
             self.usage, self.timings = packet.done.usage, packet.done.timings
-            writer.note(names.ATTR_COMPUTE_MS, f"{self.timings.compute_ms:.1f}")
+            writer.note_fact(names.ATTR_COMPUTE_MS, f"{self.timings.compute_ms:.1f}")
             self._finish(packet.done.reason)
 
     def _note_first_sound(self) -> None:
@@ -223,5 +233,5 @@ class Response:
         self.status, self.code = details.type, details.error.code if details.error else ""
         if not self.usage.output_audio_ms:
             self.usage = replace(self.usage, output_audio_ms=int(self.pacer.clock.sent_ms))
-        self.cut_ms = self.writer.close(details, self.usage, cut_ms)
+        self.cut_ms = self.writer.write_end(details, self.usage, cut_ms)
         self._listener.response_ended(self)

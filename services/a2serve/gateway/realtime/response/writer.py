@@ -74,16 +74,16 @@ class ResponseWriter:
         self._sequence, self._audio_frame_hz = 0, audio_frame_hz
         self._tokens: list[int] = []
 
-    def create(self) -> None:
-        """Sends the event response.created."""
+    def write_created(self) -> None:
+        """Sends response.created, before anything else."""
         self._out.send(ResponseCreated(response=self._body("in_progress", None, None)))
 
-    def note(self, key: str, value: str) -> None:
+    def note_fact(self, key: str, value: str) -> None:
         """A fact for the response's metadata; only those who opted in see it."""
         if self.settings.events:
             self.settings = replace(self.settings, metadata=(self.settings.metadata or {}) | {key: value})
 
-    def text(self, text: str, start_ms: float) -> None:
+    def write_text(self, text: str, start_ms: float) -> None:
         """Words that begin at `start_ms`."""
         item = self._open_message()
         delta = f" {text}" if item.words else text
@@ -92,11 +92,11 @@ class ResponseWriter:
         kind = TranscriptDelta if self.settings.modality == "audio" else TextDelta
         self._out.send(kind(**self._place(item), delta=delta), media_of=self.id)
 
-    def tokens(self, tokens: tuple[int, ...]) -> None:
-        """Adds the tokens of the next words; the message keeps them if it comes to its end."""
+    def keep_tokens(self, tokens: tuple[int, ...]) -> None:
+        """Tokens as the model wrote them, ahead of the words; the message keeps them if it comes to its end."""
         self._tokens += tokens
 
-    def audio(self, pcm16: bytes, pts_samples: int) -> None:
+    def write_audio(self, pcm16: bytes, pts_samples: int) -> None:
         """Sound that begins at `pts_samples` (24 kHz)."""
         item = self._open_message()
         item.audio_ms = samples_to_ms(pts_samples + len(pcm16) // BYTES_PER_SAMPLE)
@@ -108,21 +108,21 @@ class ResponseWriter:
             self._out.send(AudioDelta(**self._place(item), delta=base64.b64encode(data).decode()), media_of=self.id)
         self._sequence += 1
 
-    def motion(self, motion: Motion) -> None:
-        """Sends frames of the face."""
+    def write_motion(self, motion: Motion) -> None:
+        """Sends frames of the face, where they are wanted."""
         if self.motion_track and motion.frames:
             item = self._open_message()
             self.motion_track.delta(motion, item.id, self.items.index(item))
 
-    def affect(self, affect: Affect) -> None:
-        """Sends the affect that the avatar expresses, to clients that opted in."""
+    def write_affect(self, affect: Affect) -> None:
+        """Sends the affect that the avatar expresses, to those who opted in."""
         if self.settings.events:
             item_id = self._open_message().id
             self._out.send(
                 AffectEvent(whose="avatar", item_id=item_id, response_id=self.id, category=affect.category, intensity=affect.intensity)
             )
 
-    def call(self, call: FunctionCall) -> None:
+    def write_call(self, call: FunctionCall) -> None:
         """A whole function call, as an output item of its own."""
         self._close_message(None, "completed")
         item = Item(self._new_id("item"), "function_call", status="in_progress", call_id=call.call_id, name=call.name)
@@ -133,7 +133,7 @@ class ResponseWriter:
         self._out.send(ArgumentsDone(**place, name=call.name, arguments=call.arguments))
         self._done(item)
 
-    def close(self, details: StatusDetails, usage: Usage, cut_ms: float | None = None) -> int | None:
+    def write_end(self, details: StatusDetails, usage: Usage, cut_ms: float | None = None) -> int | None:
         """The `done` of everything, once. With `cut_ms`: audio, transcript and motion end there; returns the clamped cut."""
         assert not self.closed, "a response ends once"
         cut = self._close_message(cut_ms, "completed" if details.type == "completed" else "incomplete")

@@ -41,18 +41,18 @@ class AudioInput:
         """The client commits the buffer. Raises Problem (input_audio_buffer_commit_empty, input_audio_buffer_full, conversation_full)."""
         self._utterances.check_backlog(0)
         utterance = self._buffer.take_at_least(self._core.parts.new_id("item"))
-        self._floor.step(InputTaken())
+        self._floor.on_turn_event(InputTaken())
         self._utterances.commit_utterance(utterance)
 
     def clear_input(self) -> None:
         """The client clears the buffer: forget what was not committed."""
         self._buffer.clear()
         self._voice_activity.reset()
-        self._floor.step(InputTaken())
+        self._floor.on_turn_event(InputTaken())
 
     def take_words(self, utterance: Utterance, heard: Heard, until_input_ms: int) -> None:
         """The running transcript of the current utterance, as the ears have it."""
-        self._floor.step(Words(heard.transcript, until_input_ms, heard.turn_end_probability))
+        self._floor.on_turn_event(Words(heard.transcript, until_input_ms, heard.turn_end_probability))
         if self._buffer.utterance is utterance and self._floor.user_is_announced:
             self._utterances.caption(utterance, heard.transcript, heard.stable_chars)
 
@@ -68,4 +68,4 @@ class AudioInput:
         # Asked only when it matters: while we are heard and there seems to be a voice.
         if self._floor.avatar_is_heard and probability >= rules.threshold and echo.is_echo:
             probability = 0.0
-        self._floor.step(Voice(probability, window.start_input_ms, window.end_input_ms))
+        self._floor.on_turn_event(Voice(probability, window.start_input_ms, window.end_input_ms))

@@ -20,8 +20,8 @@ def book_response(core: SessionCore, response: Response) -> None:
 
 
 def keep_items(core: SessionCore, response: Response) -> None:
-    """Writes the items of a cut response again."""
-    for item in response.writer.items:
+    """Its text was cut: write its items again."""
+    for item in response.items:
         if core.conversation.holds(item):
             core.keeper.item_done(item)
 

@@ -106,7 +106,7 @@ class SessionCommands:
         if after.format != before.format:
             self._audio.set_format(after.format)
         if after.turn_detection != before.turn_detection:
-            self._floor.step(Configured(rules_of(after.turn_detection)))
+            self._floor.on_turn_event(Configured(rules_of(after.turn_detection)))
         core.out.send(SessionUpdated(session=self._session()))
         core.keeper.changed()
         self._note_update(sorted(patch.model_fields_set - {"type"}))

@@ -23,7 +23,7 @@ from a2serve.gateway.realtime.turn.rules import TurnRules, rules_of
 
 
 class Floor:
-    """The floor of one session. Its state changes by `step`, by what the client asks, and by what responses report."""
+    """The floor of one session. Its state changes by `on_turn_event`, by what the client asks, and by what responses report."""
 
     def __init__(self, core: SessionCore, utterances: UserUtterances, maker: ResponseMaker, face: Face) -> None:
         self._core, self._utterances, self._maker, self._face = core, utterances, maker, face
@@ -54,7 +54,7 @@ class Floor:
         """Whether the client's player may be playing a response of the conversation."""
         return bool(self._responses.playing)
 
-    def step(self, event: turn.TurnEvent) -> None:
+    def on_turn_event(self, event: turn.TurnEvent) -> None:
         """One step of the turn machine, and what it wants done. Problems are told to the client."""
         self._state, actions = step(self._state, event, self._core.parts.now_ms())
         for action in actions:
@@ -65,12 +65,12 @@ class Floor:
 
     def tick(self) -> None:
         """Time passed: a hold may be over, and the last sound may have been played."""
-        self.step(turn.Tick())
+        self.on_turn_event(turn.Tick())
         for response in self._responses.tails:
             response.pacer.played_ms()
             if response.pacer.clock.at_end:
                 self._responses.silence(response)
-                response.heard()
+                response.playback_over()
         self._tell_if_silent()
 
     def start_response(self, options: ResponseOptions, spoken: SpokenTurn | None = None) -> None:
@@ -81,11 +81,11 @@ class Floor:
         settings = self._maker.settle_options(options)
         self._check_free(settings.in_conversation)
         response = self._maker.make_response(settings, options, spoken, self)
-        response.writer.create()
+        response.writer.write_created()
         self._core.keeper.beat()
         self._responses.begin(response)
         if response.in_conversation:
-            self.step(turn.ResponseStarted())
+            self.on_turn_event(turn.ResponseStarted())
             if self._state.held_since_ms is not None:
                 response.pacer.hold()
         self._tasks[response.id] = self._core.start(response.run(), f"response {response.id}")
@@ -100,12 +100,12 @@ class Floor:
     def truncate_item(self, item: Item, audio_end_ms: int) -> None:
         """The client's player stopped there. A response that is still making the item ends."""
         own = self._responses.own
-        if own and item in own.writer.items:
+        if own and item in own.items:
             self._cancel(own)
         end_ms = item.cut(audio_end_ms)
         self._core.out.send(ItemTruncated(item_id=item.id, audio_end_ms=end_ms))
         for response in self._responses.tails:
-            if item in response.writer.items:
+            if item in response.items:
                 self._responses.silence(response)
                 response.cut_tail(end_ms)
         self._tell_if_silent()
@@ -128,13 +128,13 @@ class Floor:
             self._stop(response, details, response.pacer.clock.sent_ms)
         for response in self._responses.tails:  # the client has all of it, and its player may go on
             self._responses.silence(response)
-            response.heard()
+            response.playback_over()
 
     def response_sounded(self, response: Response, pcm16: bytes) -> None:
         """Hears as the response's listener that sound was sent."""
         self._core.echo.played(pcm16)
         if response.in_conversation and self._responses.sounded(response):
-            self.step(turn.ResponseSpeaking())
+            self.on_turn_event(turn.ResponseSpeaking())
 
     def response_ended(self, response: Response) -> None:
         """Hears as the response's listener that it has ended, and books it."""
@@ -146,13 +146,13 @@ class Floor:
         if response.in_conversation:
             self._own_ended(response)
         else:
-            response.heard()
+            response.playback_over()
             core.start_unless_closing(lambda: release_slot(core, response), f"release {response.id}")
 
     def _own_ended(self, response: Response) -> None:
         if response.status != "completed" or not response.spoke:
-            response.heard()
-        for item in response.writer.items:
+            response.playback_over()
+        for item in response.items:
             self._core.keeper.item_done(item)
         if response.status == "cancelled":  # its player stops
             self._responses.silence(response)
@@ -161,7 +161,7 @@ class Floor:
     def _tell_if_silent(self) -> None:
         """Nothing is being made for the conversation, and nothing of it is heard any more."""
         if self._state.response != "none" and not self._responses.own and not self._responses.playing:
-            self.step(turn.ResponseEnded())
+            self.on_turn_event(turn.ResponseEnded())
 
     def _check_free(self, in_conversation: bool) -> None:
         """Raises Problem when another response is in the way."""
@@ -204,12 +204,12 @@ class Floor:
             self.start_response(ResponseOptions(), spoken)
 
     def _hold(self) -> None:
-        heard = self._responses.heard
+        audible = self._responses.audible
         if self._responses.own:
             self._responses.own.pacer.hold()
-        if heard and self._core.opted_in:
-            self._ducked_id = heard.id
-            self._core.out.send(Duck(response_id=heard.id))
+        if audible and self._core.opted_in:
+            self._ducked_id = audible.id
+            self._core.out.send(Duck(response_id=audible.id))
 
     def _resume(self) -> None:
         if self._responses.own:
@@ -220,19 +220,19 @@ class Floor:
 
     def _interrupt(self) -> None:
         """The user took the floor: what was not heard was not said, neither of this response nor of those still playing."""
-        heard, own, self._ducked_id = self._responses.heard, self._responses.own, ""
-        at_ms = heard.pacer.played_ms() if heard else 0.0
+        audible, own, self._ducked_id = self._responses.audible, self._responses.own, ""
+        at_ms = audible.pacer.played_ms() if audible else 0.0
         for response in self._responses.tails:
             self._responses.silence(response)
             self._truncate_tail(response)
         if own:
             self._stop(own, TURN_DETECTED, own.pacer.played_ms())
             keep_items(self._core, own)
-        if heard and heard.writer.motion_track:
-            self._face.return_from(heard.writer.motion_track.pose_at(at_ms))
+        if audible and (pose_f16 := audible.pose_at(at_ms)):
+            self._face.return_from(pose_f16)
 
     def _truncate_tail(self, response: Response) -> None:
-        item = next((item for item in reversed(response.writer.items) if item.audio_ms), None)
+        item = next((item for item in reversed(response.items) if item.audio_ms), None)
         if item:
             end_ms = item.cut(response.pacer.played_ms())
             response.cut_tail(end_ms)
