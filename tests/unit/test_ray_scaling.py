@@ -50,19 +50,19 @@ def test_slow_ears_are_a_reason_for_more(replicas: list[tuple[float, ...]], want
     assert POLICY(context(*replicas)) == (wanted, {})
 
 
-@pytest.mark.parametrize("told", [None, {}])
-def test_nothing_changes_before_replicas_have_told_anything(told: dict | None) -> None:
-    silent = SimpleNamespace(aggregated_metrics=told, target_num_replicas=3)
+@pytest.mark.parametrize("reported", [None, {}])
+def test_nothing_changes_before_replicas_have_told_anything(reported: dict | None) -> None:
+    silent = SimpleNamespace(aggregated_metrics=reported, target_num_replicas=3)
     assert POLICY(silent) == (3, {})
 
 
 def test_a_replica_tells_what_speaks_what_was_refused_and_what_came_late() -> None:
     load = Load()
-    told = {SLOTS: 4, SPEAKING: 3, REFUSED: 0, FRL_MS: 0, EARS: 1, HEARING: 2, EAR_WAIT_MS: 0}
-    assert load.told(slots=4, speaking=3, ears=1, hearing=2) == told
+    reported = {SLOTS: 4, SPEAKING: 3, REFUSED: 0, FRL_MS: 0, EARS: 1, HEARING: 2, EAR_WAIT_MS: 0}
+    assert load.reported(slots=4, speaking=3, ears=1, hearing=2) == reported
     load.refused()
     load.first_packet(80)
     load.first_packet(120)
     load.ear_waited(100)
     load.ear_waited(40)
-    assert load.told(4, 3, 1, 2) == told | {REFUSED: 1, FRL_MS: 120, EAR_WAIT_MS: 70}
+    assert load.reported(4, 3, 1, 2) == reported | {REFUSED: 1, FRL_MS: 120, EAR_WAIT_MS: 70}

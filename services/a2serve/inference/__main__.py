@@ -1,4 +1,4 @@
-"""`python -m a2serve.inference`."""
+"""Entry point of `python -m a2serve.inference`."""
 
 from a2serve.inference.program import main
 

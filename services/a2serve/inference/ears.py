@@ -40,7 +40,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Hearing:
-    """What was heard so far. turn_end is None while there are no words."""
+    """Understanding of an utterance so far. turn_end is None while there are no words."""
 
     received_samples: int
     transcript: str = ""
@@ -127,7 +127,7 @@ class Ears:
         return known
 
     def _hear(self, ear: _Ear, utterance: Utterance, sound: Sound) -> None:
-        """In the pool."""
+        """Feeds one piece of sound; runs in a thread of the pool."""
         before = utterance.words.text
         utterance.feed(sound.pcm16, sound.words_now, sound.final)
         if utterance.words.text and (sound.final or utterance.words.text != before):

@@ -1,4 +1,4 @@
-"""What Ray reads from the environment when it is imported: HAProxy mode, affinity by session, and where things are. Imports no Ray.
+"""Environment that Ray reads when it is imported: HAProxy mode, affinity by session, and where things are. Imports no Ray.
 
 A RayService needs the same in its pods' environment; docs/cluster.md lists it.
 """

@@ -23,7 +23,7 @@ RENEWALS = 10  # in one time to live; at least one each minute
 PERIOD_S, TIMEOUT_S = 60.0, 10.0
 BATCH = 1000  # keys that Redis looks at in one step
 RENEWED = Path("/tmp/ray-lease")  # touched at each renewal; the liveness probe looks at its age
-Ask = Callable[..., Any]
+Command = Callable[..., Any]
 
 
 class RedisError(OSError):
@@ -31,18 +31,18 @@ class RedisError(OSError):
 
 
 @contextmanager
-def connected(env: Mapping[str, str]) -> Generator[Ask]:
+def connected(env: Mapping[str, str]) -> Generator[Command]:
     """A function that sends one command to Ray's Redis and returns its answer. Raises OSError when Redis is not reached or refuses."""
-    with _link(env) as link, link.makefile("rb") as answers:
+    with _link(env) as link, link.makefile("rb") as connection:
 
-        def ask(*words: object) -> Any:
+        def command(*words: object) -> Any:
             parts = [str(word).encode() for word in words]
             link.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
-            return _answer(answers)
+            return _read_answer(connection)
 
         if password := env.get("REDIS_PASSWORD"):
-            ask("AUTH", *filter(None, (env.get("REDIS_USERNAME"), password)))
-        yield ask
+            command("AUTH", *filter(None, (env.get("REDIS_USERNAME"), password)))
+        yield command
 
 
 def _link(env: Mapping[str, str]) -> socket.socket:
@@ -53,33 +53,33 @@ def _link(env: Mapping[str, str]) -> socket.socket:
 
 
 def _trust(env: Mapping[str, str]) -> ssl.SSLContext:
-    """Who has signed Redis' certificate, and our own certificate where Redis asks for one."""
+    """TLS context for Redis: the authority of its certificate, and our own certificate where Redis asks for one."""
     found = ssl.create_default_context(cafile=env.get("RAY_REDIS_CA_CERT"))
     if certificate := env.get("RAY_REDIS_CLIENT_CERT"):
         found.load_cert_chain(certificate, env.get("RAY_REDIS_CLIENT_KEY"))
     return found
 
 
-def _answer(answers: BinaryIO) -> Any:
+def _read_answer(connection: BinaryIO) -> Any:
     """One value of Redis' protocol (RESP 2). Raises RedisError for an error, ConnectionError when the connection ends."""
-    line = answers.readline()
+    line = connection.readline()
     if not line.endswith(b"\r\n"):
         raise ConnectionError("Redis has closed the connection")
     kind, rest = line[:1], line[1:-2]
     if kind == b"-":
         raise RedisError(rest.decode(errors="replace"))
     if kind == b"*":
-        return [_answer(answers) for _ in range(int(rest))]
+        return [_read_answer(connection) for _ in range(int(rest))]
     if kind == b"$" and int(rest) >= 0:
-        return answers.read(int(rest) + 2)[:-2].decode()
+        return connection.read(int(rest) + 2)[:-2].decode()
     return int(rest) if kind == b":" else rest.decode()
 
 
-def keys(ask: Ask, namespace: str) -> Iterator[str]:
-    """Of one Ray cluster."""
+def keys(command: Command, namespace: str) -> Iterator[str]:
+    """Yields the keys of one Ray cluster."""
     cursor = "0"
     while True:
-        cursor, found = ask("SCAN", cursor, "MATCH", f"RAY{namespace}@*", "COUNT", BATCH)
+        cursor, found = command("SCAN", cursor, "MATCH", f"RAY{namespace}@*", "COUNT", BATCH)
         yield from found
         if cursor == "0":
             return
@@ -87,8 +87,8 @@ def keys(ask: Ask, namespace: str) -> Iterator[str]:
 
 def renew(env: Mapping[str, str], lease_s: int) -> int:
     """The number of keys that now live for `lease_s`. Raises OSError as `connected` does."""
-    with connected(env) as ask:
-        return sum(ask("EXPIRE", key, lease_s) for key in keys(ask, env["RAY_external_storage_namespace"]))
+    with connected(env) as command:
+        return sum(command("EXPIRE", key, lease_s) for key in keys(command, env["RAY_external_storage_namespace"]))
 
 
 def main(lease_s: int) -> None:

@@ -1,4 +1,4 @@
-"""Which of a node's places a replica has: its Triton, its metrics port. A lock on a file that ends with the process, however it ends."""
+"""Gives each replica of a node a place, with its Triton and its metrics port. A lock on a file ends with the process, however it ends."""
 
 import fcntl
 import os
@@ -35,7 +35,7 @@ def take_place(folder: str, application: str, places: int, patience_s: float = 0
 
 
 def _lock_file(folder: str, application: str, index: int) -> Path:
-    """Of this user alone: two may run the same application on one machine."""
+    """Lock file of a place, for this user alone: two may run the same application on one machine."""
     own = Path(folder) if folder else Path(tempfile.gettempdir()) / f"a2-places-{os.getuid()}"
     own.mkdir(mode=0o700, parents=True, exist_ok=True)
     return own / f"{application}-{index}.lock"

@@ -110,7 +110,7 @@ class AvatarReplica:
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Ray asks; ray_scaling decides by it."""
         engine, ears = self._engine.client, self._ear_pool
-        return self._load.told(engine.slots, engine.speaking, ears.workers, ears.jobs)
+        return self._load.reported(engine.slots, engine.speaking, ears.workers, ears.jobs)
 
     async def __del__(self) -> None:
         """Ray calls it once, after the drain."""
@@ -120,7 +120,7 @@ class AvatarReplica:
         self._place.leave()
 
     def _sign(self, context: Context) -> None:
-        """Who answers: with it a log line or a trace leads to the replica."""
+        """Names this replica in the trailing metadata: with it a log line or a trace leads to the replica."""
         context.set_trailing_metadata([(REPLICA_KEY, self._name)])
 
     def _end(self, context: Context, error: Exception) -> None:

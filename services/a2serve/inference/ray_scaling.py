@@ -39,11 +39,11 @@ class SlotsPolicy:
         self._share, self._limits_ms = share, {FRL_MS: frl_limit_ms, EAR_WAIT_MS: EAR_LIMIT_MS}
 
     def __call__(self, context: Context) -> tuple[int, dict[str, Any]]:
-        told = context.aggregated_metrics or {}
-        slots, speaking, refused, ears, hearing = (told.get(name, {}) for name in (SLOTS, SPEAKING, REFUSED, EARS, HEARING))
+        reported = context.aggregated_metrics or {}
+        slots, speaking, refused, ears, hearing = (reported.get(name, {}) for name in (SLOTS, SPEAKING, REFUSED, EARS, HEARING))
         if not slots:
             return context.target_num_replicas, {}
-        late = {replica for name, limit_ms in self._limits_ms.items() for replica, ms in told.get(name, {}).items() if ms > limit_ms}
+        late = {replica for name, limit_ms in self._limits_ms.items() for replica, ms in reported.get(name, {}).items() if ms > limit_ms}
         strained = sum(refused.values()) > 0 or len(late) >= math.ceil(len(slots) / 10)  # among many, one is always late
         kinds = [(slots, speaking), *([(ears, hearing)] if ears else [])]
         return max(wanted_replicas(len(slots), max(size.values()), sum(used.values()), strained, self._share) for size, used in kinds), {}
@@ -59,11 +59,11 @@ def wanted_replicas(replicas: int, slots: float, speaking: float, strained: bool
 
 
 class Load:
-    """What one replica tells: its slots and ears, how many are in use, who was refused just now, the slowest of the latest first packets,
-    and how long sound waited for an ear (the mean: two who end a sentence at once are no news).
+    """Load that one replica reports: its slots and ears, how many are in use, whether a request was refused just now, the slowest of the
+    latest first packets, and how long sound waited for an ear (the mean: two sentences that end at once are no news).
 
-    Refused is who had no other place to go. A full replica alone is no news: the gateway asks the next one, and among many there is
-    always one that is full.
+    A request counts as refused if it had no other replica to go to. A full replica alone is no news: the gateway asks the next one, and
+    among many there is always one that is full.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Load:
     def ear_waited(self, waited_ms: float) -> None:
         self._ear_waits.append((time.monotonic(), waited_ms))
 
-    def told(self, slots: int, speaking: int, ears: int, hearing: int) -> dict[str, float]:
+    def reported(self, slots: int, speaking: int, ears: int, hearing: int) -> dict[str, float]:
         now_s = time.monotonic()
         refused = sum(at_s > now_s - REFUSED_MEMORY_S for at_s in self._refused)
         return {

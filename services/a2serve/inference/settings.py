@@ -14,7 +14,7 @@ SLOTS_PER_EAR = 6
 
 
 class InferenceSettings(BaseSettings):
-    """What a host may choose. `python -m a2serve.inference --help` prints it."""
+    """Settings of a host. `python -m a2serve.inference --help` prints them."""
 
     model_config = SettingsConfigDict(env_prefix="A2_INFERENCE_", frozen=True)
 
