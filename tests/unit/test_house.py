@@ -88,14 +88,16 @@ def test_an_option_is_counted_where_a_response_passes(tmp_path: Path) -> None:
 
 
 def test_a_module_is_tested_by_an_import_or_a_name(tmp_path: Path) -> None:
-    for module in ("a2llm/imported", "a2llm/named", "a2llm/part/twice", "a2llm/twice", "a2llm/left", "a2llm/__init__"):
-        put(tmp_path, f"models/{module}.py", "x = 1")
+    for module in ("imported", "named", "part/twice", "twice", "left", "__init__", "box/inner", "box/hidden"):
+        put(tmp_path, f"models/a2llm/{module}.py", "x = 1")
+    put(tmp_path, "models/a2llm/box/__init__.py", "from a2llm.box.hidden import y\nfrom a2llm.box.inner import x")
+    put(tmp_path, "tests/unit/test_box.py", "from a2llm.box import x")
     put(tmp_path, "services/a2serve/recorder/migrations/versions/0001.py", "x = 1")
     put(tmp_path, "tests/unit/test_named.py", "def test_it():\n    from a2llm import imported")
     put(tmp_path, "tests/parity/test_part_twice.py", "from a2llm import part")
     put(tmp_path, "tests/unit/test_twice.py", "x = 1")  # of which one is not said
     put(tmp_path, "tests/support/left.py", "import a2llm.left")
-    assert untested.modules_without_test(tmp_path) == ["a2llm.left", "a2llm.twice"]
+    assert untested.modules_without_test(tmp_path) == ["a2llm.box.hidden", "a2llm.left", "a2llm.twice"]
 
 
 def test_a_page_leads_to_files_headings_and_modules(tmp_path: Path) -> None:
