@@ -11,7 +11,7 @@ from a2serve.contracts.server_events import StatusDetails, StatusError
 from a2serve.gateway.realtime.limits import SessionLimits
 
 Scene = Callable[[Stage], Awaitable[None]]
-NO_ANSWER = {"audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False, "idle_timeout_ms": 5000}}}}
+NO_RESPONSE = {"audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False, "idle_timeout_ms": 5000}}}}
 
 
 def play(scene: Scene, **stage) -> None:
@@ -257,7 +257,7 @@ def test_after_an_interruption_nobody_is_prompted_while_the_user_has_the_floor()
         await stage.pass_ms(6000)
         assert not stage.of("input_audio_buffer.timeout_triggered")
 
-    play(scene, **NO_ANSWER)
+    play(scene, **NO_RESPONSE)
 
 
 def test_who_is_silent_for_long_is_prompted():
@@ -270,7 +270,7 @@ def test_who_is_silent_for_long_is_prompted():
         assert stage.of("input_audio_buffer.committed")[0]["item_id"] == timeout["item_id"]
         assert stage.avatar.requests[-1].items[-1].text == "" and stage.parts.floor.phase == "thinking"
 
-    play(scene, **NO_ANSWER)
+    play(scene, **NO_RESPONSE)
 
 
 def test_what_the_end_of_the_session_cuts_says_why_and_nothing_begins_after_it():

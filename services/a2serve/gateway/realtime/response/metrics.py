@@ -1,4 +1,4 @@
-"""Counts responses of sockets and REST turns: how they ended, how soon they began and why, whether the player ran dry."""
+"""Counts responses of sockets and REST turns: how they ended, how soon they began and why, whether the player underran."""
 
 from collections.abc import Mapping
 

@@ -19,7 +19,7 @@ class PlaybackClock:
         self.sent_ms = 0.0
         self.reported = False
         self.underran = False  # the player waited longer than UNDERRUN_MS for sound that came
-        self._dry_ms = 0.0
+        self._underrun_ms = 0.0
         self._not_before_ms = not_before_ms
         self._last_ms: float | None = None
         self._finished = False
@@ -28,7 +28,7 @@ class PlaybackClock:
         """Move to now; the played position in ms of the response's audio."""
         if self._last_ms is not None:
             wanted_ms = self.played_ms + max(now_ms - self._last_ms, 0.0)
-            self._dry_ms += max(wanted_ms - self.sent_ms, 0.0)
+            self._underrun_ms += max(wanted_ms - self.sent_ms, 0.0)
             self.played_ms = min(wanted_ms, self.sent_ms)
             self._last_ms = max(self._last_ms, now_ms)
         return self.played_ms
@@ -38,8 +38,8 @@ class PlaybackClock:
         self.advance(now_ms)
         if self._last_ms is None:
             self._last_ms = max(now_ms, self._not_before_ms)
-        self.underran |= self._dry_ms > UNDERRUN_MS
-        self._dry_ms = 0.0
+        self.underran |= self._underrun_ms > UNDERRUN_MS
+        self._underrun_ms = 0.0
         self.sent_ms = max(self.sent_ms, end_ms)
 
     def report(self, played_ms: float, now_ms: float, *, finished: bool = False) -> None:
@@ -53,7 +53,7 @@ class PlaybackClock:
 
     def excuse(self) -> None:
         """The player waits because it was meant to."""
-        self._dry_ms = 0.0
+        self._underrun_ms = 0.0
 
     @property
     def at_end(self) -> bool:
