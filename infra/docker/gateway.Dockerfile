@@ -51,6 +51,7 @@ COPY --chmod=u=rwX,go=rX --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.js
 COPY --chmod=u=rwX,go=rX models/avatars /opt/a2llm/avatars
 # Of the model only what needs no torch.
 COPY --chmod=u=rwX,go=rX models/a2llm/__init__.py models/a2llm/pcm16.py models/a2llm/resampling.py /opt/a2llm/a2llm/
+COPY --chmod=u=rwX,go=rX models/a2llm/messages /opt/a2llm/a2llm/messages
 COPY --chmod=u=rwX,go=rX services/a2serve/__init__.py /opt/a2llm/a2serve/__init__.py
 COPY --chmod=u=rwX,go=rX services/a2serve/contracts /opt/a2llm/a2serve/contracts
 COPY --chmod=u=rwX,go=rX services/a2serve/telemetry /opt/a2llm/a2serve/telemetry

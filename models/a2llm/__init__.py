@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from a2llm.api import A2LLM
-    from a2llm.conversation import StepOutput
+    from a2llm.messages import StepOutput
 
 __all__ = ["A2LLM", "StepOutput"]
 
@@ -15,7 +15,7 @@ def __getattr__(name: str) -> Any:  # torch loads only when the model is asked f
 
         return A2LLM
     if name == "StepOutput":
-        from a2llm.conversation import StepOutput
+        from a2llm.messages import StepOutput
 
         return StepOutput
     if name == "__version__":

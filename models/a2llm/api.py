@@ -15,18 +15,18 @@ from pathlib import Path
 import torch
 
 from a2llm import weights
-from a2llm.affect import Affect
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.components import FILES, load_adapter, load_codecs, load_talker, model_folder
-from a2llm.conversation import Conversation, Reply, StepOutput
+from a2llm.conversation import Conversation, Reply
 from a2llm.engine import Engine, Parts
-from a2llm.language.chat import Persona, find_persona
+from a2llm.language.chat import find_persona
 from a2llm.language.runtime import Adapter, load_backbone
 from a2llm.language.spoken_text import clean_user_text
 from a2llm.language.tokenizer import TextTokenizer
 from a2llm.layers.threads import THREADS
 from a2llm.listening.listener import Listener, ListenResult
 from a2llm.listening.user_affect import STRANGER, Usual
+from a2llm.messages import Affect, Persona, StepOutput
 from a2llm.talker.phones import PhoneTable, load_g2p
 from a2llm.talker.runtime import fast_talker
 

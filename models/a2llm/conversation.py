@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from a2llm.affect import Affect
 from a2llm.audio_codec.vocoder import VocoderState
-from a2llm.language.chat import ChatTemplate, Persona
-from a2llm.language.constrained import CallStream, FunctionCall
-from a2llm.language.items import AssistantTurn, Item, ToolCall, UserTurn
-from a2llm.language.tools import Tool
+from a2llm.language.chat import ChatTemplate
+from a2llm.language.constrained import CallStream
 from a2llm.language.word_stream import PlainWords, Word, WordStream
-from a2llm.reply_options import Marks, ReplyOptions, Usage
+from a2llm.messages import Affect, AssistantTurn, FinishReason, Item, Persona, ResponseOptions, Tool, Usage, UserTurn
 from a2llm.talker.stream import TalkerStream
 
 MAX_REPLY_TOKENS = 90
@@ -27,23 +24,14 @@ WORDS_AHEAD = 6  # of what is spoken: two seconds
 LEAST_WORDS = 16  # tokens of the last turn that must find room beside the instructions
 
 
-@dataclass(frozen=True)
-class StepOutput:
-    """What leaves at one moment, on one clock.
+@dataclass
+class Marks:
+    """When a response reached what: seconds of time.perf_counter; None until then."""
 
-    text: words whose speech begins here, to be joined with spaces. pcm: float32 [S] at the clock's rate. motion: float32
-    [F, 61]. pts_samples: samples since the reply began. call: on the last output of a reply that calls a tool. A reply
-    that does not speak has S = F = 0. tokens: what was drawn since the last output, without the end of the turn or the one
-    at which the limit cut it; all of them together are what `Reply.said` has.
-    """
-
-    text: str
-    pcm: np.ndarray
-    motion: np.ndarray
-    pts_samples: int
-    last: bool = False
-    call: FunctionCall | None = None
-    tokens: tuple[int, ...] = ()
+    admitted_s: float
+    prefill_done_s: float | None = None
+    first_token_s: float | None = None
+    first_audio_s: float | None = None
 
 
 @dataclass
@@ -117,7 +105,7 @@ class Reply:
     words: WordStream | PlainWords
     vocoder: VocoderState
     rng: np.random.Generator
-    options: ReplyOptions = field(default_factory=ReplyOptions)
+    options: ResponseOptions = field(default_factory=ResponseOptions)
     call: CallStream | None = None
     input_tokens: int = 0
     marks: Marks = field(default_factory=lambda: Marks(0.0))
@@ -140,10 +128,11 @@ class Reply:
 
     @property
     def usage(self) -> Usage:
+        """Tokens so far; who knows the clock adds the sound."""
         return Usage(self.input_tokens, self.cached_tokens, len(self.tokens))
 
     @property
-    def finish_reason(self) -> str:
+    def finish_reason(self) -> FinishReason:
         """completed, max_output_tokens or cancelled; for a reply that is over."""
         return "cancelled" if self.cancelled else "max_output_tokens" if self.cut else "completed"
 
@@ -218,6 +207,4 @@ class Reply:
     def said(self) -> Item:
         """The finished or cancelled reply as an item. The last token was drawn and never read."""
         called = self.call.call() if self.call and self.call.done else None
-        if called:
-            return ToolCall(called.name, called.arguments)
-        return AssistantTurn(" ".join(self.spoken), () if self.call else tuple(self.tokens[:-1]))
+        return called or AssistantTurn(" ".join(self.spoken), () if self.call else tuple(self.tokens[:-1]))

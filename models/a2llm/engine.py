@@ -14,16 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from a2llm.affect import Affect
 from a2llm.audio_codec.codec import AudioCodec
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.clock import FrameClock
 from a2llm.components import frame_clock
-from a2llm.conversation import MAX_REPLY_TOKENS, Conversation, Reply, StepOutput
+from a2llm.conversation import MAX_REPLY_TOKENS, Conversation, Marks, Reply
 from a2llm.language.affect_head import AffectHead
-from a2llm.language.chat import ChatTemplate, Persona, personas
+from a2llm.language.chat import ChatTemplate, personas
 from a2llm.language.constrained import CALL_TOKENS, CallStream
-from a2llm.language.items import Item, UserTurn
 from a2llm.language.runtime import Backbone
 from a2llm.language.sampling import sample_top_p
 from a2llm.language.tokenizer import TextTokenizer
@@ -32,8 +30,8 @@ from a2llm.language.tools import choose_tools
 from a2llm.language.turn_end import TurnEnd, common_prefix
 from a2llm.language.word_stream import PlainWords, WordStream
 from a2llm.layers.device import upload
+from a2llm.messages import Affect, Item, Persona, ResponseOptions, StepOutput, UserTurn
 from a2llm.motion_codec.codec import MotionCodec
-from a2llm.reply_options import Marks, ReplyOptions
 from a2llm.rig import ARKIT61
 from a2llm.talker.config import SamplingConfig
 from a2llm.talker.phones import GraphemeToPhoneme, PhoneStream, PhoneTable
@@ -124,11 +122,11 @@ class Engine:
         self._stop_speaking(conversation)
         before = [conversation.last_reply.said] if conversation.last_reply else []
         conversation.items += [*before, UserTurn(text, voice)]
-        reply = self.respond(conversation, conversation.items, ReplyOptions(seed, affect=affect))
+        reply = self.respond(conversation, conversation.items, ResponseOptions(seed, affect=affect))
         conversation.last_reply = reply
         return reply
 
-    def respond(self, conversation: Conversation, items: Sequence[Item], options: ReplyOptions) -> Reply:
+    def respond(self, conversation: Conversation, items: Sequence[Item], options: ResponseOptions) -> Reply:
         """Begin a reply to a whole conversation; one still in progress in the same slot is cancelled.
 
         Raises ValueError for a closed conversation, for tools that cannot be kept to, for instructions too long, and for
@@ -163,11 +161,11 @@ class Engine:
     def _tools(self) -> ToolUse:
         return ToolUse(self.parts.backbone, self.parts.tokenizer, self.template)
 
-    def _most_tokens(self, call: CallStream | None, options: ReplyOptions) -> int:
+    def _most_tokens(self, call: CallStream | None, options: ResponseOptions) -> int:
         """Of a call or of a reply's text; kept free behind the prompt."""
-        return CALL_TOKENS if call else min(options.max_tokens or self.text_sampling.max_tokens, self.context // 2)
+        return CALL_TOKENS if call else min(options.max_output_tokens or self.text_sampling.max_tokens, self.context // 2)
 
-    def _check_tokens(self, prompt: Sequence[int], options: ReplyOptions) -> None:
+    def _check_tokens(self, prompt: Sequence[int], options: ResponseOptions) -> None:
         drawn = options.resume.tokens if options.resume else ()
         if len(drawn) > self._most_tokens(None, options):
             raise ValueError(f"a reply of {len(drawn)} tokens cannot go on: it may have {self._most_tokens(None, options)}")
@@ -188,7 +186,7 @@ class Engine:
         conversation.cached = prompt[:kept]
         reply.feed, reply.input_tokens, reply.cached_tokens = prompt[kept:], len(prompt), kept
 
-    def _reply(self, conversation: Conversation, options: ReplyOptions, call: CallStream | None) -> Reply:
+    def _reply(self, conversation: Conversation, options: ResponseOptions, call: CallStream | None) -> Reply:
         text, timing, frames = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(3))
         talker = TalkerStream(PhoneStream(self.parts.g2p, self.parts.phones), Affect(), self.parts.talker.config, timing, frames)
         words = WordStream(self.parts.tokenizer) if options.audio else PlainWords(self.parts.tokenizer)
@@ -317,7 +315,7 @@ class Engine:
         reply.marks.prefill_done_s = perf_counter()
         forced = reply.options.affect
         chosen = forced or self.parts.affect_head.choose(hidden)
-        resting = reply.conversation.persona.baseline
+        resting = reply.conversation.persona.affect_baseline or Affect()
         reply.affect = reply.talker.affect = chosen if chosen.index or forced else resting
 
     def _write(self, replies: Sequence[Reply]) -> list[tuple[Reply, StepOutput]]:

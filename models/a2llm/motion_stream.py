@@ -7,13 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2llm.clock import MOTION_RATES_HZ
+from a2llm.messages import RigUnavailable
 from a2llm.rig import FLAME58, RIGS, FlameMapping, get_rig, retarget
 
 Floats = NDArray[np.float32]
-
-
-class RigUnavailable(RuntimeError):
-    """The rig exists, but this replica has no mapping for it."""
 
 
 def interpolate(source: Floats, source_first: int, source_hz: int, numbers: NDArray[np.int64], hz: int) -> Floats:

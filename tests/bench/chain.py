@@ -27,10 +27,10 @@ from support.models.gguf_mini import write_mini_gguf
 from support.servers import triton as triton_stand
 from support.servers.cluster import cluster
 
+from a2llm.messages import ResponseOptions, ResponseRequest, UserTurn
 from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.proto.convert import to_wire
 from a2serve.gateway.model_client.grpc_client import GrpcInference
-from a2serve.gateway.model_client.grpc_messages import respond_request
-from a2serve.gateway.model_client.interface import PromptItem, ResponseRequest
 from a2serve.inference import wire
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
@@ -50,8 +50,8 @@ from a2serve.inference import wire
 
 
 class Stamping(wire.PacketStream):
-    def packet(self, piece):
-        made = super().packet(piece)
+    def packet(self, output):
+        made = super().packet(output)
         made.text = str(time.monotonic_ns())
         return made
 
@@ -131,9 +131,7 @@ async def _overhead_ms(client: GrpcInference, asks: int) -> list[float]:
 
 
 def _ask(session: str, seed: int, tokens: int = 250) -> ResponseRequest:
-    return ResponseRequest(
-        session, f"{session}-{seed}", "dev", (PromptItem("user", QUESTION),), motion_hz=30, max_output_tokens=tokens, seed=seed
-    )
+    return ResponseRequest(session, f"{session}-{seed}", (UserTurn(QUESTION),), ResponseOptions(seed, tokens), motion_hz=30, tenant="dev")
 
 
 async def _chain_ms(client: GrpcInference, asked: ResponseRequest) -> float:
@@ -147,11 +145,11 @@ async def _chain_ms(client: GrpcInference, asked: ResponseRequest) -> float:
 
 async def _local_ms(engine: LocalEngine, facts: Facts, asked: ResponseRequest) -> float:
     """Time to the first packet as the servicer makes it, without a server."""
-    request = respond_request(asked)
+    request = to_wire(asked)
     began_s, stream = time.perf_counter(), wire.PacketStream(request, facts)
-    async with aclosing(engine.respond(wire.read_ask(request, facts))) as pieces:
-        async for piece in pieces:
-            packet = stream.packet(piece)
+    async with aclosing(engine.respond(wire.read_request(request, facts))) as outputs:
+        async for output in outputs:
+            packet = stream.packet(output)
             if packet.pcm16 and packet.HasField("motion"):
                 break
         return (time.perf_counter() - began_s) * 1000

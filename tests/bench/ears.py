@@ -17,9 +17,10 @@ import numpy as np
 
 from a2llm.listening.audio_input import read_audio
 from a2llm.listening.listener import Listener
+from a2llm.messages import ListenRequest
 from a2llm.pcm16 import to_pcm16
 from a2serve.inference.ear_pool import EarPool
-from a2serve.inference.ears import Ears, Sound
+from a2serve.inference.ears import Ears
 from a2serve.inference.metrics import Metrics
 
 QUESTIONS = Path(__file__).parents[1] / "data/questions"
@@ -73,7 +74,7 @@ async def _hear(ears: Ears, session: str, clip: np.ndarray) -> None:
     for start in range(0, len(clip), CHUNK):
         end = start + CHUNK
         pauses, final = end > len(clip) - len(PAUSE), end >= len(clip)
-        await ears.listen(Sound(session, "u", start, clip[start:end].tobytes(), RATE_HZ, final, pauses))
+        await ears.listen(ListenRequest(session, "u", start, clip[start:end].tobytes(), RATE_HZ, final, pauses))
 
 
 async def _judge(_words: str) -> float:

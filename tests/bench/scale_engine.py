@@ -11,12 +11,10 @@ import numpy as np
 from realtime_client import PLAYER_BUFFER_S
 
 from a2llm.api import load_parts
-from a2llm.conversation import Reply, StepOutput
+from a2llm.conversation import Reply
 from a2llm.engine import Engine, Parts
 from a2llm.language.chat import find_persona
-from a2llm.language.items import UserTurn
-from a2llm.reply_options import ReplyOptions
-from a2serve.inference.exchange import Ask, Piece
+from a2llm.messages import ResponseOptions, ResponseRequest, StepOutput, UserTurn
 from a2serve.inference.kept import Kept
 from a2serve.inference.mailbox import Mailbox
 from a2serve.inference.metrics import Metrics
@@ -65,18 +63,18 @@ class Listener:
     late_s: list[float] = field(default_factory=list)  # of pieces that came after their moment
     first_s: list[float] = field(default_factory=list)  # asked -> first sound
 
-    def ask(self) -> Ask:
+    def ask(self) -> ResponseRequest:
         self.begun_s, self.turns = None, self.turns + 1
         question = QUESTIONS[(7 * self.number + self.turns) % len(QUESTIONS)]
-        options = ReplyOptions(seed=1000 * self.number + self.turns)
-        return Ask(f"listener-{self.number}", f"r{self.turns}", PERSONA, (UserTurn(question),), options, arrived_s=self.asked_s)
+        options = ResponseOptions(seed=1000 * self.number + self.turns)
+        return ResponseRequest(f"listener-{self.number}", f"r{self.turns}", (UserTurn(question),), options).answered_by(PERSONA)
 
-    def hear(self, piece: Piece, now_s: float) -> None:
-        if piece.finish:
-            self.ends_s = (self.begun_s or now_s) + PLAYER_BUFFER_S + piece.finish.usage.output_audio_ms / 1000
-            self.tokens += piece.finish.usage.output_text_tokens
-            self.audio_s += piece.finish.usage.output_audio_ms / 1000
-        if piece.pcm is None:
+    def hear(self, piece: StepOutput, now_s: float) -> None:
+        if piece.done:
+            self.ends_s = (self.begun_s or now_s) + PLAYER_BUFFER_S + piece.done.usage.output_audio_ms / 1000
+            self.tokens += piece.done.usage.output_text_tokens
+            self.audio_s += piece.done.usage.output_audio_ms / 1000
+        if not len(piece.pcm):
             return
         if self.begun_s is None:
             self.begun_s = now_s
@@ -132,15 +130,16 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
         while asking and taken_in():
             mailbox = Mailbox()
             people[mailbox] = asking.pop(0)
+            mailbox.opened_s = people[mailbox].asked_s
             speaker.begin(people[mailbox].ask(), mailbox, None)
             wait_s = speaker.rest_s()
         if wait_s is None or wait_s > 0:
             time.sleep(min(wait_s or 0.01, 0.01))
             continue
         for mailbox, event in speaker.step():
-            assert isinstance(event, Piece), event
+            assert isinstance(event, StepOutput), event
             people[mailbox].hear(event, time.perf_counter())
-            if event.finish:
+            if event.done:
                 hearing.append(people.pop(mailbox))
     return _report(everybody, waiting=[*asking, *(person for person in people.values() if person.begun_s is None)], now_s=now_s)
 
@@ -233,7 +232,7 @@ def step_ms_by_batch(parts: Parts, sizes: Sequence[int] = (1, 2, 4, 8, 16)) -> d
             for number, talk in enumerate(talks):
                 if all(reply.conversation is not talk for reply in engine.replies):
                     turn += 1
-                    engine.respond(talk, (UserTurn(QUESTIONS[(7 * number + turn) % len(QUESTIONS)]),), ReplyOptions(seed=turn))
+                    engine.respond(talk, (UserTurn(QUESTIONS[(7 * number + turn) % len(QUESTIONS)]),), ResponseOptions(seed=turn))
             began_s = time.perf_counter()
             engine.step()
             took_s, steps = took_s + time.perf_counter() - began_s, steps + 1

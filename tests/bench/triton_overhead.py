@@ -24,11 +24,9 @@ from support.servers.triton import running
 
 from a2llm.clock import FrameClock
 from a2llm.language.chat import find_persona
-from a2llm.language.items import UserTurn
-from a2llm.reply_options import ReplyOptions
+from a2llm.messages import ResponseOptions, ResponseRequest, UserTurn
 from a2serve.inference.engine_client import EngineClient, LocalEngine
 from a2serve.inference.engine_host import EngineHost
-from a2serve.inference.exchange import Ask
 from a2serve.inference.host import SWITCH_INTERVAL_S
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import load_speaker
@@ -111,16 +109,17 @@ async def _behind_triton(url: str) -> AsyncGenerator[TritonEngine, None]:
         await engine.close()
 
 
-def _ask(session: str, seed: int, burst: bool = False) -> Ask:
+def _ask(session: str, seed: int, burst: bool = False) -> ResponseRequest:
     text = UserTurn("What would you do on a rainy day with nothing planned at all?")
-    return Ask(session, f"{session}-{seed}", find_persona("ada"), (text,), ReplyOptions(seed, max_tokens=TOKENS), burst)
+    request = ResponseRequest(session, f"{session}-{seed}", (text,), ResponseOptions(seed, TOKENS), burst=burst)
+    return request.answered_by(find_persona("ada"))
 
 
-async def _first_packet_ms(engine: EngineClient, ask: Ask) -> float:
+async def _first_packet_ms(engine: EngineClient, ask: ResponseRequest) -> float:
     started_s = time.perf_counter()
     async with aclosing(engine.respond(ask)) as pieces:
         async for piece in pieces:
-            if piece.pcm is not None:
+            if len(piece.pcm):
                 break
     first_ms = (time.perf_counter() - started_s) * 1000
     await asyncio.sleep(0.1)  # until the engine has noticed that nobody listens
@@ -133,10 +132,10 @@ async def _lateness_ms(engine: EngineClient, streams: int) -> list[float]:
     return [late for one in every for late in one]
 
 
-async def _late_in_one_ms(engine: EngineClient, ask: Ask) -> list[float]:
+async def _late_in_one_ms(engine: EngineClient, ask: ResponseRequest) -> list[float]:
     rate_hz, offsets_ms = FrameClock().sample_rate_hz, []
     async for piece in engine.respond(ask):
-        if piece.pcm is not None and piece.pts_samples * 1000 / rate_hz > 2 * LEAD_MS:  # before, it comes as fast as it can
+        if len(piece.pcm) and piece.pts_samples * 1000 / rate_hz > 2 * LEAD_MS:  # before, it comes as fast as it can
             offsets_ms.append(time.perf_counter() * 1000 - piece.pts_samples * 1000 / rate_hz)
     return [offset - min(offsets_ms) for offset in offsets_ms]
 

@@ -9,12 +9,10 @@ from support.models import tiny
 
 from a2llm import conversation
 from a2llm.affect import Affect
-from a2llm.conversation import Reply, StepOutput
+from a2llm.conversation import Reply
 from a2llm.engine import Engine, TextSampling
 from a2llm.language.chat import find_persona
-from a2llm.language.items import UserTurn
-from a2llm.language.tools import Tool
-from a2llm.reply_options import ReplyOptions, Resume
+from a2llm.messages import ResponseOptions, Resume, StepOutput, Tool, UserTurn
 
 SHORT = TextSampling(max_tokens=12)
 PCM_TOLERANCE = 2e-4  # of a tiny voice with peaks of 0.016: its phase sums up the rounding of f0
@@ -103,7 +101,7 @@ def test_the_second_turn_equals_the_same_turn_after_a_fresh_reading():
     assert np.allclose(second(True), second(False), atol=1e-5)
 
 
-def response(options: ReplyOptions, runtime: str = "openvino") -> tuple[Reply, list[StepOutput]]:
+def response(options: ResponseOptions, runtime: str = "openvino") -> tuple[Reply, list[StepOutput]]:
     """To the same question, by an engine that never heard of it."""
     engine, out = Engine(tiny.parts(runtime), 1, text_sampling=SHORT), []
     reply = engine.respond(engine.open_conversation(find_persona("ada")), [UserTurn("How are you today, my friend?", Affect())], options)
@@ -128,34 +126,34 @@ def assert_goes_on(rest: list[StepOutput], whole: list[StepOutput]) -> None:
 def test_a_lost_reply_goes_on_elsewhere(runtime: str, at_once: int, monkeypatch: pytest.MonkeyPatch):
     """Another engine that is told what was delivered sends the rest, wherever it broke off."""
     monkeypatch.setattr(conversation, "RESUMED_AT_ONCE", at_once)
-    reply, whole = response(ReplyOptions(2), runtime)
+    reply, whole = response(ResponseOptions(2), runtime)
     assert len(whole) > 13
     for lost_after in [1, 12, len(whole) - 1]:
         resume = delivered(whole[:lost_after], whole[lost_after].pts_samples)
-        again, rest = response(ReplyOptions(2, affect=reply.affect, resume=resume), runtime)
+        again, rest = response(ResponseOptions(2, affect=reply.affect, resume=resume), runtime)
         assert_goes_on(rest, whole[lost_after:])
         assert (again.tokens, again.said, again.spoken) == (reply.tokens, reply.said, reply.spoken)
-    assert tuple(t for out in whole for t in out.tokens) == reply.said.ids
+    assert tuple(t for out in whole for t in out.tokens) == reply.said.tokens
 
 
 def test_a_lost_text_goes_on_elsewhere():
-    reply, whole = response(ReplyOptions(2, audio=False))
+    reply, whole = response(ResponseOptions(2, audio=False))
     assert len(whole) > 3
     for lost_after in range(1, len(whole)):
-        again, rest = response(ReplyOptions(2, audio=False, resume=delivered(whole[:lost_after], 0)))
+        again, rest = response(ResponseOptions(2, audio=False, resume=delivered(whole[:lost_after], 0)))
         assert_goes_on(rest, whole[lost_after:])
         assert (again.tokens, again.said) == (reply.tokens, reply.said)
 
 
 def test_what_was_spoken_does_not_become_a_call():
     tools = (Tool("dim"),)
-    reply, whole = response(ReplyOptions(2, tools=tools, tool_choice="auto"))
+    reply, whole = response(ResponseOptions(2, tools=tools, tool_choice="auto"))
     assert reply.call is None
-    options = ReplyOptions(2, tools=tools, tool_choice="dim", resume=delivered(whole[:3], whole[3].pts_samples))
+    options = ResponseOptions(2, tools=tools, tool_choice="dim", resume=delivered(whole[:3], whole[3].pts_samples))
     assert_goes_on(response(options)[1], whole[3:])
 
 
 @pytest.mark.parametrize(("tokens", "why"), [((tiny.VOCABULARY,), "vocabulary"), ((1,) * (SHORT.max_tokens + 1), "tokens cannot go on")])
 def test_tokens_that_nobody_drew_are_refused(tokens: tuple[int, ...], why: str):
     with pytest.raises(ValueError, match=why):
-        response(ReplyOptions(2, resume=Resume(tokens, 0, 0)))
+        response(ResponseOptions(2, resume=Resume(tokens, 0, 0)))

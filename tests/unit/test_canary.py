@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from support.servers.replicas import SESSIONS, Replica, new_request, run, serving, words
 
+from a2llm.messages import ListenRequest
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.canary import CanaryInference, Choice
 from a2serve.gateway.model_client.grpc_client import GrpcInference
-from a2serve.gateway.model_client.interface import SpokenAudio
 from a2serve.gateway.settings import GatewaySettings
 
 HALF = Choice(0.5)
@@ -78,7 +78,7 @@ def test_a_tenant_s_ears_are_where_its_answers_are() -> None:
     async def scenario() -> None:
         async with pair(Choice(0.0, frozenset({"acme"}))) as both:
             await both.canary_server.stop(None)
-            await both.gateway.listen(SpokenAudio("s", "u", 0, bytes(4800)))
+            await both.gateway.listen(ListenRequest("s", "u", 0, bytes(4800)))
             assert both.fallbacks("inference_unavailable") == 1, "it was asked first"
             assert await both.words("other", "globex") == "Hello"
             assert both.fallbacks("inference_unavailable") == 1

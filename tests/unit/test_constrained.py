@@ -15,7 +15,8 @@ from support.models import tiny
 from a2llm.language import constrained
 from a2llm.language.constrained import CALL_TOKENS, CallGrammar
 from a2llm.language.schema_bounds import STRING_CHARS
-from a2llm.language.tools import Tool, choose_tools, describe, parse_tools
+from a2llm.language.tools import choose_tools, describe
+from a2llm.messages import Tool, parse_tools
 
 NAMES = st.text(st.sampled_from("abcxyz_é "), min_size=1, max_size=6)
 LITERALS = st.one_of(st.text(st.characters(exclude_categories=["C"]), max_size=8), st.integers(-(10**6), 10**6), st.booleans(), st.none())

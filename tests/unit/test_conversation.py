@@ -12,10 +12,9 @@ from a2llm.affect import Affect
 from a2llm.conversation import Conversation, Reply, dropped_turns, split_turns
 from a2llm.data.dialogues import load_dialogues
 from a2llm.language.chat import ChatTemplate, find_persona
-from a2llm.language.items import AssistantTurn, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.spoken_text import to_spoken
-from a2llm.language.tools import Tool
 from a2llm.language.word_stream import PlainWords, WordStream
+from a2llm.messages import AssistantTurn, FunctionCall, SystemText, Tool, ToolResult, UserTurn
 from a2llm.talker.phones import PhoneStream
 from a2llm.talker.stream import TalkerStream
 
@@ -123,7 +122,7 @@ def conversation() -> Conversation:
 ITEMS = [
     UserTurn("Hello", Affect("joy", 0.7)),
     AssistantTurn("Hi there."),
-    ToolCall("look", '{"up": true}'),
+    FunctionCall("look", '{"up": true}'),
     ToolResult("nothing"),
     SystemText("Be brief."),
     UserTurn("Bye"),
@@ -163,7 +162,7 @@ def test_a_long_turn_loses_its_end_and_keeps_its_marks():
 def test_turns_are_dropped_whole_and_the_oldest_first():
     assert [len(turn) for turn in split_turns([AssistantTurn("Hi"), *ITEMS])] == [1, 5, 1]
     talk = conversation()
-    many = [item for n in range(40) for item in (UserTurn(f"question {n}"), ToolCall("a", "{}"), ToolResult("b"), AssistantTurn("yes"))]
+    many = [item for n in range(40) for item in (UserTurn(f"question {n}"), FunctionCall("a", "{}"), ToolResult("b"), AssistantTurn("yes"))]
     prompt = talk.prompt([*many, UserTurn("last")], (), 400)
     text = tiny.tokenizer().decode(prompt)
     assert len(prompt) <= 400

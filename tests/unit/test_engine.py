@@ -11,13 +11,11 @@ from support.models import tiny
 
 from a2llm.affect import Affect
 from a2llm.api import A2LLM
-from a2llm.conversation import Conversation, Reply, StepOutput
+from a2llm.conversation import Conversation, Reply
 from a2llm.engine import Engine, EngineFull, TextSampling
 from a2llm.language.chat import find_persona
-from a2llm.language.items import AssistantTurn, ToolCall, ToolResult, UserTurn
 from a2llm.language.spoken_text import to_spoken
-from a2llm.language.tools import Tool
-from a2llm.reply_options import ReplyOptions, Usage
+from a2llm.messages import AssistantTurn, FunctionCall, ResponseOptions, StepOutput, Tool, ToolResult, Usage, UserTurn
 
 SHORT = TextSampling(max_tokens=14)
 UNIT = 600
@@ -47,7 +45,7 @@ def ask(runner: Engine, conversation: Conversation, text: str = "Hello", seed: i
 
 
 def respond(runner: Engine, conversation: Conversation | None, items: list, seed: int = 1, **options):
-    reply = runner.respond(conversation or talk(runner), items, ReplyOptions(seed, **options))
+    reply = runner.respond(conversation or talk(runner), items, ResponseOptions(seed, **options))
     return reply, run(runner, reply)
 
 
@@ -300,19 +298,19 @@ def test_text_alone():
 
 def test_options_of_one_reply():
     runner = engine()
-    short, _ = respond(runner, None, HELLO, max_tokens=3)
+    short, _ = respond(runner, None, HELLO, max_output_tokens=3)
     assert len(short.tokens) == 3
     assert short.finish_reason == "max_output_tokens"
     runner = engine(slots=2)
-    pair = [runner.respond(talk(runner), HELLO, ReplyOptions(seed, temperature=0.0)) for seed in (1, 2)]
+    pair = [runner.respond(talk(runner), HELLO, ResponseOptions(seed, temperature=0.0)) for seed in (1, 2)]
     while runner.step() or runner.replies:
         pass
     assert pair[0].tokens == pair[1].tokens
     forced, _ = respond(engine(), None, HELLO, affect=Affect("anger", 0.9))
     assert forced.affect == Affect("anger", 0.9)
-    for wrong in ({"max_tokens": 0}, {"temperature": 3.0}, {"seed": -1}):
+    for wrong in ({"max_output_tokens": 0}, {"temperature": 3.0}, {"seed": -1}):
         with pytest.raises(ValueError, match="must"):
-            ReplyOptions(**wrong)
+            ResponseOptions(**wrong)
 
 
 def test_usage_and_marks():
@@ -331,22 +329,22 @@ TOOLS = (Tool("get_weather", "Weather of a place.", SCHEMA), Tool("stop_music", 
 def test_a_call_is_valid_and_silent(choice: str, audio: bool):
     runner = engine(slots=2, context=1024)
     other = runner.open_stream(talk(runner), "Hello", Affect(), 1)
-    reply = runner.respond(talk(runner), HELLO, ReplyOptions(audio=audio, tools=TOOLS, tool_choice=choice))
+    reply = runner.respond(talk(runner), HELLO, ResponseOptions(audio=audio, tools=TOOLS, tool_choice=choice))
     heard: list[StepOutput] = []
     while runner.replies:
         heard += [output for owner, output in runner.step() if owner is reply]
     [last] = heard
     assert last.last
-    assert last.call is not None
-    assert choice in (last.call.name, "required")
-    assert [tool.name for tool in TOOLS].count(last.call.name) == 1
-    if last.call.name == "get_weather":
-        Draft202012Validator(SCHEMA).validate(json.loads(last.call.arguments))
+    assert last.function_call is not None
+    assert choice in (last.function_call.name, "required")
+    assert [tool.name for tool in TOOLS].count(last.function_call.name) == 1
+    if last.function_call.name == "get_weather":
+        Draft202012Validator(SCHEMA).validate(json.loads(last.function_call.arguments))
     assert (len(last.pcm), last.text) == (0, "")
     assert reply.finish_reason == "completed"
     assert other.done
     items = [*HELLO, reply.said, ToolResult("sunny")]
-    assert reply.said == ToolCall(last.call.name, last.call.arguments)
+    assert reply.said == FunctionCall(last.function_call.name, last.function_call.arguments)
     response, out = respond(runner, reply.conversation, items, tools=TOOLS)
     assert sound(out).size  # behind a result it speaks
     assert response.usage.cached_tokens > 0
@@ -356,12 +354,12 @@ def test_tools_that_are_not_to_be_used():
     runner = engine(context=1024)
     reply, out = respond(runner, None, HELLO, tools=TOOLS, tool_choice="none")
     assert sound(out).size
-    assert out[-1].call is None
+    assert out[-1].function_call is None
     broken = (Tool("bad", "", {"properties": {"a": {"not": {}}}}),)
     with pytest.raises(ValueError, match="not supported"):
-        runner.respond(reply.conversation, HELLO, ReplyOptions(tools=broken))
+        runner.respond(reply.conversation, HELLO, ResponseOptions(tools=broken))
     with pytest.raises(ValueError, match="no tool"):
-        runner.respond(reply.conversation, HELLO, ReplyOptions(tool_choice="required"))
+        runner.respond(reply.conversation, HELLO, ResponseOptions(tool_choice="required"))
 
 
 def test_auto_calls_what_explains_the_words(monkeypatch: pytest.MonkeyPatch):
@@ -373,10 +371,10 @@ def test_auto_calls_what_explains_the_words(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(runner._tools.judge, "_scores", likely)
     reply, out = respond(runner, None, HELLO, tools=TOOLS)
-    assert out[-1].call is not None
-    assert out[-1].call.name == "get_weather"
+    assert out[-1].function_call is not None
+    assert out[-1].function_call.name == "get_weather"
     scores["get_weather"] = 1.0
-    assert respond(runner, reply.conversation, HELLO, tools=TOOLS)[1][-1].call is None
+    assert respond(runner, reply.conversation, HELLO, tools=TOOLS)[1][-1].function_call is None
 
 
 def test_the_judge_reads_beside_everything_else():
@@ -436,7 +434,7 @@ def test_who_needs_a_word_soon_reads_along():
 
 def test_who_rests_reads_along_and_says_nothing():
     runner = engine(2)
-    speaks, rests = (runner.respond(talk(runner), HELLO, ReplyOptions(seed)) for seed in (1, 2))
+    speaks, rests = (runner.respond(talk(runner), HELLO, ResponseOptions(seed)) for seed in (1, 2))
     while rests.affect is None:
         runner.step()
     runner.replies, said, read = [speaks], rests.emitted_samples, len(rests.tokens)
@@ -445,7 +443,7 @@ def test_who_rests_reads_along_and_says_nothing():
     assert len(rests.tokens) > read and rests.emitted_samples == said
     runner.replies = [rests]
     alone = engine(1)
-    whole = sound(run(alone, alone.respond(talk(alone), HELLO, ReplyOptions(2))))
+    whole = sound(run(alone, alone.respond(talk(alone), HELLO, ResponseOptions(2))))
     assert np.allclose(sound(run(runner, rests)), whole[said:], atol=1e-5)
 
 
@@ -454,7 +452,8 @@ def test_a_pass_reads_so_much_of_prompts_and_no_more():
     backbone = CountingBackbone(tokens_at_once=48)
     runner = engine(5, backbone=backbone)
     much, more, first, last, half = (
-        runner.respond(warm(runner), [UserTurn(text)], ReplyOptions(1)) for text in ("word " * 70, "word " * 70, "Hi", "Hey", "word " * 18)
+        runner.respond(warm(runner), [UserTurn(text)], ResponseOptions(1))
+        for text in ("word " * 70, "word " * 70, "Hi", "Hey", "word " * 18)
     )
     unread = len(much.feed)
     assert len(first.feed) + len(last.feed) < 48 < len(first.feed) + len(last.feed) + len(half.feed)

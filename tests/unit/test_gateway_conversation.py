@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from a2llm.messages import Affect, AssistantTurn, FunctionCall, ToolResult, UserTurn
 from a2serve.contracts.items import ContentPart, FunctionCallOutputItem, MessageItem
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.conversation.conversation import Conversation, Item, Part, item_from_json, item_of_wire
 from a2serve.gateway.conversation.words import Word
 from a2serve.gateway.hearing.caption import Caption
-from a2serve.gateway.model_client.interface import Affect
 
 
 def spoken(item_id: str = "a") -> Item:
@@ -79,9 +79,7 @@ def test_the_model_reads_what_was_heard_only():
     call = Item("f", "function_call", call_id="c", name="clock", text="{}")
     result = Item("o", "function_call_output", call_id="c", text="noon")
     talk = Conversation(10, [silent, unheard, spoken("s"), call, result, Item("last", parts=[Part("input_audio", "")])])
-    prompt = talk.prompt()
-    assert [(item.role, item.text) for item in prompt] == [("assistant", "one two three"), ("call", "{}"), ("tool", "noon"), ("user", "")]
-    assert prompt[2].call_id == "c"
+    assert talk.prompt() == (AssistantTurn("one two three"), FunctionCall("clock", "{}", "c"), ToolResult("noon", "c"), UserTurn(""))
 
 
 def test_the_store_gives_back_what_it_got():

@@ -8,10 +8,10 @@ import grpc
 import pytest
 from support.servers.replicas import SESSIONS, Replica, new_request, run, serving, words
 
+from a2llm.messages import ListenRequest, ResponseRequest
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client import grpc_client, hosts
 from a2serve.gateway.model_client.grpc_client import PLACES, GrpcInference
-from a2serve.gateway.model_client.interface import ResponseRequest, SpokenAudio
 
 
 async def refused(client: GrpcInference, request: ResponseRequest) -> Problem:
@@ -150,7 +150,7 @@ def test_a_name_is_looked_up_again_and_what_left_it_speaks_on(monkeypatch: pytes
 
 
 def test_what_is_not_heard_in_time_is_said_in_our_words_with_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    silence = SpokenAudio("s", "u", 0, bytes(180 * 48_000), final=True)
+    silence = ListenRequest("s", "u", 0, bytes(180 * 48_000), final=True)
 
     async def scenario() -> None:
         async with serving(replica := Replica()) as (server, port):

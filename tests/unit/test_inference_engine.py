@@ -14,12 +14,20 @@ from support.models import tiny
 
 from a2llm.engine import Engine, TextSampling
 from a2llm.language.chat import ChatTemplate, find_persona
-from a2llm.language.items import AssistantTurn, UserTurn
-from a2llm.language.tools import parse_tools
-from a2llm.reply_options import ReplyOptions, Resume
+from a2llm.messages import (
+    AssistantTurn,
+    Done,
+    EngineDown,
+    Refused,
+    ResponseOptions,
+    ResponseRequest,
+    Resume,
+    StepOutput,
+    UserTurn,
+    parse_tools,
+)
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
-from a2serve.inference.exchange import Ask, EngineDown, Finish, Piece, Refused
 from a2serve.inference.kept import Kept
 from a2serve.inference.mailbox import Delivery
 from a2serve.inference.metrics import Metrics
@@ -71,21 +79,21 @@ def run(scenario: Callable[[], object]) -> None:
     asyncio.run(bounded())
 
 
-def ask(session: str = "s", seed: int = 1, items: tuple = HELLO, burst: bool = False, **wishes) -> Ask:
-    return Ask(session, f"r-{session}-{seed}", ADA, items, ReplyOptions(seed, **wishes), burst)
+def ask(session: str = "s", seed: int = 1, items: tuple = HELLO, burst: bool = False, **wishes) -> ResponseRequest:
+    return ResponseRequest(session, f"r-{session}-{seed}", items, ResponseOptions(seed, **wishes), burst=burst).answered_by(ADA)
 
 
-async def read(pieces: AsyncGenerator[Piece, None]) -> list[Piece]:
+async def read(pieces: AsyncGenerator[StepOutput, None]) -> list[StepOutput]:
     return [piece async for piece in pieces]
 
 
-def finish(pieces: list[Piece]) -> Finish:
-    assert [p.finish is not None for p in pieces] == [False] * (len(pieces) - 1) + [True]
-    return pieces[-1].finish
+def finish(pieces: list[StepOutput]) -> Done:
+    assert [p.done is not None for p in pieces] == [False] * (len(pieces) - 1) + [True]
+    return pieces[-1].done
 
 
-def sound(pieces: list[Piece]) -> np.ndarray:
-    return np.concatenate([p.pcm for p in pieces if p.pcm is not None])
+def sound(pieces: list[StepOutput]) -> np.ndarray:
+    return np.concatenate([p.pcm for p in pieces])
 
 
 @pytest.mark.parametrize("audio", [True, False])
@@ -97,7 +105,7 @@ def test_every_piece_says_what_the_response_cost_until_then(audio: bool):
             at_ms = tokens = 0
             for piece in pieces:
                 tokens += len(piece.tokens)
-                at_ms += 0 if piece.pcm is None else len(piece.pcm) * 1000 // 24_000
+                at_ms += len(piece.pcm) * 1000 // 24_000
                 assert piece.usage.input_tokens > 0
                 assert piece.usage.output_audio_ms == at_ms
                 assert piece.usage.output_text_tokens - tokens in (0, 1)  # the token that ends it is drawn, but not told
@@ -116,7 +124,7 @@ def test_a_response_is_contiguous_and_complete():
             end, at = finish(pieces), 0
             for piece in pieces:
                 assert piece.pts_samples == at
-                if piece.pcm is not None:
+                if len(piece.pcm):
                     assert len(piece.pcm) == 600 * len(piece.motion)
                     at += len(piece.pcm)
             assert [p.affect is not None for p in pieces] == [True] + [False] * (len(pieces) - 1)
@@ -139,7 +147,7 @@ def test_the_next_turn_reads_only_what_is_new():
             first = finish(pieces)
             said = AssistantTurn(first.text, tuple(token for piece in pieces for token in piece.tokens))
             second = finish(await read(b.engine.respond(ask(items=(*HELLO, said, UserTurn("And then?"))))))
-            assert second.usage.cached_tokens == first.usage.input_tokens + len(said.ids)
+            assert second.usage.cached_tokens == first.usage.input_tokens + len(said.tokens)
             assert second.usage.input_tokens > second.usage.cached_tokens
 
     run(scenario)
@@ -156,7 +164,7 @@ def test_a_new_session_takes_over_what_another_has_read_of_the_same_instructions
             np.testing.assert_allclose(sound(again), sound(first), atol=2e-3)
             calls = [await read(b.engine.respond(ask(session, tools=tools, tool_choice="dim"))) for session in "cd"]
             assert 0 == finish(calls[0]).usage.cached_tokens < finish(calls[1]).usage.cached_tokens
-            assert calls[0][-1].call.arguments == calls[1][-1].call.arguments
+            assert calls[0][-1].function_call.arguments == calls[1][-1].function_call.arguments
 
     run(scenario)
 
@@ -169,7 +177,7 @@ def test_only_so_many_tokens_are_kept_and_nothing_that_is_too_long():
         async with bench(slots=9, kept=2 * each + each // 2) as b:
 
             async def cached(instructions: str, session: str) -> int:
-                asked = replace(ask(session), persona=replace(ADA, instructions=instructions))
+                asked = replace(ask(session), instructions=instructions)
                 return finish(await read(b.engine.respond(asked))).usage.cached_tokens
 
             assert [await cached(words[name], name) for name in ("one", "two")] == [0, 0]
@@ -185,7 +193,7 @@ def test_a_session_that_lost_its_slot_takes_its_conversation_up_again():
     async def scenario():
         async with bench(slots=1, kept=1000) as b, bench(slots=2) as other:
 
-            async def talk(engine: LocalEngine, *between: str) -> list[Piece]:
+            async def talk(engine: LocalEngine, *between: str) -> list[StepOutput]:
                 first = await read(engine.respond(ask("a")))
                 for session in between:
                     await read(engine.respond(ask(session)))
@@ -255,10 +263,10 @@ def test_a_full_replica_refuses_within_milliseconds():
 
 
 def test_a_tenant_with_many_requests_leaves_the_next_slot_to_the_one_that_waits():
-    def wish(tenant: str, number: int, comes_back: bool = True) -> Ask:
+    def wish(tenant: str, number: int, comes_back: bool = True) -> ResponseRequest:
         return replace(ask(f"{tenant}{number}"), tenant=tenant, comes_back=comes_back)
 
-    async def refused(b: Bench, wished: Ask) -> str:
+    async def refused(b: Bench, wished: ResponseRequest) -> str:
         with pytest.raises(Refused) as error:
             await anext(b.engine.respond(wished))
         return str(error.value)
@@ -334,9 +342,9 @@ def test_a_response_far_ahead_waits_unless_it_bursts():
     run(scenario)
 
 
-def delivered(pieces: list[Piece]) -> Resume:
+def delivered(pieces: list[StepOutput]) -> Resume:
     tokens = tuple(token for piece in pieces for token in piece.tokens)
-    return Resume(tokens, sum(len(p.text.split()) for p in pieces), sum(len(p.pcm) for p in pieces if p.pcm is not None))
+    return Resume(tokens, sum(len(p.text.split()) for p in pieces), sum(len(p.pcm) for p in pieces))
 
 
 def test_a_resumed_response_is_replayed_at_full_speed_and_then_keeps_its_pace():
@@ -441,9 +449,9 @@ def test_text_alone_and_calls_have_no_sound():
     async def scenario():
         async with bench() as b:
             text = await read(b.engine.respond(ask(audio=False)))
-            assert all(p.pcm is None and p.motion is None for p in text)
+            assert not any(len(p.pcm) or len(p.motion) for p in text)
             assert " ".join(p.text for p in text if p.text) == finish(text).text != ""
-            call = (await read(b.engine.respond(ask(tools=tool, tool_choice="dim"))))[-1].call
+            call = (await read(b.engine.respond(ask(tools=tool, tool_choice="dim"))))[-1].function_call
             assert (call.name, call.call_id[:5]) == ("dim", "call_")
             assert isinstance(json.loads(call.arguments), dict)
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a2llm.clock import MOTION_RATES_HZ
-from a2llm.motion_stream import MotionStream, RigUnavailable, check_target, from_f16, known_before, rigs, to_f16
+from a2llm.messages import RigUnavailable
+from a2llm.motion_stream import MotionStream, check_target, from_f16, known_before, rigs, to_f16
 from a2llm.rig import ARKIT61, FlameMapping
 
 MODEL_HZ = 40

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from a2serve.gateway.model_client.interface import Timings, Usage
+from a2llm.messages import Timings, Usage
 from a2serve.gateway.realtime.response.metrics import ResponseMetrics
 from a2serve.gateway.realtime.response.pacing import Pacer
 from a2serve.gateway.state.facts import TurnFacts

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
+from a2llm.messages import ModelInfo, Persona
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
-from a2serve.gateway.model_client.interface import ModelInfo, PersonaInfo
 from a2serve.gateway.realtime.response.settings import ResponseSettings, answered_with, check_extension, check_tools, check_voice, settle
 
 
@@ -97,7 +97,7 @@ def test_a_voice_of_openai_is_the_personas(voice):
 
 
 def test_a_voice_must_be_there():
-    info = ModelInfo("r", 24000, 20, 40, {}, (PersonaInfo("ada", "be kind", "ada", "hibari"),))
+    info = ModelInfo("r", 24000, 20, 40, {}, (Persona("ada", "be kind", None, "ada", "hibari"),))
     for known in (None, "default", "hibari"):
         check_voice(known, info)
     for unknown in ("zorro", {"name": "zorro"}, ""):

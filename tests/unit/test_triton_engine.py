@@ -12,10 +12,9 @@ from tritonclient.grpc import service_pb2 as kserve
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer, add_GRPCInferenceServiceServicer_to_server
 
 from a2llm.language.chat import personas
-from a2llm.language.items import UserTurn
+from a2llm.messages import EngineDown, Refused, ResponseRequest, StepOutput, UserTurn
 from a2serve.contracts.proto import avatar_pb2 as avatar
 from a2serve.contracts.proto import engine_pb2 as pb
-from a2serve.inference.exchange import Ask, EngineDown, Piece, Refused
 from a2serve.inference.triton_engine import TritonEngine
 
 WORD = pb.EngineReply(packet=avatar.Packet(text="Hello"))
@@ -75,11 +74,11 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(bounded())
 
 
-def ask(session: str = "s") -> Ask:
-    return Ask(session, "r", personas()["ada"], (UserTurn("Hello"),))
+def ask(session: str = "s") -> ResponseRequest:
+    return ResponseRequest(session, "r", (UserTurn("Hello"),)).answered_by(personas()["ada"])
 
 
-async def read(pieces: AsyncGenerator[Piece, None]) -> list[Piece]:
+async def read(pieces: AsyncGenerator[StepOutput, None]) -> list[StepOutput]:
     return [piece async for piece in pieces]
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from a2llm.messages import Done, Motion, Packet
 from a2llm.pcm16 import from_pcm16, to_pcm16
 from a2serve.contracts.media_clock import RATE_HZ
-from a2serve.gateway.model_client.interface import Done, Motion, Packet
 from a2serve.gateway.model_client.wire_rate import WireRate
 
 MOTION = Motion("arkit61", 30, 2, 1, bytes(122))

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from a2llm.affect import Affect
 from a2llm.api import A2LLM
 from a2llm.cli.hearing import Question
-from a2llm.conversation import Reply, StepOutput
+from a2llm.conversation import Reply
 from a2llm.evaluation.timing import Stopwatch
-from a2llm.language.chat import Persona
+from a2llm.messages import Affect, Persona, StepOutput
 from a2llm.talker.stream import Timing
 
 LISTENING, OTHER = "listening", "other"

@@ -107,7 +107,7 @@ def _phrase(head: re.Match[str], text: str) -> Phrase:
         raise ValueError(f"a phrase without words: {head[0]!r}")
     if head[2] not in (None, "neutral") and not head[3]:
         raise ValueError(f"an affect needs an intensity, as joy.6: {head[0]!r}")
-    affect = Affect(head[2] or "neutral", int(head[3]) / 10 if head[3] and head[2] != "neutral" else 0.0)
+    affect = Affect(head[2] or "neutral", int(head[3]) / 10 if head[3] and head[2] != "neutral" else 0.0).checked()
     return Phrase(_MARK.sub(r"\2", text), functions, affect, _stressed(text))
 
 

@@ -35,7 +35,7 @@ class Dialogue:
 
 def _exchange(raw: dict[str, str | float]) -> Exchange:
     level = float(raw["intensity"]) if raw["affect"] != "neutral" else 0.0
-    return Exchange(str(raw["user"]), Affect.heard(str(raw["voice"])), str(raw["response"]), Affect(str(raw["affect"]), level))
+    return Exchange(str(raw["user"]), Affect.heard(str(raw["voice"])), str(raw["response"]), Affect(str(raw["affect"]), level).checked())
 
 
 def load_dialogues() -> Iterator[Dialogue]:

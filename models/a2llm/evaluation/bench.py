@@ -12,10 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from a2llm.affect import Affect
 from a2llm.api import A2LLM
 from a2llm.audio_codec.vocoder import Vocoder
-from a2llm.conversation import StepOutput
 from a2llm.data.build import Speaker
 from a2llm.engine import Engine
 from a2llm.evaluation.bench_figures import SpokenTurn, Turn, cascade_figures, our_figures, spoken_figures
@@ -28,6 +26,7 @@ from a2llm.evaluation.timing import Stopwatch, audible_edges, timed_parts
 from a2llm.layers.threads import THREADS
 from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.listener import Listener
+from a2llm.messages import Affect, StepOutput
 from a2llm.resampling import resample
 
 CHUNK_SAMPLES = 512  # 32 ms of microphone

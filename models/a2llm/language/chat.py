@@ -6,25 +6,12 @@ instructions, a call is an assistant turn that begins with <tool_call>, its resu
 """
 
 import json
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
-from a2llm.affect import Affect
-from a2llm.language.items import AssistantTurn, Item, SystemText, ToolCall, ToolResult, UserTurn
 from a2llm.language.tokenizer import TextTokenizer
-from a2llm.language.tools import CALL_OPENING, Tool, call_text, describe
-
-
-@dataclass(frozen=True)
-class Persona:
-    """A character: instructions for the backbone, its baseline affect, and the head it wears."""
-
-    name: str
-    instructions: str
-    baseline: Affect = field(default_factory=Affect)
-    avatar: str = "woman"
-    voice: str = "heart"
+from a2llm.language.tools import CALL_OPENING, call_text, describe
+from a2llm.messages import Affect, AssistantTurn, FunctionCall, Item, Persona, SystemText, Tool, ToolResult, UserTurn
 
 
 @cache
@@ -88,11 +75,11 @@ class ChatTemplate:
         """One finished item; an assistant turn without a word takes no place."""
         match item:
             case UserTurn(text, voice):
-                return self.user(text, voice)
-            case AssistantTurn(text, ids):
-                said = list(ids) or self._tokenizer.encode(text.strip())
+                return self.user(text, voice or Affect())
+            case AssistantTurn(text, tokens):
+                said = list(tokens) or self._tokenizer.encode(text.strip())
                 return [*self.response_start(), *said, *self.response_end()] if said else []
-            case ToolCall(name, arguments):
+            case FunctionCall(name, arguments):
                 return [*self.response_start(), *self._tokenizer.encode(call_text(name, arguments)), *self.response_end()]
             case ToolResult(text):
                 return self._turn("tool", text)

@@ -14,21 +14,13 @@ from llguidance import LLMatcher, LLTokenizer
 
 from a2llm.language.schema_bounds import bounded
 from a2llm.language.tokenizer import TextTokenizer
-from a2llm.language.tools import Tool
+from a2llm.messages import FunctionCall, Tool
 
 FREE_TOKENS = 160  # of a call; then it is brought to its end by the shortest way
 SHORTEST_TOKENS = 160  # a schema whose shortest value needs more is refused
 CALL_TOKENS = FREE_TOKENS + 2 * SHORTEST_TOKENS  # the way to the end depends on where a call stands
 _CLOSING = ("}", "]", ",")  # the sooner in this list, the sooner the whole ends
 _LAYOUT: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "json_allowed_escapes": '"\\nt'}
-
-
-@dataclass(frozen=True)
-class FunctionCall:
-    """A finished call; `arguments` is JSON text that the tool's schema accepts."""
-
-    name: str
-    arguments: str
 
 
 @dataclass

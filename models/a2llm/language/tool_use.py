@@ -13,10 +13,10 @@ import torch
 from a2llm.language.chat import ChatTemplate
 from a2llm.language.constrained import CallGrammar, CallStream
 from a2llm.language.generate import pad_right
-from a2llm.language.items import Item, UserTurn
 from a2llm.language.runtime import Backbone
 from a2llm.language.tokenizer import TextTokenizer
-from a2llm.language.tools import AUTO, DESCRIPTION_CHARS, Tool
+from a2llm.language.tools import DESCRIPTION_CHARS
+from a2llm.messages import AUTO, Item, Tool, UserTurn
 
 TALK = "The user makes conversation."
 CALL_MARGIN = 1.5  # nats by which wanting a tool must explain the words better than talking does

@@ -1,56 +1,17 @@
-"""Tools: what a client lets the model call, how they are shown to it, and how it chooses.
+"""Tools: how they are shown to the model, and how it chooses. What a tool is: `a2llm.messages.tools`.
 
 Not the decoding: `constrained` writes a call that its schema accepts.
 """
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-NONE, AUTO, REQUIRED = "none", "auto", "required"
+from a2llm.messages import AUTO, Tool
+
+NONE, REQUIRED = "none", "required"
 CALL_OPENING = "<tool_call>"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DESCRIPTION_CHARS = 120  # of what a client writes about a tool; a small model follows short texts
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A function: its name, what it is for, and the JSON Schema of its arguments."""
-
-    name: str
-    description: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
-
-
-def parse_tools(text: str) -> tuple[Tool, ...]:
-    """Tools from JSON: a list of Realtime functions ({"type": "function", "name", "description", "parameters"}); "" is none.
-
-    Raises ValueError for anything else.
-    """
-    try:
-        raw = json.loads(text or "[]")
-    except json.JSONDecodeError as error:
-        raise ValueError(f"tools are not JSON: {error}") from None
-    if not isinstance(raw, list):
-        raise ValueError("tools must be a list")
-    tools = tuple(_tool(entry) for entry in raw)
-    names = [tool.name for tool in tools]
-    if len(set(names)) < len(names):
-        raise ValueError("two tools have the same name")
-    return tools
-
-
-def _tool(raw: Any) -> Tool:
-    if not isinstance(raw, dict) or raw.get("type", "function") != "function":
-        raise ValueError("a tool must be an object of type function")
-    name, parameters = raw.get("name"), raw.get("parameters") or {"type": "object", "properties": {}}
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"a tool's name must be 1 to 64 letters, digits, _ or -, not {name!r}")
-    if not isinstance(parameters, dict):
-        raise ValueError(f"tool {name}: parameters must be a JSON Schema object")
-    return Tool(name, str(raw.get("description") or ""), parameters)
 
 
 def choose_tools(tools: tuple[Tool, ...], choice: str) -> tuple[Tool, ...]:

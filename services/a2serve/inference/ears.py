@@ -10,48 +10,16 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from a2llm.affect import Affect, valence_arousal
+from a2llm.affect import valence_arousal
 from a2llm.listening.listener import Listener
 from a2llm.listening.user_affect import STRANGER, UNHEARD, AffectReading, Usual
 from a2llm.listening.utterance import Utterance
+from a2llm.messages import ListenRequest, ListenResult, UtteranceUnknown
 from a2serve.inference.ear_pool import EarPool
 
 LONGEST_UTTERANCE_S = 180
 
 Judge = Callable[[str], Awaitable[float]]  # the words so far -> P(the turn ends here)
-
-
-class UtteranceUnknown(LookupError):
-    """This replica has not heard the utterance up to the offset: send it again from 0."""
-
-
-@dataclass(frozen=True)
-class Sound:
-    """New sound of an utterance; offset_samples at rate_hz."""
-
-    session_id: str
-    utterance_id: str
-    offset_samples: int
-    pcm16: bytes
-    rate_hz: int
-    final: bool = False
-    words_now: bool = False
-
-
-@dataclass(frozen=True)
-class Hearing:
-    """Understanding of an utterance so far. turn_end is None while there are no words."""
-
-    received_samples: int
-    transcript: str = ""
-    stable_chars: int = 0
-    turn_end: float | None = None
-    affect: Affect = field(default_factory=Affect)
-    valence: float = 0.0
-    arousal: float = 0.0
-    affect_confidence: float = 0.0
-    speech_confidence: float = 0.0
-    compute_ms: float = 0.0
 
 
 @dataclass
@@ -62,7 +30,7 @@ class _Ear:
     utterance: Utterance | None = None
     reading: AffectReading = UNHEARD
     judged: tuple[str, float | None] = ("", None)
-    last: Hearing | None = None
+    last: ListenResult | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -74,7 +42,7 @@ class Ears:
         self._most = sessions
         self._ears: OrderedDict[str, _Ear] = OrderedDict()
 
-    async def listen(self, sound: Sound) -> Hearing:
+    async def listen(self, sound: ListenRequest) -> ListenResult:
         """Take new sound. Raises UtteranceUnknown, or ValueError for a request that cannot be right."""
         ear = self._ear(sound.session_id)
         async with ear.lock:
@@ -106,14 +74,14 @@ class Ears:
         return ear
 
     @staticmethod
-    def _is_repeat(ear: _Ear, sound: Sound) -> bool:
+    def _is_repeat(ear: _Ear, sound: ListenRequest) -> bool:
         """A final request whose answer got lost."""
         known = ear.utterance
         end = sound.offset_samples + len(sound.pcm16) // 2
         same = known is not None and known.utterance_id == sound.utterance_id and known.received_samples == end
         return same and known is not None and known.finished and sound.final
 
-    def _utterance(self, ear: _Ear, sound: Sound) -> Utterance:
+    def _utterance(self, ear: _Ear, sound: ListenRequest) -> Utterance:
         known = ear.utterance
         if sound.offset_samples == 0:
             known = ear.utterance = Utterance(sound.utterance_id, sound.rate_hz, self._listener.open_stream())
@@ -126,7 +94,7 @@ class Ears:
             raise ValueError(f"an utterance may last {LONGEST_UTTERANCE_S} s: finish it and begin another")
         return known
 
-    def _hear(self, ear: _Ear, utterance: Utterance, sound: Sound) -> None:
+    def _hear(self, ear: _Ear, utterance: Utterance, sound: ListenRequest) -> None:
         """Feeds one piece of sound; runs in a thread of the pool."""
         before = utterance.words.text
         utterance.feed(sound.pcm16, sound.words_now, sound.final)
@@ -142,11 +110,12 @@ class Ears:
         return ear.judged[1]
 
 
-def _hearing(ear: _Ear, utterance: Utterance, turn_end: float | None, compute_ms: float) -> Hearing:
+def _hearing(ear: _Ear, utterance: Utterance, turn_end: float | None, compute_ms: float) -> ListenResult:
     reading, words = ear.reading, utterance.words
     valence, arousal = valence_arousal(reading.probabilities)
     confidence = math.exp(min(0.0, words.avg_logprob)) if words.text else 0.0
-    return Hearing(
+    return ListenResult(
+        utterance.utterance_id,
         utterance.received_samples,
         words.text,
         utterance.settled_chars,

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
+from a2llm.messages import Refused, ResponseRequest, StepOutput
 from a2serve.inference.engine_host import EngineHost
-from a2serve.inference.exchange import Ask, Piece, Refused
 from a2serve.inference.fair_share import FairShare, Party
 from a2serve.inference.mailbox import Mailbox
 from a2serve.inference.metrics import Metrics
@@ -31,8 +31,8 @@ class EngineClient(Protocol):
         """Responses in progress."""
         ...
 
-    def respond(self, ask: Ask) -> AsyncGenerator[Piece, None]:
-        """The response's pieces; the last has a finish. Closing it cancels. Raises Refused, or ValueError for a bad ask."""
+    def respond(self, request: ResponseRequest) -> AsyncGenerator[StepOutput, None]:
+        """The response's outputs; the last is `done`. Closing it cancels. Raises Refused, or ValueError for a bad request."""
         ...
 
     async def turn_end(self, words: str) -> float:
@@ -51,7 +51,7 @@ class _Current:
     mailbox: Mailbox
     started_s: float
     tenant: str = ""
-    began: bool = False  # a piece has come
+    began: bool = False  # an output has come
 
 
 class LocalEngine:
@@ -73,21 +73,21 @@ class LocalEngine:
     def speaking(self) -> int:
         return self._table.speaking
 
-    async def respond(self, ask: Ask) -> AsyncGenerator[Piece, None]:
+    async def respond(self, request: ResponseRequest) -> AsyncGenerator[StepOutput, None]:
         """See EngineClient."""
         mailbox = self._host.open_mailbox()
         try:
-            current, evicted = self._admit(ask, mailbox)
-            self._host.send(lambda speaker: speaker.begin(ask, mailbox, evicted))
-            async for piece in _pieces(mailbox):
+            current, evicted = self._admit(request, mailbox)
+            self._host.send(lambda speaker: speaker.begin(request, mailbox, evicted))
+            async for output in _outputs(mailbox):
                 current.began = True
-                if piece.finish:
-                    self._metrics.count(piece.finish, resumed=ask.options.resume is not None)
-                    self._leave(ask.session_id, mailbox)
-                yield piece
+                if output.done:
+                    self._metrics.count(output.done, resumed=request.options.resume is not None)
+                    self._leave(request.session_id, mailbox)
+                yield output
         finally:
             self._host.close_mailbox(mailbox)
-            if self._leave(ask.session_id, mailbox):
+            if self._leave(request.session_id, mailbox):
                 self._cancel(mailbox)
 
     async def turn_end(self, words: str) -> float:
@@ -102,17 +102,17 @@ class LocalEngine:
         self._host.send(lambda speaker: speaker.release(session_id))
         return known
 
-    def _admit(self, ask: Ask, mailbox: Mailbox) -> tuple[_Current, str | None]:
+    def _admit(self, request: ResponseRequest, mailbox: Mailbox) -> tuple[_Current, str | None]:
         """Take a slot; returns also the session that loses it. Raises Refused; what goes on from elsewhere only for want of a slot."""
-        party = Party(ask.session_id, ask.tenant, ask.tenant_weight)
-        if not ask.options.resume:
-            self._require_room(party, ask.comes_back)
+        party = Party(request.session_id, request.tenant, request.tenant_weight)
+        if not request.options.resume:
+            self._require_room(party, request.comes_back)
         try:
-            evicted = self._table.take(ask.session_id)
+            evicted = self._table.take(request.session_id)
         except SlotsFull as error:
-            raise self._refused("full", str(error), party, ask.comes_back and not ask.options.resume) from None
+            raise self._refused("full", str(error), party, request.comes_back and not request.options.resume) from None
         self._shares.taken(party)
-        current = self._current[ask.session_id] = _Current(mailbox, time.perf_counter(), ask.tenant)
+        current = self._current[request.session_id] = _Current(mailbox, time.perf_counter(), request.tenant)
         self._show()
         return current, evicted
 
@@ -164,10 +164,10 @@ class LocalEngine:
         self._metrics.show_slots(self._table.speaking, self._table.held, self._table.size)
 
 
-async def _pieces(mailbox: Mailbox) -> AsyncGenerator[Piece, None]:
-    """Until the one that has a finish."""
+async def _outputs(mailbox: Mailbox) -> AsyncGenerator[StepOutput, None]:
+    """Until the one that is done."""
     while True:
-        piece = await mailbox.get()
-        yield piece
-        if piece.finish:
+        output = await mailbox.get()
+        yield output
+        if output.done:
             return

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from a2serve.inference.exchange import EngineDown
+from a2llm.messages import EngineDown
 from a2serve.inference.mailbox import Delivery, Mailbox, deliver
 from a2serve.inference.speaker import Speaker
 

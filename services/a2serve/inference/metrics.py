@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from a2serve.inference.exchange import Finish
+from a2llm.messages import Done
 from a2serve.telemetry import names
 
 _OF_DEVICE = [names.LABEL_DEVICE, names.LABEL_KIND, names.LABEL_GPU, names.LABEL_DRIVER, names.LABEL_CUDA, names.LABEL_TORCH]
@@ -51,13 +51,13 @@ class Metrics:
         for state, count in (("speaking", speaking), ("resting", held - speaking), ("free", size - held)):
             self.slots.labels(state).set(count)
 
-    def count(self, finish: Finish, resumed: bool = False) -> None:
+    def count(self, done: Done, resumed: bool = False) -> None:
         """A response that ended by itself. The first sound of a resumed one was elsewhere."""
-        usage = finish.usage
-        self.responses.labels(finish.reason).inc()
+        usage = done.usage
+        self.responses.labels(done.reason).inc()
         counts = {"input": usage.input_tokens, "cached": usage.cached_tokens, "output_text": usage.output_text_tokens}
         for kind, number in counts.items():
             self.tokens.labels(kind).inc(number)
         self.audio.inc(usage.output_audio_ms / 1000)
         if usage.output_audio_ms and not resumed:
-            self.first_audio.observe(finish.timings.first_audio_ms / 1000)
+            self.first_audio.observe(done.timings.first_audio_ms / 1000)

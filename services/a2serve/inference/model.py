@@ -13,15 +13,12 @@ from a2llm.checkpoint import load_component
 from a2llm.clock import FrameClock
 from a2llm.components import FILES, clock_of, model_folder
 from a2llm.engine import Engine
-from a2llm.language.chat import Persona, personas
-from a2llm.language.items import UserTurn
-from a2llm.language.tools import Tool
+from a2llm.language.chat import personas
 from a2llm.layers.device import device_facts, pick_device
 from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.listener import Listener
-from a2llm.reply_options import ReplyOptions
+from a2llm.messages import Persona, ResponseOptions, ResponseRequest, Tool, UserTurn
 from a2llm.rig import ARKIT61, FlameMapping, load_flame_mapping, retarget
-from a2serve.inference.exchange import Ask
 from a2serve.inference.kept import Kept
 from a2serve.inference.mailbox import Mailbox
 from a2serve.inference.metrics import Metrics
@@ -65,7 +62,7 @@ def load_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:
     own = engine.sampling
     # What pressure will ask for is compiled before.
     engine.sampling = replace(own, audio_levels=min(own.audio_levels, settings.fewest_levels))
-    _say(Speaker(engine, settings, Metrics()), [ReplyOptions(max_tokens=_WARM_TOKENS)])
+    _say(Speaker(engine, settings, Metrics()), [ResponseOptions(max_output_tokens=_WARM_TOKENS)])
     engine.sampling = own
     warm_up(Speaker(engine, settings, Metrics()), settings.slots)  # its numbers are nobody's
     return Speaker(engine, settings, metrics, _keep(engine, settings))
@@ -82,15 +79,17 @@ def _keep(engine: Engine, settings: InferenceSettings) -> Kept:
 def warm_up(speaker: Speaker, slots: int) -> None:
     """Speak in one slot, then in all, call a function, judge a turn: runtimes compile and allocate when they first see a thing."""
     for count in sorted({1, slots}):
-        _say(speaker, [ReplyOptions(max_tokens=_WARM_TOKENS)] * count)
-    _say(speaker, [ReplyOptions(tools=(Tool("wait"),), tool_choice="wait")])
+        _say(speaker, [ResponseOptions(max_output_tokens=_WARM_TOKENS)] * count)
+    _say(speaker, [ResponseOptions(tools=(Tool("wait"),), tool_choice="wait")])
     speaker.turn_end(_WARM_TEXT)
 
 
-def _say(speaker: Speaker, responses: Sequence[ReplyOptions]) -> None:
+def _say(speaker: Speaker, responses: Sequence[ResponseOptions]) -> None:
     persona = next(iter(personas().values()))
     for index, options in enumerate(responses):
-        speaker.begin(Ask(f"warm-up-{index}", "warm-up", persona, (UserTurn(_WARM_TEXT),), options, burst=True), Mailbox(), None)
+        asked = (UserTurn(_WARM_TEXT),)
+        request = ResponseRequest(f"warm-up-{index}", "warm-up", asked, options, burst=True).answered_by(persona)
+        speaker.begin(request, Mailbox(), None)
     while speaker.rest_s() is not None:
         speaker.step()
     for index in range(len(responses)):

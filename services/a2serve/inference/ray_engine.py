@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from a2llm.messages import EngineDown
 from a2serve.inference.engine_client import EngineClient, LocalEngine
 from a2serve.inference.engine_host import EngineHost
-from a2serve.inference.exchange import EngineDown
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import load_speaker
 from a2serve.inference.settings import InferenceSettings

@@ -15,10 +15,10 @@ from typing import Protocol
 import grpc
 from prometheus_client import start_http_server
 
+from a2llm.messages import Refused
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.inference.ear_pool import EarPool
 from a2serve.inference.ears import Ears
-from a2serve.inference.exchange import Refused
 from a2serve.inference.host import SWITCH_INTERVAL_S
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import load_listener, read_facts

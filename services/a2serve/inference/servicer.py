@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, NoReturn
 import grpc
 from opentelemetry.trace import Tracer
 
-from a2llm.motion_stream import RigUnavailable
+from a2llm.messages import EngineDown, IdleRequest, Refused, RigUnavailable, UtteranceUnknown
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.contracts.proto.convert import from_wire, to_wire
 from a2serve.inference import wire
-from a2serve.inference.ears import Ears, UtteranceUnknown
+from a2serve.inference.ears import Ears
 from a2serve.inference.engine_client import EngineClient
-from a2serve.inference.exchange import EngineDown, Refused
 from a2serve.inference.face import idle_motion
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import Facts
@@ -57,7 +57,7 @@ class Avatar:
         self.draining = False
 
     def describe(self) -> pb.ModelInfo:
-        return wire.write_info(self._facts, self._engine.slots, self._engine.slots - self._engine.speaking)
+        return to_wire(wire.model_info(self._facts, self._engine.slots, self._engine.slots - self._engine.speaking))
 
     async def respond(self, request: pb.RespondRequest, metadata: Metadata) -> AsyncGenerator[pb.Packet, None]:
         """Closing it cancels the response."""
@@ -71,11 +71,11 @@ class Avatar:
                 self._metrics.refused.labels("draining").inc()
                 raise EngineDown("the replica drains: it takes no new responses")
             phases, packets = ResponsePhases(self._tracer, parent), wire.PacketStream(request, self._facts)
-            async with aclosing(self._engine.respond(wire.read_ask(request, self._facts))) as pieces:
-                async for piece in pieces:
-                    if piece.finish:  # before it leaves: who has the last packet may hang up
-                        phases.finished(piece.finish)
-                    yield packets.packet(piece)
+            async with aclosing(self._engine.respond(wire.read_request(request, self._facts))) as outputs:
+                async for output in outputs:
+                    if output.done:  # before it leaves: who has the last packet may hang up
+                        phases.finished(output.done)
+                    yield packets.packet(output)
 
     async def listen(self, request: pb.ListenRequest, metadata: Metadata) -> pb.ListenReply:
         attributes: dict[str, str | bool] = {names.ATTR_SESSION_ID: request.session_id, names.ATTR_FINAL: request.final}
@@ -83,12 +83,12 @@ class Avatar:
             attributes[names.ATTR_UTTERANCE_ID] = request.utterance_id
         started = time.perf_counter()
         with span(self._tracer, names.SPAN_INFERENCE_LISTEN, metadata, attributes):
-            heard = await self._ears.listen(wire.read_sound(request))
+            heard = await self._ears.listen(wire.read_audio(request))
         self._metrics.listen.labels(str(request.final).lower()).observe(time.perf_counter() - started)
-        return wire.write_hearing(request.utterance_id, heard)
+        return to_wire(heard)
 
     def idle(self, request: pb.IdleRequest) -> pb.Motion:
-        return idle_motion(request, self._facts)
+        return to_wire(idle_motion(from_wire(IdleRequest, request), self._facts))
 
     async def release(self, request: pb.ReleaseRequest) -> pb.ReleaseReply:
         heard = self._ears.forget(request.session_id)

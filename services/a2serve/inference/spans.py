@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, Tracer
 
-from a2serve.inference.exchange import Finish
+from a2llm.messages import Done
 from a2serve.telemetry import names
 
 Metadata = Iterable[tuple[str, str | bytes]] | None
@@ -28,11 +28,11 @@ class ResponsePhases:
     def __init__(self, tracer: Tracer, parent: Span) -> None:
         self._tracer, self._parent, self._arrived_ns = tracer, parent, time.time_ns()
 
-    def finished(self, finish: Finish) -> None:
-        usage, timings = finish.usage, finish.timings
+    def finished(self, done: Done) -> None:
+        usage, timings = done.usage, done.timings
         self._parent.set_attributes(
             {
-                names.ATTR_FINISH_REASON: finish.reason,
+                names.ATTR_FINISH_REASON: done.reason,
                 names.ATTR_COMPUTE_MS: timings.compute_ms,
                 names.ATTR_INPUT_TOKENS: usage.input_tokens,
                 names.ATTR_CACHED_TOKENS: usage.cached_tokens,

@@ -6,37 +6,36 @@ Who takes part in a step is the schedule's decision; a response whose reader doe
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 from uuid import uuid4
 
-from a2llm.conversation import Conversation, Reply, StepOutput
+from a2llm.conversation import Conversation, Reply
 from a2llm.engine import Engine
 from a2llm.language.tools import choose_tools
-from a2serve.inference.exchange import Ask, Call, Finish, Piece, Reason, Timings, Usage
+from a2llm.messages import Done, Persona, ResponseRequest, StepOutput, Timings, Usage
 from a2serve.inference.kept import Kept
 from a2serve.inference.mailbox import Delivery, Mailbox
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.schedule import LOOK_AGAIN_S, Pace, Progress, Schedule
 
-MOST_UNREAD = 100  # pieces: 5 s of speech that the reader has not taken
+MOST_UNREAD = 100  # outputs: 5 s of speech that the reader has not taken
 
 
 @dataclass
 class Speech:
     """A response in progress."""
 
-    ask: Ask
+    request: ResponseRequest
     mailbox: Mailbox
     reply: Reply
     sample_rate_hz: int
-    began: bool = False  # a piece has left, here or where it was lost
+    began: bool = False  # an output has left, here or where it was lost
     compute_s: float = 0.0
     beginning_s: float = 0.0  # of the engine's time until its first sound, shared with those that began beside it
 
     @property
     def resumed_samples(self) -> int:
         """So many were delivered before they were asked for here; they are not sent again."""
-        return self.ask.options.resume.samples if self.ask.options.resume else 0
+        return self.request.options.resume.samples if self.request.options.resume else 0
 
     def progress(self, now_s: float) -> Progress:
         """How it is doing, for the schedule."""
@@ -45,28 +44,27 @@ class Speech:
         if not self.reply.speaks:
             return Progress(made_s, None)
         if began_s is None:
-            return Progress(made_s, 0.0, now_s - self.ask.arrived_s)
-        return Progress(made_s, made_s - (now_s - began_s), hurries=self.ask.burst)
+            return Progress(made_s, 0.0, now_s - self.mailbox.opened_s)
+        return Progress(made_s, made_s - (now_s - began_s), hurries=self.request.burst)
 
-    def piece(self, output: StepOutput) -> Piece:
+    def output(self, made: StepOutput) -> StepOutput:
+        """What the engine made, with what is known of the whole response."""
         affect = None if self.began else self.reply.affect
         self.began = True
-        call = Call(f"call_{uuid4().hex[:20]}", output.call.name, output.call.arguments) if output.call else None
-        finish = self.finish(gave_up=self.reply.call is not None and call is None) if output.last else None
-        pcm, motion = (output.pcm, output.motion) if len(output.pcm) else (None, None)
-        return Piece(output.pts_samples, output.text, pcm, motion, affect, call, finish, output.tokens, self.usage())
+        call = replace(made.function_call, call_id=f"call_{uuid4().hex[:20]}") if made.function_call else None
+        done = self.done(gave_up=self.reply.call is not None and call is None) if made.last else None
+        return replace(made, affect=affect, function_call=call, done=done, usage=self.usage())
 
-    def finish(self, gave_up: bool = False) -> Finish:
+    def done(self, gave_up: bool = False) -> Done:
         """gave_up: a call was to be written, and none came about."""
-        reply = self.reply
-        reason = cast("Reason", reply.finish_reason)
+        reply, reason = self.reply, self.reply.finish_reason
         text = " ".join(reply.spoken[: reply.emitted_words])
-        return Finish("content" if gave_up and reason == "completed" else reason, text, self.usage(), self._timings())
+        return Done("content" if gave_up and reason == "completed" else reason, text, self.usage(), self._timings())
 
     def usage(self) -> Usage:
         """Of the whole response so far, what was delivered before it came here included."""
-        reply, samples = self.reply, max(self.reply.emitted_samples, self.resumed_samples)
-        return Usage(reply.input_tokens, reply.cached_tokens, len(reply.tokens), round(samples * 1000 / self.sample_rate_hz))
+        samples = max(self.reply.emitted_samples, self.resumed_samples)
+        return replace(self.reply.usage, output_audio_ms=round(samples * 1000 / self.sample_rate_hz))
 
     def _timings(self) -> Timings:
         marks = self.reply.marks
@@ -80,7 +78,7 @@ class Speech:
 
     def _since_ms(self, at_s: float | None) -> float:
         """0 for what has not come."""
-        return 0.0 if at_s is None else (at_s - self.ask.arrived_s) * 1000
+        return 0.0 if at_s is None else (at_s - self.mailbox.opened_s) * 1000
 
 
 class Speaker:
@@ -92,13 +90,13 @@ class Speaker:
         self._speeches: dict[Mailbox, Speech] = {}
         self._schedule = Schedule(pace, engine.sampling.audio_levels)
 
-    def begin(self, ask: Ask, mailbox: Mailbox, evicted: str | None) -> list[Delivery]:
+    def begin(self, request: ResponseRequest, mailbox: Mailbox, evicted: str | None) -> list[Delivery]:
         """Start a response; what its session was saying ends. A request the engine cannot take comes back as its error."""
         if evicted is not None:
             self._put_by(evicted)
-        ended = self._end_session_speech(ask.session_id)
+        ended = self._end_session_speech(request.session_id)
         try:
-            self._speeches[mailbox] = self._open(ask, mailbox)
+            self._speeches[mailbox] = self._open(request, mailbox)
         except ValueError as error:
             return [*ended, (mailbox, error)]
         return ended
@@ -137,7 +135,7 @@ class Speaker:
         for speech, output in ready:
             if output.last:
                 self._end(speech)
-        return [(speech.mailbox, speech.piece(output)) for speech, output in ready]
+        return [(speech.mailbox, speech.output(output)) for speech, output in ready]
 
     def rest_s(self) -> float | None:
         """How long the engine may sleep; None: until something is asked of it."""
@@ -156,25 +154,26 @@ class Speaker:
         self._schedule.look(p for _, p in progress)
         return [(speech, LOOK_AGAIN_S if speech.mailbox.unread > MOST_UNREAD else self._schedule.early_s(p)) for speech, p in progress]
 
-    def _open(self, ask: Ask, mailbox: Mailbox) -> Speech:
-        conversation = self._sessions.get(ask.session_id)
+    def _open(self, request: ResponseRequest, mailbox: Mailbox) -> Speech:
+        persona = Persona(request.persona, request.instructions, request.affect_baseline)
+        conversation = self._sessions.get(request.session_id)
         if conversation is None:
-            conversation = self._sessions[ask.session_id] = self._engine.open_conversation(ask.persona)
-        conversation.persona = ask.persona
+            conversation = self._sessions[request.session_id] = self._engine.open_conversation(persona)
+        conversation.persona = persona
         if self._kept:
-            self._kept.lend(ask.session_id, conversation, self._beginning(ask))
-        reply = self._engine.respond(conversation, ask.items, ask.options)
-        return Speech(ask, mailbox, reply, self._engine.parts.clock.sample_rate_hz, began=ask.options.resume is not None)
+            self._kept.lend(request.session_id, conversation, self._beginning(request))
+        reply = self._engine.respond(conversation, request.items, request.options)
+        return Speech(request, mailbox, reply, self._engine.parts.clock.sample_rate_hz, began=request.options.resume is not None)
 
-    def _beginning(self, ask: Ask) -> list[int]:
+    def _beginning(self, request: ResponseRequest) -> list[int]:
         """Ids that the prompt begins with. Raises ValueError, as the engine does, for tools that cannot be kept to."""
-        tools = choose_tools(ask.options.tools, ask.options.tool_choice)
-        return self._engine.template.opening(ask.persona.instructions, tools)
+        tools = choose_tools(request.options.tools, request.options.tool_choice)
+        return self._engine.template.opening(request.instructions, tools)
 
     def _end(self, speech: Speech) -> None:
         del self._speeches[speech.mailbox]
         if self._kept:
-            self._kept.learn(speech.reply.conversation, self._beginning(speech.ask))
+            self._kept.learn(speech.reply.conversation, self._beginning(speech.request))
 
     def _note(self, speeches: Sequence[Speech], beginning: Sequence[Speech], took_s: float) -> None:
         for speech in speeches:
@@ -190,10 +189,10 @@ class Speaker:
         self._metrics.kv_bytes.set(tokens * self._engine.cache.token_bytes)
 
     def _end_session_speech(self, session_id: str) -> list[Delivery]:
-        ended = [s for s in self._speeches.values() if s.ask.session_id == session_id]
+        ended = [s for s in self._speeches.values() if s.request.session_id == session_id]
         for speech in ended:
             self.cancel(speech.mailbox)
-        return [(s.mailbox, Piece(s.reply.emitted_samples, finish=s.finish())) for s in ended]
+        return [(s.mailbox, StepOutput(pts_samples=s.reply.emitted_samples, last=True, done=s.done(), usage=s.usage())) for s in ended]
 
     def _put_by(self, session_id: str) -> None:
         """The session has to give its slot away, but not what it holds."""

@@ -2,7 +2,7 @@
 
     engine = TritonEngine("127.0.0.1:8001")    # no I/O yet; on the event loop that will use it
     await engine.start()                       # waits until the model is ready, learns its slots; raises EngineDown
-    async for piece in engine.respond(ask): ...
+    async for output in engine.respond(request): ...
     await engine.ready()                       # for health checks: Triton says READY and the engine answers
     await engine.close()
 
@@ -27,10 +27,10 @@ from opentelemetry.propagate import inject
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from a2llm.messages import EngineDown, ResponseRequest, StepOutput
 from a2serve.contracts.proto import avatar_pb2 as avatar
 from a2serve.contracts.proto import engine_pb2 as pb
-from a2serve.inference import triton_wire
-from a2serve.inference.exchange import Ask, EngineDown, Piece
+from a2serve.inference import triton_wire, wire
 from a2serve.inference.triton_stream import Message, TritonStream
 
 MODEL = "a2llm"
@@ -108,18 +108,18 @@ class TritonEngine:
             await asyncio.wait(self._streams, timeout=_CLOSE_S)
         await self._client.close()
 
-    async def respond(self, ask: Ask) -> AsyncGenerator[Piece, None]:
+    async def respond(self, request: ResponseRequest) -> AsyncGenerator[StepOutput, None]:
         """See EngineClient."""
         this = object()
         self._open.add(this)
         try:
-            async with aclosing(self._replies(pb.EngineRequest(respond=triton_wire.write_ask(ask)), ask.session_id)) as replies:
+            async with aclosing(self._replies(triton_wire.respond_request(request), request.session_id)) as replies:
                 async for reply in replies:
-                    piece = triton_wire.read_packet(reply.packet)
-                    if piece.finish:
+                    output = wire.read_output(reply.packet)
+                    if output.done:
                         self._open.discard(this)
-                    yield piece
-                    if piece.finish:
+                    yield output
+                    if output.done:
                         return
             raise EngineDown(f"Triton at {self._url} ended the response before its end")
         finally:

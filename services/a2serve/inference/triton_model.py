@@ -21,12 +21,12 @@ import torch
 from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 
+from a2llm.messages import EngineDown, Refused
 from a2serve.contracts.proto import avatar_pb2 as avatar
 from a2serve.contracts.proto import engine_pb2 as pb
 from a2serve.inference import wire
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
-from a2serve.inference.exchange import EngineDown, Refused
 from a2serve.inference.host import SWITCH_INTERVAL_S
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import load_speaker, read_facts
@@ -194,10 +194,10 @@ class TritonModel:
         attributes: dict[str, str | bool] = {names.ATTR_SESSION_ID: request.session_id, names.ATTR_RESPONSE_ID: request.response_id}
         with span(self._tracer, names.SPAN_INFERENCE_ENGINE, trace.items(), attributes):
             request.motion_hz = self._facts.clock.motion_hz  # a replica asks for the model's own, whatever that is
-            ask, packets = wire.read_ask(request, self._facts), wire.PacketStream(request, self._facts)
-            async with aclosing(self._engine.respond(ask)) as pieces:
-                async for piece in pieces:
-                    yield pb.EngineReply(packet=packets.packet(piece))
+            packets = wire.PacketStream(request, self._facts)
+            async with aclosing(self._engine.respond(wire.read_request(request, self._facts))) as outputs:
+                async for output in outputs:
+                    yield pb.EngineReply(packet=packets.packet(output))
 
     def _send(self, sender: Any, reply: pb.EngineReply) -> None:
         """Takes some 0.3 ms, in which other threads run."""

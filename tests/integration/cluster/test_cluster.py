@@ -18,11 +18,11 @@ from support.models.cli_model import write_tiny_model
 from support.servers.cluster import APPLICATION, Cluster, Talker, ask, begun, cluster, read
 from support.servers.failover import assert_same, play_response, speaking, talking
 
+from a2llm.messages import IdleRequest, ListenRequest, UtteranceUnknown
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarStub
 from a2serve.gateway.model_client.grpc_client import GrpcInference
-from a2serve.gateway.model_client.interface import IdleRequest, SpokenAudio, UtteranceUnknown
 from a2serve.local.home import cache_folder
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install '.[cluster]'")
@@ -112,10 +112,10 @@ async def spans_arrive(served: Cluster, response_id: str, trace_id: str) -> None
 def test_it_listens_idles_and_says_what_is_wrong(run, served: Cluster):
     async def scenario(client: GrpcInference) -> None:
         silence = bytes(2 * 12_000)
-        assert (await client.listen(SpokenAudio("ear", "u1", 0, silence))).received_samples == 12_000
-        assert (await client.listen(SpokenAudio("ear", "u1", 12_000, silence, final=True))).received_samples == 24_000
+        assert (await client.listen(ListenRequest("ear", "u1", 0, silence))).received_samples == 12_000
+        assert (await client.listen(ListenRequest("ear", "u1", 12_000, silence, final=True))).received_samples == 24_000
         with pytest.raises(UtteranceUnknown):
-            await client.listen(SpokenAudio("ear", "u2", 5, silence))
+            await client.listen(ListenRequest("ear", "u2", 5, silence))
         motion = await client.idle(IdleRequest("face", "listening", 30, 30, "arkit61", 30))
         assert (motion.first_frame, motion.frames) == (30, 30)
         await client.release("ear")

@@ -18,12 +18,10 @@ from support.models.cli_model import write_tiny_model
 from support.servers.triton import Triton, running
 
 from a2llm.language.chat import find_persona
-from a2llm.language.items import UserTurn
+from a2llm.messages import Done, EngineDown, Refused, ResponseOptions, ResponseRequest, StepOutput, UserTurn
 from a2llm.pcm16 import to_pcm16
-from a2llm.reply_options import ReplyOptions
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
-from a2serve.inference.exchange import Ask, EngineDown, Finish, Piece, Refused
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import load_speaker
 from a2serve.inference.settings import InferenceSettings
@@ -104,20 +102,22 @@ def run(triton: Triton, scenario: Callable[[TritonEngine], Awaitable[None]]) -> 
     asyncio.run(bounded())
 
 
-def ask(session: str = "s", seed: int = 1, burst: bool = True, **wishes: object) -> Ask:
-    return Ask(session, f"r-{session}-{seed}", ADA, (UserTurn("Hello"),), ReplyOptions(seed, **wishes), burst)
+def ask(session: str = "s", seed: int = 1, burst: bool = True, **wishes: object) -> ResponseRequest:
+    return ResponseRequest(session, f"r-{session}-{seed}", (UserTurn("Hello"),), ResponseOptions(seed, **wishes), burst=burst).answered_by(
+        ADA
+    )
 
 
-async def read(pieces: AsyncGenerator[Piece, None]) -> list[Piece]:
+async def read(pieces: AsyncGenerator[StepOutput, None]) -> list[StepOutput]:
     return [piece async for piece in pieces]
 
 
-def finish(pieces: list[Piece]) -> Finish:
-    assert [p.finish is not None for p in pieces] == [False] * (len(pieces) - 1) + [True]
-    return pieces[-1].finish
+def finish(pieces: list[StepOutput]) -> Done:
+    assert [p.done is not None for p in pieces] == [False] * (len(pieces) - 1) + [True]
+    return pieces[-1].done
 
 
-async def in_process(*asks: Ask) -> list[list[Piece]]:
+async def in_process(*asks: ResponseRequest) -> list[list[StepOutput]]:
     """Responses of the engine without Triton, one after the other."""
     settings, metrics = InferenceSettings(slots=2, threads=1), Metrics()
     host = EngineHost(lambda: load_speaker(settings, metrics), lambda: None)
@@ -129,11 +129,10 @@ async def in_process(*asks: Ask) -> list[list[Piece]]:
         await host.stop()
 
 
-def assert_same(response: list[Piece], other: list[Piece]) -> None:
-    assert [(p.pts_samples, p.text, p.call) for p in response] == [(p.pts_samples, p.text, p.call) for p in other]
+def assert_same(response: list[StepOutput], other: list[StepOutput]) -> None:
+    assert [(p.pts_samples, p.text, p.function_call) for p in response] == [(p.pts_samples, p.text, p.function_call) for p in other]
     for piece, twin in zip(response, other, strict=True):
-        assert (piece.pcm is None) == (twin.pcm is None)
-        if piece.pcm is not None:
+        if len(piece.pcm) or len(twin.pcm):
             assert to_pcm16(piece.pcm) == to_pcm16(twin.pcm)
             np.testing.assert_array_equal(piece.motion, twin.motion.astype(np.float16))
     end, twin_end = finish(response), finish(other)
@@ -143,7 +142,7 @@ def assert_same(response: list[Piece], other: list[Piece]) -> None:
 
 def test_answers_are_those_of_an_engine_in_process(triton: Triton) -> None:
     async def scenario(engine: TritonEngine) -> None:
-        wishes = [ask("a", max_tokens=12), ask("b", 2, audio=False, max_tokens=12)]
+        wishes = [ask("a", max_output_tokens=12), ask("b", 2, audio=False, max_output_tokens=12)]
         responses = [await read(engine.respond(each)) for each in wishes]
         for response, other in zip(responses, await in_process(*wishes), strict=True):
             assert_same(response, other)
@@ -156,7 +155,7 @@ def test_answers_are_those_of_an_engine_in_process(triton: Triton) -> None:
 def test_the_other_questions_are_answered_too(triton: Triton) -> None:
     async def scenario(engine: TritonEngine) -> None:
         assert 0.0 < await engine.turn_end("What is the capital of France?") < 1.0
-        await read(engine.respond(ask("known", max_tokens=4)))
+        await read(engine.respond(ask("known", max_output_tokens=4)))
         assert await engine.release("known")
         assert not await engine.release("known")
         with pytest.raises(ValueError, match="no tools"):
@@ -167,7 +166,7 @@ def test_the_other_questions_are_answered_too(triton: Triton) -> None:
 
 def test_two_speak_at_once_and_a_third_is_refused_at_once(triton: Triton) -> None:
     async def scenario(engine: TritonEngine) -> None:
-        pair = [engine.respond(ask(s, burst=False, max_tokens=200)) for s in "ab"]
+        pair = [engine.respond(ask(s, burst=False, max_output_tokens=200)) for s in "ab"]
         async with aclosing(pair[0]), aclosing(pair[1]):
             await asyncio.gather(*(anext(pieces) for pieces in pair))
             assert engine.speaking == 2
@@ -185,13 +184,13 @@ def test_a_response_that_is_closed_is_cancelled_in_the_engine(triton: Triton) ->
     """Two slots, both closed in mid-speech: the next two are admitted within moments."""
 
     async def scenario(engine: TritonEngine) -> None:
-        for pieces in [engine.respond(ask(s, burst=False, max_tokens=200)) for s in "ab"]:
+        for pieces in [engine.respond(ask(s, burst=False, max_output_tokens=200)) for s in "ab"]:
             await anext(pieces)
             await pieces.aclose()
         closed_s = time.perf_counter()
         while True:
             try:
-                pieces = engine.respond(ask("c", burst=False, max_tokens=200))
+                pieces = engine.respond(ask("c", burst=False, max_output_tokens=200))
                 await anext(pieces)
                 await pieces.aclose()
                 break
@@ -226,7 +225,7 @@ def test_the_trace_goes_on_behind_triton(triton: Triton, collector: Collector) -
 
     async def scenario(engine: TritonEngine) -> None:
         with provider.get_tracer("test").start_as_current_span("caller") as caller:
-            await read(engine.respond(ask("traced", max_tokens=4)))
+            await read(engine.respond(ask("traced", max_output_tokens=4)))
         deadline_s = time.monotonic() + 5
         while not (mine := [s for s in collector.spans if s.trace_id == caller.get_span_context().trace_id.to_bytes(16, "big")]):
             assert time.monotonic() < deadline_s
@@ -243,13 +242,13 @@ def test_versions_come_and_go(triton: Triton) -> None:
     folder = triton.repository / "a2llm"
 
     async def version_of(engine: TritonEngine, session: str) -> str:
-        assert finish(await read(engine.respond(ask(session, max_tokens=4))))
+        assert finish(await read(engine.respond(ask(session, max_output_tokens=4))))
         return engine.version_of(session)
 
     async def scenario(engine: TritonEngine) -> None:
         first = engine.revision
         assert await version_of(engine, "old") == "1"
-        begun = engine.respond(ask("old", 2, burst=False, max_tokens=100))
+        begun = engine.respond(ask("old", 2, burst=False, max_output_tokens=100))
         heard = [await anext(begun)]
         add_version(folder / "2")
         await asyncio.to_thread(triton.load)
@@ -286,7 +285,7 @@ def add_version(folder: Path) -> None:
 
 def test_a_killed_server_is_noticed_at_once(triton: Triton) -> None:
     async def scenario(engine: TritonEngine) -> None:
-        pair = [engine.respond(ask(s, burst=False, max_tokens=200)) for s in "ab"]
+        pair = [engine.respond(ask(s, burst=False, max_output_tokens=200)) for s in "ab"]
         await asyncio.gather(*(anext(pieces) for pieces in pair))
         stubs = triton.stubs()
         triton.kill()

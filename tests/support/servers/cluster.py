@@ -19,9 +19,9 @@ from pathlib import Path
 import httpx
 import psutil
 
+from a2llm.messages import Packet, ResponseOptions, ResponseRequest, UserTurn
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.grpc_client import GrpcInference
-from a2serve.gateway.model_client.interface import Packet, PromptItem, ResponseRequest
 from a2serve.local import tie
 from a2serve.local.ports import free_block, free_ports
 from support.servers.triton import Triton, starting
@@ -179,7 +179,7 @@ def _wait_until_ready(program: "subprocess.Popen[bytes]", log: Path) -> None:
 def ask(session: str, *, text: str = "Hello you", turn: int = 0, tokens: int = 100, burst: bool = False) -> ResponseRequest:
     """About 4 s of speech from the tiny model; the seed is one with which it talks on."""
     return ResponseRequest(
-        session, f"{session}-{turn}", "dev", (PromptItem("user", text),), motion_hz=30, max_output_tokens=tokens, seed=4, burst=burst
+        session, f"{session}-{turn}", (UserTurn(text),), ResponseOptions(4, tokens), motion_hz=30, burst=burst, tenant="dev"
     )
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from a2llm.messages import ResponseRequest, UserTurn
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarServicer, add_AvatarServicer_to_server
-from a2serve.gateway.model_client.interface import InferenceClient, PromptItem, ResponseRequest
+from a2serve.gateway.model_client.interface import InferenceClient
 
-ITEMS = (PromptItem("user", "Hello"),)
+ITEMS = (UserTurn("Hello"),)
 
 
 @dataclass
@@ -67,7 +68,7 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
 
 
 def new_request(session: str = "s", tenant: str = "acme") -> ResponseRequest:
-    return ResponseRequest(session, f"r-{session}", tenant, ITEMS)
+    return ResponseRequest(session, f"r-{session}", ITEMS, tenant=tenant)
 
 
 async def words(client: InferenceClient, request: ResponseRequest) -> str:

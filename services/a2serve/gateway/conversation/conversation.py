@@ -5,10 +5,11 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from a2llm import messages
+from a2llm.messages import Affect
 from a2serve.contracts.items import ContentPart, ConversationItem, FunctionCallItem, FunctionCallOutputItem, ItemStatus, MessageItem
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.conversation.words import Word, heard, joined
-from a2serve.gateway.model_client.interface import Affect, PromptItem, PromptRole
 
 PartType: TypeAlias = Literal["input_text", "input_audio", "output_text", "output_audio"]
 ROOT = "root"
@@ -70,11 +71,19 @@ class Item:
         parts = [_wire_part(part) for part in self.parts]
         return MessageItem(id=self.id, object="realtime.item", status=self.status, role=self.role, content=parts)
 
-    def prompt(self) -> PromptItem:
+    def prompt(self) -> messages.Item:
         """The item as the model reads it."""
-        kinds: dict[str, PromptRole] = {"function_call": "call", "function_call_output": "tool"}
-        role = kinds.get(self.type, self.role)
-        return PromptItem(role, self.transcript(), self.voice_affect, self.call_id, self.name, tuple(self.tokens))
+        if self.type == "function_call":
+            return messages.FunctionCall(self.name, self.text, self.call_id)
+        if self.type == "function_call_output":
+            return messages.ToolResult(self.text, self.call_id)
+        match self.role:
+            case "user":
+                return messages.UserTurn(self.transcript(), self.voice_affect)
+            case "assistant":
+                return messages.AssistantTurn(self.transcript(), tuple(self.tokens))
+            case "system":
+                return messages.SystemText(self.transcript())
 
     def as_json(self) -> dict[str, Any]:
         """For the store. By orjson, since all items of a conversation are written several times in a turn: a tenth of `asdict`."""
@@ -142,7 +151,7 @@ class Conversation:
         place = self._index(item_id, "item_id")
         return self.items[place - 1].id if place else None
 
-    def prompt(self) -> tuple[PromptItem, ...]:
+    def prompt(self) -> tuple[messages.Item, ...]:
         """All of it, for the model."""
         return prompt_of(self.items)
 
@@ -161,7 +170,7 @@ def _unknown(item_id: str, param: str) -> Problem:
     return Problem(Code.ITEM_NOT_FOUND, f"no item {item_id!r} in this conversation", param=param)
 
 
-def prompt_of(items: list[Item]) -> tuple[PromptItem, ...]:
+def prompt_of(items: list[Item]) -> tuple[messages.Item, ...]:
     """Items for the model. Empty messages are left out (nothing was heard of them), except a user's last: somebody was silent."""
     silent = items[-1] if items and items[-1].role == "user" else None
     return tuple(item.prompt() for item in items if item is silent or item.type != "message" or item.transcript())

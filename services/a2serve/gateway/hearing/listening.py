@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+from a2llm.messages import ListenRequest, ListenResult, UtteranceUnknown
 from a2serve.contracts.media_clock import BYTES_PER_MS
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.hearing.input_audio import Utterance
-from a2serve.gateway.model_client.interface import Heard, InferenceClient, SpokenAudio, UtteranceUnknown
+from a2serve.gateway.model_client.interface import InferenceClient
 
 CHUNK_MS = 240
 RETRY_PAUSE_S = 1.0
@@ -39,7 +40,7 @@ class Ears:
         self._words_now = True
         self._wake.set()
 
-    async def run(self, on_heard: Callable[[Utterance, Heard, int], None]) -> None:
+    async def run(self, on_heard: Callable[[Utterance, ListenResult, int], None]) -> None:
         """Runs until cancelled, and calls `on_heard(utterance, heard, until_input_ms)` for each running transcript.
 
         An inference that cannot be reached is asked again later; the final call tells the client.
@@ -58,11 +59,11 @@ class Ears:
             if self._current() is utterance:
                 on_heard(utterance, heard, until_input_ms)
 
-    async def finish(self, utterance: Utterance) -> Heard:
+    async def finish(self, utterance: Utterance) -> ListenResult:
         """The final words of an utterance. Raises Problem."""
         return (await self._hear(utterance, final=True, words_now=True))[0]
 
-    async def _hear(self, utterance: Utterance, *, final: bool, words_now: bool) -> tuple[Heard, int]:
+    async def _hear(self, utterance: Utterance, *, final: bool, words_now: bool) -> tuple[ListenResult, int]:
         async with self._one_at_a_time:
             try:
                 return await self._send(utterance, final, words_now)
@@ -73,9 +74,9 @@ class Ears:
             except UtteranceUnknown:
                 raise Problem(Code.UNAVAILABLE, "inference does not take the utterance") from None
 
-    async def _send(self, utterance: Utterance, final: bool, words_now: bool) -> tuple[Heard, int]:
+    async def _send(self, utterance: Utterance, final: bool, words_now: bool) -> tuple[ListenResult, int]:
         start, end = utterance.sent_bytes, len(utterance.pcm16) // 2 * 2
-        audio = SpokenAudio(
+        audio = ListenRequest(
             session_id=self._session_id,
             utterance_id=utterance.id,
             offset_samples=start // 2,

@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter
 
+from a2llm.messages import IdleRequest, ListenRequest, ListenResult, ModelInfo, Motion, Packet, ResponseRequest
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.continuing import Progress
 from a2serve.gateway.model_client.grpc_client import MOST_AHEAD, GrpcInference
-from a2serve.gateway.model_client.interface import Heard, IdleRequest, ModelInfo, Motion, Packet, ResponseRequest, SpokenAudio
 from a2serve.gateway.model_client.read_ahead import read_ahead
 from a2serve.telemetry import names
 
@@ -73,7 +73,7 @@ class CanaryInference:
             async for packet in packets:
                 yield progress.add(packet)
 
-    async def listen(self, audio: SpokenAudio) -> Heard:
+    async def listen(self, audio: ListenRequest) -> ListenResult:
         return await self._ask(audio.session_id, lambda side: side.listen(audio))
 
     async def idle(self, request: IdleRequest) -> Motion:

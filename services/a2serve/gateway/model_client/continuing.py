@@ -4,8 +4,8 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 
+from a2llm.messages import Affect, Done, Packet, ResponseRequest, Resume, Timings
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.model_client.interface import Affect, Done, Packet, ResponseRequest, Resume, Timings
 
 PATIENCE_S = 20.0  # a host that has to load its model again takes about twelve
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.4
@@ -34,20 +34,21 @@ class Progress:
     _first_audio_ms: float = 0.0
 
     def __post_init__(self) -> None:
-        if resume := self.request.resume:
+        if resume := self.request.options.resume:
             self._tokens, self._words, self._samples = list(resume.tokens), resume.words, resume.samples
 
     @property
     def begun(self) -> bool:
         """Somebody has heard the beginning of it."""
-        return self.packets > 0 or self.request.resume is not None
+        return self.packets > 0 or self.request.options.resume is not None
 
     def rest(self) -> ResponseRequest:
         """In the mood in which it began: another replica might choose otherwise where two are close."""
         if not self.packets:
             return self.request
         resume = Resume(tuple(self._tokens), self._words, self._samples)
-        return replace(self.request, resume=resume, affect=self._affect or self.request.affect)
+        options = self.request.options
+        return replace(self.request, options=replace(options, resume=resume, affect=self._affect or options.affect))
 
     def add(self, packet: Packet) -> Packet:
         """The packet as the response's reader is to have it."""

@@ -8,28 +8,19 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
 from opentelemetry import propagate
 
+from a2llm.messages import IdleRequest, ListenRequest, ListenResult, ModelInfo, Motion, Packet, ResponseRequest, UtteranceUnknown
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2
-from a2serve.gateway.model_client import grpc_messages as messages
+from a2serve.contracts.proto.convert import from_wire, to_wire
 from a2serve.gateway.model_client.affinity import AffinityKeys
 from a2serve.gateway.model_client.continuing import PATIENCE_S, Progress, ReplicaLost, Search
 from a2serve.gateway.model_client.hosts import Host, Hosts, choose
-from a2serve.gateway.model_client.interface import (
-    Heard,
-    IdleRequest,
-    ModelInfo,
-    Motion,
-    Packet,
-    ResponseRequest,
-    SpokenAudio,
-    UtteranceUnknown,
-)
 from a2serve.gateway.model_client.read_ahead import read_ahead
 
 UNARY_TIMEOUT_S = 5.0
@@ -76,7 +67,7 @@ class GrpcInference:
         with _problems():
             stub = (await self._host("")).stub
             reply = await stub.Describe(avatar_pb2.DescribeRequest(), timeout=UNARY_TIMEOUT_S, metadata=self._metadata(""))
-        return messages.model_info(reply)
+        return from_wire(ModelInfo, reply)
 
     async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
         async with aclosing(read_ahead(self.whole(request), MOST_AHEAD, f"read {request.response_id}")) as packets:
@@ -146,14 +137,14 @@ class GrpcInference:
         comes_back = way.search.last or not way.many
         host = await self._host(request.session_id)
         way.tried.add(host.address)
-        message = messages.respond_request(request, self._weight(request.tenant), comes_back)
+        message = to_wire(replace(request, tenant_weight=self._weight(request.tenant), comes_back=comes_back))
         call = host.stub.Respond(message, timeout=RESPONSE_TIMEOUT_S, metadata=self._metadata(request.session_id))
         ended = False
         try:
             with _problems(f"the response was not over within {RESPONSE_TIMEOUT_S:.0f} s"):
                 async for packet in call:
                     ended = packet.HasField("done")
-                    yield messages.packet(packet)
+                    yield from_wire(Packet, packet)
         finally:
             self._let_end(call) if ended else call.cancel()
 
@@ -163,7 +154,7 @@ class GrpcInference:
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
-    async def listen(self, audio: SpokenAudio) -> Heard:
+    async def listen(self, audio: ListenRequest) -> ListenResult:
         """The last words of an utterance are waited for; what is heard meanwhile is asked for again anyway."""
         way = await self._way(self._patience_s if audio.final else 0.0)
         while True:
@@ -172,26 +163,26 @@ class GrpcInference:
             except ReplicaLost as lost:
                 await self._leave(audio.session_id, lost, way)
 
-    async def _listen(self, audio: SpokenAudio, way: "_Way") -> Heard:
+    async def _listen(self, audio: ListenRequest, way: "_Way") -> ListenResult:
         host = await self._host(audio.session_id)
         way.tried.add(host.address)
         limit_s = LISTEN_TIMEOUT_S + LISTEN_SHARE * audio.seconds
         try:
             with _problems(f"{audio.seconds:.0f} s of sound were not heard within {limit_s:.0f} s: say it again in shorter parts"):
-                message, metadata = messages.listen_request(audio), self._metadata(audio.session_id)
+                message, metadata = to_wire(audio), self._metadata(audio.session_id)
                 reply = await host.stub.Listen(message, timeout=limit_s, metadata=metadata)
         except Problem as problem:
             if problem.code is Code.RIG_UNAVAILABLE:  # FAILED_PRECONDITION of Listen has one meaning
                 raise UtteranceUnknown(audio.utterance_id) from None
             raise
-        return messages.heard(reply)
+        return from_wire(ListenResult, reply)
 
     async def idle(self, request: IdleRequest) -> Motion:
         with _problems():
-            message, metadata = messages.idle_request(request), self._metadata(request.session_id)
+            message, metadata = to_wire(request), self._metadata(request.session_id)
             stub = (await self._host(request.session_id)).stub
             reply = await stub.Idle(message, timeout=UNARY_TIMEOUT_S, metadata=metadata)
-        return messages.motion(reply)
+        return from_wire(Motion, reply)
 
     async def release(self, session_id: str) -> None:
         with _problems():

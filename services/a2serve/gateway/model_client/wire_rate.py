@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from a2llm.messages import Packet
 from a2llm.pcm16 import from_pcm16, to_pcm16
 from a2llm.resampling import FINE_HALF_WIDTH, Resampler
 from a2serve.contracts.media_clock import BYTES_PER_SAMPLE, RATE_HZ
-from a2serve.gateway.model_client.interface import Packet
 
 
 class WireRate:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from a2serve.gateway.model_client.interface import Affect, ModelInfo, PersonaInfo
+from a2llm.messages import Affect, ModelInfo, Persona
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, underscore", examples=["concierge"])]
@@ -30,13 +30,13 @@ class PersonaBody(BaseModel):
     voice: str = Field(default="heart", pattern=NAME, description="of a persona that ships, or `default`: the model's own")
     affect_baseline: AffectBody | None = None
 
-    def as_info(self) -> PersonaInfo:
+    def as_info(self) -> Persona:
         rest = self.affect_baseline
         baseline = Affect(rest.category, rest.intensity) if rest else None
-        return PersonaInfo(self.name, self.instructions, self.avatar, self.voice, baseline)
+        return Persona(self.name, self.instructions, baseline, self.avatar, self.voice)
 
 
-def persona_body(info: PersonaInfo) -> PersonaBody:
+def persona_body(info: Persona) -> PersonaBody:
     """A persona of inference, as REST shows it."""
     rest = info.affect_baseline
     baseline = AffectBody(category=rest.category or "neutral", intensity=rest.intensity) if rest else None

@@ -5,19 +5,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+from a2llm.messages import IdleRequest, ListenRequest, ListenResult, ModelInfo, Motion, Packet, Persona, ResponseRequest
 from a2serve.contracts.problems import Problem
 from a2serve.gateway import request_context
-from a2serve.gateway.model_client.interface import (
-    Heard,
-    IdleRequest,
-    InferenceClient,
-    ModelInfo,
-    Motion,
-    Packet,
-    PersonaInfo,
-    ResponseRequest,
-    SpokenAudio,
-)
+from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.personas.bodies import PersonaBody, voices_of
 from a2serve.gateway.personas.store import Personas
 from a2serve.gateway.state.redis_away import while_redis_is_away
@@ -62,7 +53,7 @@ class InferenceWithPersonas:
             async for packet in packets:
                 yield packet
 
-    async def listen(self, audio: SpokenAudio) -> Heard:
+    async def listen(self, audio: ListenRequest) -> ListenResult:
         return await self._inner.listen(audio)
 
     async def idle(self, request: IdleRequest) -> Motion:
@@ -88,11 +79,11 @@ class InferenceWithPersonas:
         return found
 
 
-def _with_known_voice(persona: PersonaInfo, voices: list[str]) -> PersonaInfo:
+def _with_known_voice(persona: Persona, voices: list[str]) -> Persona:
     """The persona with the voice that speaks for it: a name that the model does not have was stored by an earlier version."""
     return persona if persona.voice in voices or not voices else replace(persona, voice=voices[0])
 
 
-def _without_name(request: ResponseRequest, persona: PersonaInfo) -> ResponseRequest:
+def _without_name(request: ResponseRequest, persona: Persona) -> ResponseRequest:
     """Inference gets what the persona stands for instead of its name. The session's own instructions go first."""
-    return replace(request, persona="", instructions=request.instructions or persona.instructions, affect_baseline=persona.affect_baseline)
+    return request.answered_by(replace(persona, name=""))

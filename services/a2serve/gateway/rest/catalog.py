@@ -8,10 +8,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from a2llm.messages import ModelInfo
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import PERSONA_VOICE
 from a2serve.gateway.access.auth import Principal
-from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.personas.bodies import PersonaBody, PersonaName, persona_body, voices_of
 from a2serve.gateway.rest.dependencies import ApiCaller, Caller, IdempotencyKey, Parts, audit, once, problems

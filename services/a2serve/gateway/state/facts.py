@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from a2serve.gateway.model_client.interface import Timings, Usage
+from a2llm.messages import Timings, Usage
 from a2serve.telemetry import names
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
+from a2llm.messages import Usage
 from a2serve.contracts.records import AuditRecord, RecordBase, SessionRecord, TurnRecord, UsageRecord
 from a2serve.gateway import request_context
-from a2serve.gateway.model_client.interface import Usage
 from a2serve.gateway.state import redis_keys
 from a2serve.gateway.state.facts import SessionFacts, TurnFacts
 from a2serve.gateway.state.late_writes import LateWrites

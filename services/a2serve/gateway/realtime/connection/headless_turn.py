@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 import orjson
 from redis.exceptions import RedisError
 
+from a2llm.messages import ModelInfo
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.records import RecordBase
 from a2serve.contracts.session_config import SessionConfig
-from a2serve.gateway.model_client.interface import InferenceClient, ModelInfo
+from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.realtime.session.collaborators import Collaborators, Conversations, Identity
 from a2serve.gateway.realtime.session.session import Session
 from a2serve.gateway.realtime.transport.transport import Disconnected

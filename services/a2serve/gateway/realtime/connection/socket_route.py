@@ -9,6 +9,7 @@ from typing import Protocol
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from a2llm.messages import ModelInfo
 from a2serve.contracts.events import write_event
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import SessionConfig
@@ -16,7 +17,6 @@ from a2serve.gateway import request_context
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.access.watch import Withdrawn
 from a2serve.gateway.edge.problem_responses import problem_response
-from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.realtime.session.collaborators import Allowance, CloseCause, Collaborators, Identity
 from a2serve.gateway.realtime.session.session import Session
 from a2serve.gateway.realtime.transport.transport import Disconnected

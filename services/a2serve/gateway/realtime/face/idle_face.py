@@ -7,12 +7,13 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+from a2llm.messages import IdleRequest, IdleState, Motion
 from a2serve.contracts.a2_events import ListeningDelta
 from a2serve.contracts.media_clock import frame_to_samples
 from a2serve.contracts.packets import MediaPacket, PacketKind
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import A2Config, MotionConfig
-from a2serve.gateway.model_client.interface import IdleRequest, IdleState, InferenceClient, Motion
+from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.realtime.face.motion_track import encoded
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
 from a2serve.gateway.realtime.turn.machine import Phase

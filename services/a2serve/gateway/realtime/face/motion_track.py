@@ -5,11 +5,11 @@ from collections import deque
 
 import numpy as np
 
+from a2llm.messages import Motion
 from a2serve.contracts.a2_events import MotionDelta, MotionDone, MotionHeader
 from a2serve.contracts.media_clock import frame_to_samples
 from a2serve.contracts.packets import MediaPacket, PacketKind
 from a2serve.contracts.session_config import MotionConfig
-from a2serve.gateway.model_client.interface import Motion
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
 
 POSES_KEPT = 60  # packets of 50 ms: longer than the lead, so that the played pose is among them

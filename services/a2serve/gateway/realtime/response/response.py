@@ -11,11 +11,12 @@ from typing import Literal, Protocol
 
 from opentelemetry.trace import use_span
 
+from a2llm.messages import Packet, ResponseRequest, Timings, Usage
 from a2serve.contracts.media_clock import BYTES_PER_SAMPLE, samples_to_ms
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import StatusDetails, StatusError
 from a2serve.gateway.conversation.conversation import Item
-from a2serve.gateway.model_client.interface import InferenceClient, Packet, ResponseRequest, Timings, Usage
+from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.model_client.wire_rate import WireRate
 from a2serve.gateway.realtime.response.pacing import Pacer
 from a2serve.gateway.realtime.response.turn_trace import TurnTrace

@@ -1,9 +1,10 @@
 """Settings of one response: the session's, with those of `response.create` over them. Pure."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from a2llm import messages
+from a2llm.messages import ModelInfo, ResponseRequest, Tool
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.items import ItemReference
 from a2serve.contracts.problems import Code, Problem
@@ -18,7 +19,6 @@ from a2serve.contracts.session_config import (
     ToolChoice,
 )
 from a2serve.gateway.conversation.conversation import Conversation, Item, item_of_wire, prompt_of
-from a2serve.gateway.model_client.interface import ModelInfo, PromptItem, ResponseRequest
 
 RETRY_AFTER_MS = 2000
 
@@ -142,11 +142,17 @@ def _readable(item: Item) -> Item:
 
 
 def request_of(
-    settings: ResponseSettings, items: tuple[PromptItem, ...], *, session_id: str, response_id: str, tenant: str
+    settings: ResponseSettings, items: tuple[messages.Item, ...], *, session_id: str, response_id: str, tenant: str
 ) -> ResponseRequest:
     """Builds the request to inference. A response outside the conversation has a slot of its own, so that it evicts nothing."""
-    tools = [tool.model_dump(mode="json") for tool in settings.tools]
     choice = settings.tool_choice
+    options = messages.ResponseOptions(
+        seed=int.from_bytes(response_id.encode()[-6:], "big"),
+        max_output_tokens=None if settings.max_output_tokens == "inf" else settings.max_output_tokens,
+        audio=settings.modality == "audio",
+        tools=tuple(_tool(tool) for tool in settings.tools),
+        tool_choice=choice if isinstance(choice, str) else choice.name,
+    )
     return ResponseRequest(
         session_id=session_id if settings.in_conversation else f"{session_id}.{response_id}",
         response_id=response_id,
@@ -154,17 +160,17 @@ def request_of(
         items=items,
         persona=settings.persona,
         instructions=settings.instructions,
-        audio=settings.modality == "audio",
+        options=options,
         rig=settings.motion.rig if settings.motion else "",
         motion_hz=settings.motion.fps if settings.motion else 0,
-        tools_json=json.dumps(tools) if tools else "",
-        tool_choice=choice if isinstance(choice, str) else choice.name,
-        max_output_tokens=0 if settings.max_output_tokens == "inf" else settings.max_output_tokens,
-        seed=int.from_bytes(response_id.encode()[-6:], "big"),
         burst=settings.burst,
     )
 
 
-def prompt_for(options: ResponseOptions, conversation: Conversation, given: list[Item]) -> tuple[PromptItem, ...]:
+def _tool(tool: FunctionTool) -> Tool:
+    return Tool(tool.name, tool.description or "", **({"parameters": tool.parameters} if tool.parameters else {}))
+
+
+def prompt_for(options: ResponseOptions, conversation: Conversation, given: list[Item]) -> tuple[messages.Item, ...]:
     """The given input where there is one, else the conversation as it is now."""
     return conversation.prompt() if options.input is None else prompt_of(given)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from a2llm.messages import Affect, FunctionCall, Motion, Usage
 from a2serve.contracts.a2_events import AffectEvent
 from a2serve.contracts.media_clock import AUDIO_FRAME_HZ, BYTES_PER_SAMPLE, samples_to_ms
 from a2serve.contracts.packets import MediaPacket, PacketKind
@@ -43,7 +44,6 @@ from a2serve.contracts.server_events import (
 from a2serve.gateway.conversation.conversation import Conversation, Item, Part
 from a2serve.gateway.conversation.words import Word, joined
 from a2serve.gateway.hearing.audio_formats import encoder_of
-from a2serve.gateway.model_client.interface import Affect, FunctionCall, Motion, Usage
 from a2serve.gateway.realtime.face.motion_track import MotionTrack
 from a2serve.gateway.realtime.response.settings import ResponseSettings
 from a2serve.gateway.realtime.transport.send_queue import SendQueue

@@ -2,11 +2,11 @@
 
 import asyncio
 
+from a2llm.messages import ListenResult
 from a2serve.contracts.session_config import AudioFormat
 from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.hearing.input_audio import InputBuffer, Utterance, Window
 from a2serve.gateway.hearing.listening import Ears
-from a2serve.gateway.model_client.interface import Heard
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.floor import Floor
 from a2serve.gateway.realtime.session.user_utterances import UserUtterances
@@ -50,7 +50,7 @@ class AudioInput:
         self._voice_activity.reset()
         self._floor.on_turn_event(InputTaken())
 
-    def take_words(self, utterance: Utterance, heard: Heard, until_input_ms: int) -> None:
+    def take_words(self, utterance: Utterance, heard: ListenResult, until_input_ms: int) -> None:
         """The running transcript of the current utterance, as the ears have it."""
         self._floor.on_turn_event(Words(heard.transcript, until_input_ms, heard.turn_end_probability))
         if self._buffer.utterance is utterance and self._floor.user_is_announced:

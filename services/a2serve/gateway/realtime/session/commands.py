@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from a2llm.messages import ModelInfo
 from a2serve.contracts import client_events as ask
 from a2serve.contracts.events import parse_client_event
 from a2serve.contracts.items import MessageItem
@@ -24,7 +25,6 @@ from a2serve.contracts.server_events import (
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.conversation.conversation import item_of_wire
 from a2serve.gateway.hearing.audio_formats import decoder_of
-from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.realtime.response.settings import check_extension, check_tools, check_voice
 from a2serve.gateway.realtime.session.audio_input import AudioInput
 from a2serve.gateway.realtime.session.core import SessionCore
@@ -209,7 +209,7 @@ def session_body(config: SessionConfig, info: ModelInfo | None) -> dict[str, Any
         body["a2"]["model"] = {
             "revision": info.revision,
             "sample_rate_hz": info.sample_rate_hz,
-            "audio_frame_hz": info.audio_frame_hz,
+            "audio_frame_hz": info.audio_frames_per_s,
             "motion_hz": info.motion_hz,
             "rigs": list(info.rigs),
             "personas": [persona.name for persona in info.personas],

@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from a2llm.messages import ModelInfo
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import RateLimitsUpdated
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.conversation.conversation import Conversation, Item
 from a2serve.gateway.conversation.item_log import Entry
 from a2serve.gateway.hearing.echo import EchoGate
-from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.realtime.response.active_responses import ActiveResponses
 from a2serve.gateway.realtime.session.checkpoints import checkpoint_of
 from a2serve.gateway.realtime.session.collaborators import Collaborators, Identity

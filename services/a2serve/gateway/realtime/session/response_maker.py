@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from a2llm.messages import ResponseRequest
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.media_clock import AUDIO_FRAME_HZ
 from a2serve.gateway.conversation.conversation import Item
-from a2serve.gateway.model_client.interface import ResponseRequest
 from a2serve.gateway.realtime.response.pacing import Pacer
 from a2serve.gateway.realtime.response.response import Listener, Response, ResponseTimes
 from a2serve.gateway.realtime.response.settings import ResponseSettings, answered_with, items_of_input, prompt_for, request_of, settle
@@ -107,7 +107,7 @@ class ResponseMaker:
             conversation_id=core.conversation_id,
             new_id=core.parts.new_id,
             rig_names=info.rigs.get(settings.motion.rig, ()) if info and settings.motion else (),
-            audio_frame_hz=info.audio_frame_hz if info else AUDIO_FRAME_HZ,
+            audio_frame_hz=info.audio_frames_per_s if info else AUDIO_FRAME_HZ,
         )
 
     def _pacer(self, settings: ResponseSettings) -> Pacer:

@@ -10,13 +10,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from a2llm.messages import ModelInfo
 from a2serve.contracts.a2_events import GoAway
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import StatusDetails, StatusError
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.access.watch import Withdrawn
 from a2serve.gateway.conversation.conversation import item_from_json
-from a2serve.gateway.model_client.interface import ModelInfo
 from a2serve.gateway.realtime.response.response import CLIENT_CANCELLED
 from a2serve.gateway.realtime.session.assembly import assemble
 from a2serve.gateway.realtime.session.checkpoints import closing_facts

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from a2llm.messages import ListenResult
 from a2serve.contracts.a2_events import AffectEvent
 from a2serve.contracts.media_clock import BYTES_PER_MS
 from a2serve.contracts.problems import Code, Problem
@@ -21,7 +22,6 @@ from a2serve.contracts.server_events import (
 from a2serve.gateway.conversation.conversation import Item, Part
 from a2serve.gateway.hearing.input_audio import InputBuffer, Utterance
 from a2serve.gateway.hearing.listening import Ears
-from a2serve.gateway.model_client.interface import Heard
 from a2serve.gateway.realtime.session.core import SessionCore
 
 
@@ -143,7 +143,7 @@ class UserUtterances:
         core.keeper.item_done(item)
         return None
 
-    def _tell_words(self, item: Item, index: int, utterance: Utterance, heard: Heard) -> None:
+    def _tell_words(self, item: Item, index: int, utterance: Utterance, heard: ListenResult) -> None:
         core = self._core
         if core.config.audio.input.transcription:
             self.caption(utterance, heard.transcript, len(heard.transcript))

@@ -1,0 +1,59 @@
+"""What a model is asked, and what it answers: plain frozen values that engine, replica, Triton and gateway share.
+
+Loads numpy at most. How messages travel as protobuf is `a2serve.contracts.proto.convert`'s business: by the names of their fields.
+"""
+
+from a2llm.messages.affect import AFFECTS, HEARD_INTENSITY, Affect
+from a2llm.messages.errors import EngineDown, ModelError, Refused, RigUnavailable, UtteranceUnknown
+from a2llm.messages.items import AssistantTurn, FunctionCall, Item, SystemText, ToolResult, UserTurn
+from a2llm.messages.requests import AUTO, IdleRequest, IdleState, ListenRequest, ResponseOptions, ResponseRequest, Resume
+from a2llm.messages.results import (
+    Done,
+    FinishReason,
+    ListenResult,
+    ModelInfo,
+    Motion,
+    Packet,
+    Persona,
+    StepOutput,
+    Timings,
+    Usage,
+)
+from a2llm.messages.tools import Tool, parse_tools, write_tools
+
+__all__ = [
+    "AFFECTS",
+    "AUTO",
+    "HEARD_INTENSITY",
+    "Affect",
+    "AssistantTurn",
+    "Done",
+    "EngineDown",
+    "FinishReason",
+    "FunctionCall",
+    "IdleRequest",
+    "IdleState",
+    "Item",
+    "ListenRequest",
+    "ListenResult",
+    "ModelError",
+    "ModelInfo",
+    "Motion",
+    "Packet",
+    "Persona",
+    "Refused",
+    "ResponseOptions",
+    "ResponseRequest",
+    "Resume",
+    "RigUnavailable",
+    "StepOutput",
+    "SystemText",
+    "Timings",
+    "Tool",
+    "ToolResult",
+    "Usage",
+    "UserTurn",
+    "UtteranceUnknown",
+    "parse_tools",
+    "write_tools",
+]

@@ -1,0 +1,37 @@
+"""What comes instead of an answer. `code` travels in the call's trailing metadata and tells errors of one gRPC status apart."""
+
+from typing import ClassVar
+
+
+class ModelError(Exception):
+    """A model that says why it does not answer."""
+
+    code: ClassVar[str]
+
+
+class Refused(ModelError):
+    """No slot is free. retry_after_ms: when it is worth asking again."""
+
+    code = "no_capacity"
+
+    def __init__(self, message: str, retry_after_ms: int) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class EngineDown(ModelError):
+    """The engine is not running: it failed, or the replica drains. The message says which."""
+
+    code = "inference_unavailable"
+
+
+class UtteranceUnknown(ModelError):
+    """The replica has not heard the utterance up to the offset: send it again from 0."""
+
+    code = "utterance_unknown"
+
+
+class RigUnavailable(ModelError):
+    """The rig exists, but this replica has no mapping for it."""
+
+    code = "rig_unavailable"

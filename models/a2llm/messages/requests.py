@@ -1,0 +1,119 @@
+"""What is asked of a model: a response, what was heard, the idle face."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from a2llm.messages.affect import Affect
+from a2llm.messages.items import Item
+from a2llm.messages.results import USUAL_RATE_HZ, Persona
+from a2llm.messages.tools import Tool
+
+AUTO = "auto"
+IdleState: TypeAlias = Literal["idle", "listening", "thinking", "return"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """How far a response came elsewhere, asked for with the same prompt and seed: the tokens drawn so far (without the end of
+    the turn), and how many words and samples reached the listener."""
+
+    tokens: tuple[int, ...] = ()
+    words: int = 0
+    samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseOptions:
+    """Options of one response. None means the engine's own.
+
+    max_output_tokens: of text; the text is cut there. temperature: of the words, 0 takes the likeliest. audio: without it there
+    is only text. affect: what the avatar expresses instead of its choice. tool_choice: none, auto, required or a name;
+    auto is best effort (`language.tool_use`). resume: go on where the response was lost; what was delivered is computed again
+    and not sent. Raises ValueError for values out of range.
+    """
+
+    seed: int = 0
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    audio: bool = True
+    affect: Affect | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = AUTO
+    resume: Resume | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_output_tokens is not None and self.max_output_tokens < 1:
+            raise ValueError(f"max_output_tokens must be at least 1, not {self.max_output_tokens}")
+        if self.temperature is not None and not 0.0 <= self.temperature <= 2.0:
+            raise ValueError(f"temperature must be between 0 and 2, not {self.temperature}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative: {self.seed}")
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRequest:
+    """One response: the whole conversation, and how it is to be answered.
+
+    persona: its name; "" is the model's first. instructions and affect_baseline: instead of the persona's own. rig: "" is arkit61.
+    motion_hz: 0 is no motion. burst: as fast as possible instead of little ahead of real time. tenant_weight: the tenant's share of
+    the slots against other tenants'. comes_back: who is refused asks this replica again, and no other one.
+    """
+
+    session_id: str
+    response_id: str
+    items: tuple[Item, ...] = ()
+    options: ResponseOptions = ResponseOptions()
+    persona: str = ""
+    instructions: str = ""
+    affect_baseline: Affect | None = None
+    rig: str = ""
+    motion_hz: int = 0
+    burst: bool = False
+    tenant: str = ""
+    tenant_weight: float = 1.0
+    comes_back: bool = False
+
+    def answered_by(self, persona: Persona) -> "ResponseRequest":
+        """With the persona's own instructions and baseline where this asks for none."""
+        return replace(
+            self,
+            persona=persona.name,
+            instructions=self.instructions or persona.instructions,
+            affect_baseline=self.affect_baseline or persona.affect_baseline,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListenRequest:
+    """New audio of an utterance, mono PCM16, at `offset_samples` of it; `final` ends the utterance, `words_now` wants its words."""
+
+    session_id: str
+    utterance_id: str
+    offset_samples: int = 0
+    pcm16: bytes = b""
+    rate_hz: int = USUAL_RATE_HZ
+    final: bool = False
+    words_now: bool = False
+    last_assistant_text: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the audio is."""
+        return len(self.pcm16) / 2 / self.rate_hz
+
+
+@dataclass(frozen=True, slots=True)
+class IdleRequest:
+    """The face while the avatar does not speak. `start_f16`: the pose that was shown last (see avatar.proto). `affect`: what the face
+    rests in; None is neutral."""
+
+    session_id: str
+    state: IdleState
+    from_frame: int = 0
+    frames: int = 0
+    rig: str = ""
+    motion_hz: int = 0
+    nod_frames: tuple[int, ...] = ()
+    seed: int = 0
+    start_f16: bytes = b""
+    affect: Affect | None = None
