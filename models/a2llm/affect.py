@@ -1,4 +1,4 @@
-"""Where affects lie on Russell's circumplex. What an affect is: `a2llm.messages.affect`."""
+"""Russell's circumplex: the place of each affect. The affect itself is a message, `a2llm.messages.affect`."""
 
 import numpy as np
 

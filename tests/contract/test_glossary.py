@@ -11,7 +11,6 @@ NOT_YET: tuple[str, ...] = (
     "models/a2llm/engine.py",
     "models/a2llm/evaluation",
     "models/a2llm/presence.py",
-    "models/a2llm/reply_options.py",
     "models/a2llm/voices.py",
     "services/a2serve/gateway",
     "services/a2serve/inference",

@@ -1,6 +1,6 @@
-"""What a model is asked, and what it answers: plain frozen values that engine, replica, Triton and gateway share.
+"""Messages between a model and those who use it: plain frozen values that engine, replica, Triton and gateway share.
 
-Loads numpy at most. How messages travel as protobuf is `a2serve.contracts.proto.convert`'s business: by the names of their fields.
+The package loads numpy at most. `a2serve.contracts.proto.convert` carries messages as protobuf, by the names of their fields.
 """
 
 from a2llm.messages.affect import AFFECTS, HEARD_INTENSITY, Affect

@@ -1,10 +1,10 @@
-"""What comes instead of an answer. `code` travels in the call's trailing metadata and tells errors of one gRPC status apart."""
+"""Errors that a model raises instead of a response. `code` travels in the trailing metadata of a call: one gRPC status has several."""
 
 from typing import ClassVar
 
 
 class ModelError(Exception):
-    """A model that says why it does not answer."""
+    """The model says why it does not respond."""
 
     code: ClassVar[str]
 

@@ -14,7 +14,7 @@ class SystemText:
 
 @dataclass(frozen=True, slots=True)
 class UserTurn:
-    """What the user said, and how it sounded; without `voice_affect` nobody heard it."""
+    """The user's words and their sound; typed words have no `voice_affect`."""
 
     text: str
     voice_affect: Affect | None = None
@@ -22,7 +22,7 @@ class UserTurn:
 
 @dataclass(frozen=True, slots=True)
 class AssistantTurn:
-    """What the avatar said. `tokens`, where known, are the very tokens that the model wrote: the KV cache then holds on to them."""
+    """The avatar's words. `tokens`, where known, are the very tokens that the model wrote: the KV cache then holds on to them."""
 
     text: str = ""
     tokens: tuple[int, ...] = ()
@@ -39,7 +39,7 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call returned, as text."""
+    """The output of a call, as text."""
 
     text: str
     call_id: str = ""

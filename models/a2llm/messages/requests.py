@@ -1,4 +1,4 @@
-"""What is asked of a model: a response, what was heard, the idle face."""
+"""Requests to a model: for a response, for the words of an utterance, for the idle face."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -52,7 +52,7 @@ class ResponseOptions:
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequest:
-    """One response: the whole conversation, and how it is to be answered.
+    """One response: the whole conversation, and the options of the response.
 
     persona: its name; "" is the model's first. instructions and affect_baseline: instead of the persona's own. rig: "" is arkit61.
     motion_hz: 0 is no motion. burst: as fast as possible instead of little ahead of real time. tenant_weight: the tenant's share of

@@ -1,4 +1,4 @@
-"""What a model answers: a response step by step, what was heard, the idle face, and what it is."""
+"""Results of a model: a response step by step, the words of an utterance, the idle face, and the description of the model."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -47,7 +47,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class StepOutput:
-    """What leaves the engine at one moment, on one clock.
+    """The output of one engine step for one response, on one clock.
 
     text: words whose speech begins here, to be joined with spaces. pcm: [S] at the clock's rate; motion: [F, 61]; S = F = 0 where the
     response does not speak. pts_samples: samples since the response began. function_call: on the last output of a response that
@@ -102,7 +102,7 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class ListenResult:
-    """What was heard of an utterance so far. turn_end_probability is None while there are no words."""
+    """The words of an utterance so far, and how they sounded. turn_end_probability is None while there are no words."""
 
     utterance_id: str = ""
     received_samples: int = 0
@@ -119,7 +119,7 @@ class ListenResult:
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """Who answers: instructions for the backbone, the affect it rests in, and the head it wears."""
+    """A character: instructions for the backbone, the affect it rests in, and the head it wears."""
 
     name: str
     instructions: str
@@ -130,7 +130,7 @@ class Persona:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a replica runs and how full it is. `rigs`: name -> ordered coefficient names."""
+    """The model of a replica, and how full the replica is. `rigs`: name -> ordered coefficient names."""
 
     revision: str
     sample_rate_hz: int

@@ -37,7 +37,7 @@ def parse_tools(text: str) -> tuple[Tool, ...]:
 
 
 def write_tools(tools: Sequence[Tool]) -> str:
-    """What `parse_tools` reads."""
+    """The JSON that `parse_tools` reads."""
     return json.dumps([{"type": "function"} | asdict(tool) for tool in tools]) if tools else ""
 
 

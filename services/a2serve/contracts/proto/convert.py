@@ -71,7 +71,7 @@ def _arguments(message: Any, wire: Descriptor) -> dict[str, Any]:
 
 @cache
 def ways(kind: type[Any], wire: Descriptor) -> tuple[_Way, ...]:
-    """Of every field. Raises TypeError for one that would be lost."""
+    """How every field travels. Raises TypeError for one that would be lost."""
     hints = get_type_hints(kind)
     return tuple(_way(kind, own, hints[own.name], wire) for own in fields(kind))
 
