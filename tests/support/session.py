@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 from opentelemetry import trace
 
+from a2llm import messages as model
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import SessionConfig
-from a2serve.gateway.model_client import interface as model
 from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.realtime.response.response import CLIENT_CANCELLED, Response
 from a2serve.gateway.realtime.session.assembly import SessionParts, assemble
@@ -49,11 +49,11 @@ class Avatar:
                 raise packet
             yield packet
 
-    async def listen(self, audio: model.SpokenAudio) -> model.Heard:
+    async def listen(self, audio: model.ListenRequest) -> model.ListenResult:
         if self.deaf and audio.final:
             raise self.deaf
         received = audio.offset_samples + len(audio.pcm16) // 2
-        return model.Heard(received, self.words, len(self.words), self.turn_end)
+        return model.ListenResult(audio.utterance_id, received, self.words, len(self.words), self.turn_end)
 
     async def idle(self, request: model.IdleRequest) -> model.Motion:
         raise NotImplementedError

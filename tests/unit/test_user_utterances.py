@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from support.session import PACKET_MS, Stage, on_stage
 
+from a2llm.messages import Packet
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import AudioPcmu
 from a2serve.gateway.hearing.audio_formats import encoder_of
-from a2serve.gateway.model_client.interface import Packet
 from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.realtime.session.tally import SessionTally
 

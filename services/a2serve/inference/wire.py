@@ -130,7 +130,7 @@ def model_info(facts: Facts, slots: int, free: int) -> ModelInfo:
     return ModelInfo(
         facts.revision,
         facts.clock.sample_rate_hz,
-        facts.clock.audio_frame_hz,
+        int(facts.clock.audio_frame_hz),
         facts.clock.motion_hz,
         {name: get_rig(name).names for name in rigs(facts.flame)},
         tuple(replace(persona, affect_baseline=persona.affect_baseline or NEUTRAL) for persona in facts.personas.values()),
