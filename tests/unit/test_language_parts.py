@@ -10,11 +10,10 @@ from a2llm.affect import AFFECTS
 from a2llm.language.affect_head import AffectHead
 from a2llm.language.chat import ChatTemplate, find_persona
 from a2llm.language.generate import generate, pad_right
-from a2llm.language.items import UserTurn
 from a2llm.language.tokenizer import TextTokenizer
 from a2llm.language.tool_use import ToolJudge, ToolUse
-from a2llm.language.tools import AUTO, Tool
 from a2llm.language.turn_end import TurnEnd, common_prefix
+from a2llm.messages import AUTO, Tool, UserTurn
 
 TOOLS = (Tool("get_weather", "Weather of a place."), Tool("set-alarm", "Wakes the user."))
 
