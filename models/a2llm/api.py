@@ -17,8 +17,7 @@ import torch
 from a2llm import weights
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.components import FILES, load_adapter, load_codecs, load_talker, model_folder
-from a2llm.conversation import Conversation, Reply
-from a2llm.engine import Engine, Parts
+from a2llm.engine import Conversation, Engine, Parts, Response, everybody
 from a2llm.language.chat import find_persona
 from a2llm.language.runtime import Adapter, load_backbone
 from a2llm.language.spoken_text import clean_user_text
@@ -68,7 +67,7 @@ class A2LLM:
     _listener: Listener | None = None
     _usual: Usual = STRANGER
     heard: ListenResult | None = None
-    reply: Reply | None = None
+    response: Response | None = None
 
     def __post_init__(self) -> None:
         self.restart()
@@ -99,8 +98,8 @@ class A2LLM:
         affect: what the avatar shall express instead of its own choice. voice: how the user sounded.
         """
         cleaned = clean_user_text(text)
-        self.reply = self.engine.open_stream(self._conversation, cleaned, voice or Affect(), seed, affect)
-        return self._steps(self.reply)
+        self.response = self.engine.open_stream(self._conversation, cleaned, voice or Affect(), seed, affect)
+        return self._steps(self.response)
 
     def respond_audio(self, path: str | Path, affect: Affect | None = None, seed: int = 0) -> Iterator[StepOutput]:
         """Answer a sound file. Raises AudioInputError or NoSpeechError; `heard` holds what was understood."""
@@ -108,11 +107,11 @@ class A2LLM:
         self._usual = self.heard.usual
         return self.respond(self.heard.transcript.text, affect, seed, self.heard.voice.affect)
 
-    def _steps(self, reply: Reply) -> Iterator[StepOutput]:
+    def _steps(self, response: Response) -> Iterator[StepOutput]:
         try:
-            while not reply.over:
-                for owner, output in self.engine.step():
-                    if owner is reply:
+            while not response.over:
+                for owner, output in self.engine.step(everybody(self.engine)):
+                    if owner is response:
                         yield output
         finally:
-            self.engine.cancel(reply)
+            self.engine.cancel(response)

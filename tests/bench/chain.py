@@ -36,7 +36,7 @@ from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.host import SWITCH_INTERVAL_S
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.model import Facts, load_speaker, read_facts
+from a2serve.inference.model import Facts, load_core, read_facts
 from a2serve.inference.settings import InferenceSettings
 
 STREAMS, ROUNDS, ASKS, LEFT_OUT = 8, 3, 40, 20  # the last: pairs that warm up
@@ -115,7 +115,7 @@ async def _overhead_ms(client: GrpcInference, asks: int) -> list[float]:
     """Overhead of each pair; sessions are new and then forgotten, so that both sides read the same."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     settings, metrics = InferenceSettings(**ENGINE), Metrics()  # pyright: ignore[reportArgumentType]
-    host = EngineHost(lambda: load_speaker(settings, metrics), lambda: None)
+    host = EngineHost(lambda: load_core(settings, metrics), lambda: None)
     await host.start()
     engine, facts, over_ms = LocalEngine(host, settings.slots, metrics), read_facts(settings), []
     try:

@@ -32,9 +32,9 @@ def ask(model: A2LLM, ear: Transcriber, question: str, seed: int) -> Response:
     """A fresh conversation for every question."""
     model.restart()
     pcm = np.concatenate([step.pcm for step in model.respond(question, seed=seed)])
-    assert model.reply is not None
+    assert model.response is not None
     heard = ear.transcribe(resample(pcm, 24_000, EAR_HZ)).text
-    return Response(question, " ".join(model.reply.spoken), str(model.reply.affect), len(pcm) / 24_000, heard)
+    return Response(question, " ".join(model.response.words), str(model.response.affect), len(pcm) / 24_000, heard)
 
 
 def page(responses: list[Response], comment: str) -> str:

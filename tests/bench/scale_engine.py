@@ -11,14 +11,13 @@ import numpy as np
 from realtime_client import PLAYER_BUFFER_S
 
 from a2llm.api import load_parts
-from a2llm.conversation import Reply
-from a2llm.engine import Engine, Parts
+from a2llm.engine import Engine, Parts, Plan, Response, everybody, pack
 from a2llm.language.chat import find_persona
 from a2llm.messages import ResponseOptions, ResponseRequest, StepOutput, UserTurn
-from a2serve.inference.kept import Kept
+from a2serve.inference.engine_core import EngineCore
 from a2serve.inference.mailbox import Mailbox
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.speaker import Speaker
+from a2serve.inference.pace import Pace
 
 QUESTIONS = [line for line in (Path(__file__).parent / "forty_questions.txt").read_text().splitlines() if line]
 PERSONA = find_persona("ada")
@@ -28,25 +27,17 @@ LONGEST_FRL_S = 2.0  # nobody may wait longer for a first sound
 TRIES = 3  # a shared machine stands still for a tenth of a second now and then, which is no engine's doing
 
 
-@dataclass(frozen=True)
-class Pace:
-    """The service's own, with full quality whatever comes."""
-
-    lead_s: float = 4.0
-    crowded_lead_s: float = 1.0
-    fewest_levels: int = 8
+PACE = Pace(fewest_levels=8)  # the service's own, with full quality whatever comes
 
 
 class OneAtATime(Engine):
     """The same engine, a pass for every stream."""
 
-    def step(self, resting: Sequence[Reply] = ()) -> list[tuple[Reply, StepOutput]]:
-        asked, out = self.replies, list[tuple[Reply, StepOutput]]()
-        for reply in asked:
-            self.replies = [reply]
-            out += super().step()
-        self.replies = [reply for reply in asked if not reply.over]
-        return out
+    def step(self, plan: Plan) -> list[tuple[Response, StepOutput]]:
+        outputs = list[tuple[Response, StepOutput]]()
+        for response in plan.responses:
+            outputs += super().step(pack([response], self.tokens_at_once, audio_levels=plan.audio_levels))
+        return outputs
 
 
 @dataclass
@@ -107,13 +98,13 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
     """So many listeners for so long. As in the service, nobody is taken in whom those that listen would have to pay for: who is
     refused asks again until taken in, and waits for the first sound from the first time on."""
     engine = engine_type(parts, streams)
-    kept = Kept(engine, 1024)
-    kept.read(engine.template.opening(PERSONA.instructions))
-    speaker = Speaker(engine, Pace(), Metrics(), kept)
+    engine.keep_prefixes(1024)
+    engine.preload(PERSONA.instructions)
+    core = EngineCore(engine, PACE, Metrics())
     people: dict[Mailbox, Listener] = {}
 
     def taken_in() -> bool:
-        return not people or sum(person.begun_s is None for person in people.values()) < speaker.newcomers
+        return not people or sum(person.begun_s is None for person in people.values()) < core.waiting_limit
 
     everybody = [Listener(number) for number in range(streams)]
     coming, hearing, asking = list(everybody), list[Listener](), list[Listener]()
@@ -126,17 +117,17 @@ def listen(parts: Parts, streams: int, seconds: float, engine_type: type[Engine]
             hearing.remove(person)
             asking.append(person)
             person.asked_s = now_s
-        wait_s = speaker.rest_s()
+        wait_s = core.idle_s()
         while asking and taken_in():
             mailbox = Mailbox()
             people[mailbox] = asking.pop(0)
             mailbox.opened_s = people[mailbox].asked_s
-            speaker.begin(people[mailbox].ask(), mailbox, None)
-            wait_s = speaker.rest_s()
+            core.begin(people[mailbox].ask(), mailbox, None)
+            wait_s = core.idle_s()
         if wait_s is None or wait_s > 0:
             time.sleep(min(wait_s or 0.01, 0.01))
             continue
-        for mailbox, event in speaker.step():
+        for mailbox, event in core.step():
             assert isinstance(event, StepOutput), event
             people[mailbox].hear(event, time.perf_counter())
             if event.done:
@@ -230,11 +221,11 @@ def step_ms_by_batch(parts: Parts, sizes: Sequence[int] = (1, 2, 4, 8, 16)) -> d
         took_s, steps, turn = 0.0, 0, 0
         while took_s < STEPS_S:
             for number, talk in enumerate(talks):
-                if all(reply.conversation is not talk for reply in engine.replies):
+                if all(response.conversation is not talk for response in engine.responses):
                     turn += 1
                     engine.respond(talk, (UserTurn(QUESTIONS[(7 * number + turn) % len(QUESTIONS)]),), ResponseOptions(seed=turn))
             began_s = time.perf_counter()
-            engine.step()
+            engine.step(everybody(engine))
             took_s, steps = took_s + time.perf_counter() - began_s, steps + 1
         found[f"step_ms_at_{size}"] = round(1000 * took_s / steps, 2)
     return found

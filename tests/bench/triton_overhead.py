@@ -29,7 +29,7 @@ from a2serve.inference.engine_client import EngineClient, LocalEngine
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.host import SWITCH_INTERVAL_S
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.model import load_speaker
+from a2serve.inference.model import load_core
 from a2serve.inference.settings import InferenceSettings
 from a2serve.inference.triton_engine import TritonEngine
 
@@ -91,7 +91,7 @@ async def _measure(settings: InferenceSettings, url: str, asks: int, streams: in
 async def _in_process(settings: InferenceSettings) -> AsyncGenerator[LocalEngine, None]:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     metrics = Metrics()
-    host = EngineHost(lambda: load_speaker(settings, metrics), lambda: None)
+    host = EngineHost(lambda: load_core(settings, metrics), lambda: None)
     await host.start()
     try:
         yield LocalEngine(host, settings.slots, metrics)

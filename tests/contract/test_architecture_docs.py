@@ -80,4 +80,4 @@ def test_neighbours_know_each_other(way: str) -> None:
 def test_strangers_are_noticed() -> None:
     right = hops("A usage record")
     wrong = [right[0], Hop(2, "", "services/a2serve/recorder/tables.py", "is elsewhere.")]
-    assert strangers(wrong) == ["1-2: models/a2llm/engine.py and services/a2serve/recorder/tables.py"]
+    assert strangers(wrong) == ["1-2: models/a2llm/engine/response.py and services/a2serve/recorder/tables.py"]

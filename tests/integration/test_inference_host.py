@@ -18,23 +18,23 @@ from a2llm.engine import Engine, TextSampling
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarStub
 from a2serve.inference import host as host_module
+from a2serve.inference.engine_core import EngineCore
 from a2serve.inference.host import Host
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.model import load_listener
 from a2serve.inference.settings import InferenceSettings
-from a2serve.inference.speaker import Speaker
 
 ASK = pb.RespondRequest(session_id="s", response_id="r", items=[pb.Item(role=pb.Item.USER, text="Hello")], audio=True, motion_hz=30)
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
-speakers: list[Speaker] = []
+cores: list[EngineCore] = []
 parts = cache(tiny.parts)
 listener = cache(load_listener)
 
 
-def tiny_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:
+def tiny_core(settings: InferenceSettings, metrics: Metrics) -> EngineCore:
     engine = Engine(parts(), settings.slots, settings.context_tokens, text_sampling=TextSampling(max_tokens=30))
-    speakers.append(Speaker(engine, settings, metrics))
-    return speakers[-1]
+    cores.append(EngineCore(engine, settings.pace, metrics))
+    return cores[-1]
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def one_listener(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def replica() -> AsyncIterator[tuple[Host, grpc.aio.Channel]]:
-    host = Host(InferenceSettings(port=0, metrics_port=-1, slots=2, drain_s=20), tiny_speaker)
+    host = Host(InferenceSettings(port=0, metrics_port=-1, slots=2, drain_s=20), tiny_core)
     await host.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{host.port}") as channel:
@@ -97,7 +97,7 @@ def test_a_failed_engine_shows_in_the_health_and_the_reason_in_the_calls():
             def broken() -> None:
                 raise RuntimeError("out of memory")
 
-            speakers[-1].step = broken
+            cores[-1].step = broken
             with pytest.raises(grpc.aio.AioRpcError) as failed:
                 _ = [packet async for packet in stream]
             assert failed.value.code() == grpc.StatusCode.UNAVAILABLE

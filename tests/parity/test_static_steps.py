@@ -12,7 +12,7 @@ from support.models.tape import Tape
 from torch import Tensor
 
 from a2llm.affect import Affect
-from a2llm.engine import Engine, Parts, TextSampling
+from a2llm.engine import Engine, Parts, TextSampling, everybody
 from a2llm.language import torch_backbone
 from a2llm.language.chat import find_persona
 from a2llm.language.config import LlamaConfig
@@ -209,18 +209,18 @@ def test_rows_that_do_not_speak_keep_everything(device: str):
 
 
 def speak(parts: Parts) -> list[tuple[list[int], np.ndarray]]:
-    """Tokens and sound of two short replies, the second of which comes while the first is spoken."""
+    """Tokens and sound of two short responses, the second of which comes while the first is spoken."""
     engine = Engine(parts, 3, text_sampling=TextSampling(max_tokens=8))
     talks = [engine.open_conversation(find_persona("ada")) for _ in range(2)]
-    replies, pcm = [engine.open_stream(talks[0], "Hello", Affect(), 1)], dict[int, list[np.ndarray]]()
+    responses, pcm = [engine.open_stream(talks[0], "Hello", Affect(), 1)], dict[int, list[np.ndarray]]()
     for step in range(1000):
         if step == 4:
-            replies.append(engine.open_stream(talks[1], "How are you?", Affect(), 2))
-        for reply, output in engine.step():
-            pcm.setdefault(id(reply), []).append(output.pcm)
-        if step > 4 and not engine.replies:
+            responses.append(engine.open_stream(talks[1], "How are you?", Affect(), 2))
+        for response, output in engine.step(everybody(engine)):
+            pcm.setdefault(id(response), []).append(output.pcm)
+        if step > 4 and not engine.responses:
             break
-    return [(reply.tokens, np.concatenate(pcm[id(reply)])) for reply in replies]
+    return [(response.tokens, np.concatenate(pcm[id(response)])) for response in responses]
 
 
 def test_an_engine_on_static_steps(device: str):

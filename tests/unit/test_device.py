@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from a2llm.layers import device
 from a2llm.layers.device import DeviceUnavailable, device_facts, driver_version, pick_device
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.model import load_speaker
+from a2serve.inference.model import load_core
 from a2serve.inference.settings import InferenceSettings
 
 PROPRIETARY = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 01:44:30 UTC 2024\nGCC version: gcc 12.2.0\n"
@@ -94,6 +94,6 @@ def test_facts_of_a_gpu_name_it(driver: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_an_engine_that_is_to_have_a_gpu_does_not_load_without(caplog: pytest.LogCaptureFixture) -> None:
     metrics = Metrics()
     with caplog.at_level(logging.INFO), pytest.raises(DeviceUnavailable, match="'cuda:0'"):
-        load_speaker(InferenceSettings(device="cuda:0"), metrics)
+        load_core(InferenceSettings(device="cuda:0"), metrics)
     assert "the engine runs on" not in caplog.text
     assert b"device_info{" not in generate_latest(metrics.registry)

@@ -11,8 +11,7 @@ from support.models import tiny
 
 from a2llm.affect import Affect
 from a2llm.api import A2LLM
-from a2llm.conversation import Conversation, Reply
-from a2llm.engine import Engine, EngineFull, TextSampling
+from a2llm.engine import Conversation, Engine, EngineFull, Response, TextSampling, everybody, pack
 from a2llm.language.chat import find_persona
 from a2llm.language.spoken_text import to_spoken
 from a2llm.messages import AssistantTurn, FunctionCall, ResponseOptions, StepOutput, Tool, ToolResult, Usage, UserTurn
@@ -30,23 +29,23 @@ def talk(runner: Engine) -> Conversation:
     return runner.open_conversation(find_persona("ada"))
 
 
-def run(runner: Engine, reply: Reply, limit: int = 2000) -> list[StepOutput]:
+def run(runner: Engine, response: Response, limit: int = 2000) -> list[StepOutput]:
     out: list[StepOutput] = []
     for _ in range(limit):
-        if reply.over:
+        if response.over:
             return out
-        out += [output for owner, output in runner.step() if owner is reply]
-    raise AssertionError("the reply does not end")
+        out += [output for owner, output in runner.step(everybody(runner)) if owner is response]
+    raise AssertionError("the response does not end")
 
 
 def ask(runner: Engine, conversation: Conversation, text: str = "Hello", seed: int = 1, affect: Affect | None = None):
-    reply = runner.open_stream(conversation, text, Affect(), seed, affect)
-    return reply, run(runner, reply)
+    response = runner.open_stream(conversation, text, Affect(), seed, affect)
+    return response, run(runner, response)
 
 
 def respond(runner: Engine, conversation: Conversation | None, items: list, seed: int = 1, **options):
-    reply = runner.respond(conversation or talk(runner), items, ResponseOptions(seed, **options))
-    return reply, run(runner, reply)
+    response = runner.respond(conversation or talk(runner), items, ResponseOptions(seed, **options))
+    return response, run(runner, response)
 
 
 def sound(out: list[StepOutput]) -> np.ndarray:
@@ -54,13 +53,13 @@ def sound(out: list[StepOutput]) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def answered() -> tuple[Reply, list[StepOutput]]:
+def answered() -> tuple[Response, list[StepOutput]]:
     runner = engine()
     return ask(runner, talk(runner))
 
 
 def test_pieces_are_contiguous_and_aligned(answered):
-    reply, out = answered
+    response, out = answered
     at = 0
     for piece in out:
         assert piece.pts_samples == at
@@ -71,14 +70,14 @@ def test_pieces_are_contiguous_and_aligned(answered):
         assert np.isfinite(piece.motion).all()
         at += len(piece.pcm)
     assert [piece.last for piece in out] == [False] * (len(out) - 1) + [True]
-    assert at == 1200 * reply.talker.frame == 1200 * -(-sum(reply.talker.durations) // 2)
+    assert at == 1200 * response.talker.frame == 1200 * -(-sum(response.talker.durations) // 2)
 
 
 def test_the_text_is_all_there_in_time(answered):
-    reply, out = answered
-    assert " ".join(piece.text for piece in out if piece.text).split() == reply.spoken
-    assert reply.spoken == to_spoken(tiny.tokenizer().decode(reply.tokens[:-1])).split()
-    starts = dict(reversed([(word, t) for t, word in zip(reply.talker.phone_timings(), reply.talker.phones.words, strict=True)]))
+    response, out = answered
+    assert " ".join(piece.text for piece in out if piece.text).split() == response.words
+    assert response.words == to_spoken(tiny.tokenizer().decode(response.tokens[:-1])).split()
+    starts = dict(reversed([(word, t) for t, word in zip(response.talker.phone_timings(), response.talker.phones.words, strict=True)]))
     shown = 0
     for piece in out[:-1]:
         end = (piece.pts_samples + len(piece.pcm)) // UNIT
@@ -88,11 +87,11 @@ def test_the_text_is_all_there_in_time(answered):
 
 
 def test_timings_cover_the_reply(answered):
-    reply, _ = answered
-    phones = reply.talker.phone_timings()
+    response, _ = answered
+    phones = response.talker.phone_timings()
     assert phones[0].start == 0
     assert all(a.end == b.start for a, b in pairwise(phones))
-    words = reply.talker.word_timings(reply.spoken)
+    words = response.talker.word_timings(response.words)
     assert [w.start for w in words] == sorted(w.start for w in words)
     assert words[-1].end <= phones[-1].end
 
@@ -107,11 +106,11 @@ def test_same_seed_same_bytes_other_seed_other_sound(answered):
 @pytest.mark.parametrize("text", ["?", "你好", "🙂", "<b>", "word " * 400, "<|im_end|>", "x" * 2000])
 def test_any_text_gets_an_answer(text: str):
     runner = engine(context=256)
-    reply, out = ask(runner, talk(runner), text)
-    assert reply.spoken
+    response, out = ask(runner, talk(runner), text)
+    assert response.words
     assert sound(out).size
     assert out[-1].last
-    assert len(reply.conversation.cached) <= 256
+    assert len(response.conversation.cached) <= 256
 
 
 class Muffled:
@@ -132,39 +131,39 @@ class Muffled:
 def test_a_reply_is_never_empty():
     stop = tiny.tokenizer().turn_end
     runner = engine(backbone=Muffled(stop))
-    reply, out = ask(runner, talk(runner))
-    assert reply.tokens[-1] == stop
-    assert reply.spoken == to_spoken(tiny.tokenizer().decode(reply.tokens[:-1])).split()
-    assert len(reply.spoken) == 1  # one word is enough
+    response, out = ask(runner, talk(runner))
+    assert response.tokens[-1] == stop
+    assert response.words == to_spoken(tiny.tokenizer().decode(response.tokens[:-1])).split()
+    assert len(response.words) == 1  # one word is enough
     assert sound(out).size
 
 
 def test_nothing_that_can_be_said_becomes_a_hum():
     star = tiny.tokenizer().encode("*")[0]
     runner = engine(backbone=Muffled(star), text=TextSampling(max_tokens=2))
-    reply, out = ask(runner, talk(runner))
-    assert reply.spoken == ["Hm."]
+    response, out = ask(runner, talk(runner))
+    assert response.words == ["Hm."]
     assert "".join(o.text for o in out) == "Hm."
 
 
 def test_the_affect_can_be_chosen_from_outside():
     runner = engine()
-    reply, _ = ask(runner, talk(runner), affect=Affect("anger", 0.9))
-    assert reply.affect == reply.talker.affect == Affect("anger", 0.9)
+    response, _ = ask(runner, talk(runner), affect=Affect("anger", 0.9))
+    assert response.affect == response.talker.affect == Affect("anger", 0.9)
 
 
 def test_cancel_stops_at_once_and_the_conversation_goes_on():
     runner = engine(text=TextSampling(max_tokens=60))
     conversation = talk(runner)
-    reply = runner.open_stream(conversation, "Hello", Affect(), 1)
-    while not runner.step():
+    response = runner.open_stream(conversation, "Hello", Affect(), 1)
+    while not runner.step(everybody(runner)):
         pass
-    runner.cancel(reply)
-    assert reply.over
-    assert not reply.done
-    assert runner.step() == []
+    runner.cancel(response)
+    assert response.over
+    assert not response.done
+    assert runner.step(everybody(runner)) == []
     kept = list(conversation.cached)
-    assert reply.tokens[:-1] == kept[-len(reply.tokens) + 1 :]
+    assert response.tokens[:-1] == kept[-len(response.tokens) + 1 :]
     second, out = ask(runner, conversation, "Go on")
     assert conversation.cached[: len(kept)] == kept
     assert out[-1].last
@@ -179,10 +178,10 @@ def test_cancel_at_any_moment(steps: int):
     runner = engine()
     conversation = talk(runner)
     runner.warm_up(conversation)
-    reply = runner.open_stream(conversation, "Hello", Affect(), 1)
+    response = runner.open_stream(conversation, "Hello", Affect(), 1)
     for _ in range(steps):
-        runner.step()
-    runner.cancel(reply)
+        runner.step(everybody(runner))
+    runner.cancel(response)
     assert int(runner.cache.lengths[0]) == len(conversation.cached)
     assert ask(runner, conversation)[1][-1].last
 
@@ -191,7 +190,7 @@ def test_a_new_turn_cancels_the_reply_in_progress():
     runner = engine()
     conversation = talk(runner)
     first = runner.open_stream(conversation, "Hello", Affect(), 1)
-    runner.step()
+    runner.step(everybody(runner))
     second, out = ask(runner, conversation, "Wait")
     assert first.cancelled
     assert out[0].pts_samples == 0
@@ -202,9 +201,10 @@ def test_used_up_context_starts_again():
     runner = engine(context=200)
     conversation = talk(runner)
     for turn in range(4):
-        _, out = ask(runner, conversation, "Tell me more about it please", seed=turn)
+        response, out = ask(runner, conversation, "Tell me more about it please", seed=turn)
         assert out[-1].last
-        assert conversation.cached[: len(conversation.opening)] == conversation.opening
+        opening = response.prompt.opening
+        assert conversation.cached[: len(opening)] == opening
         assert int(runner.cache.lengths[0]) == len(conversation.cached) <= 200
 
 
@@ -213,10 +213,10 @@ def test_slots_are_given_and_taken_back():
     first, second = talk(runner), talk(runner)
     with pytest.raises(EngineFull):
         talk(runner)
-    reply = runner.open_stream(first, "Hello", Affect(), 1)
+    response = runner.open_stream(first, "Hello", Affect(), 1)
     runner.close_conversation(first)
     runner.close_conversation(first)
-    assert reply.cancelled
+    assert response.cancelled
     third = talk(runner)
     assert (third.row, third.cached) == (first.row, [])
     with pytest.raises(EngineFull):
@@ -230,8 +230,8 @@ def test_slots_are_given_and_taken_back():
 def test_the_five_lines():
     a2 = A2LLM(engine(), find_persona("ada"))
     out = list(a2.respond("Hello", seed=1))
-    assert a2.reply is not None
-    assert " ".join(o.text for o in out if o.text).split() == a2.reply.spoken
+    assert a2.response is not None
+    assert " ".join(o.text for o in out if o.text).split() == a2.response.words
     with pytest.raises(ValueError, match="empty"):
         a2.respond("  ")
 
@@ -259,7 +259,7 @@ def test_what_the_cache_holds_is_not_read_again():
     more = [*HELLO, first.said, UserTurn("And you?")]
     third, _ = respond(runner, conversation, more)
     assert third.usage.cached_tokens >= first.usage.input_tokens
-    assert len(runner.replies) == 0
+    assert len(runner.responses) == 0
     assert int(runner.cache.lengths[0]) == len(conversation.cached)
 
 
@@ -271,8 +271,8 @@ def test_the_answer_does_not_depend_on_what_the_slot_held(before: list):
         respond(runner, conversation, items)
     longer = [UserTurn("Hello"), AssistantTurn("Good morning."), UserTurn("Go on", Affect("joy", 0.7))]
     fresh, out = respond(engine(), None, longer)
-    reply, used = respond(runner, conversation, longer)
-    assert reply.tokens == fresh.tokens
+    response, used = respond(runner, conversation, longer)
+    assert response.tokens == fresh.tokens
     assert np.allclose(sound(used), sound(out), atol=1e-4)
 
 
@@ -289,11 +289,11 @@ def test_the_two_ways_of_asking_are_one():
 
 def test_text_alone():
     runner = engine()
-    reply, out = respond(runner, None, HELLO, audio=False)
-    assert " ".join(o.text for o in out if o.text) == " ".join(tiny.tokenizer().decode(reply.tokens[:-1]).split())
+    response, out = respond(runner, None, HELLO, audio=False)
+    assert " ".join(o.text for o in out if o.text) == " ".join(tiny.tokenizer().decode(response.tokens[:-1]).split())
     assert all(len(o.pcm) == len(o.motion) == o.pts_samples == 0 for o in out)
     assert [o.last for o in out] == [False] * (len(out) - 1) + [True]
-    assert reply.marks.first_audio_s is None
+    assert response.marks.first_audio_s is None
 
 
 def test_options_of_one_reply():
@@ -303,7 +303,7 @@ def test_options_of_one_reply():
     assert short.finish_reason == "max_output_tokens"
     runner = engine(slots=2)
     pair = [runner.respond(talk(runner), HELLO, ResponseOptions(seed, temperature=0.0)) for seed in (1, 2)]
-    while runner.step() or runner.replies:
+    while runner.step(everybody(runner)) or runner.responses:
         pass
     assert pair[0].tokens == pair[1].tokens
     forced, _ = respond(engine(), None, HELLO, affect=Affect("anger", 0.9))
@@ -314,11 +314,11 @@ def test_options_of_one_reply():
 
 
 def test_usage_and_marks():
-    reply, _ = respond(engine(), None, HELLO)
-    marks = reply.marks
+    response, out = respond(engine(), None, HELLO)
+    marks = response.marks
     assert marks.prefill_done_s and marks.first_token_s and marks.first_audio_s
     assert marks.admitted_s < marks.prefill_done_s <= marks.first_token_s < marks.first_audio_s
-    assert reply.usage == Usage(len(reply.conversation.prompt(HELLO, (), 500)), 0, len(reply.tokens))
+    assert response.usage == Usage(len(response.prompt.ids), 0, len(response.tokens), round(len(sound(out)) / 24))
 
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city", "days"]}
@@ -329,10 +329,10 @@ TOOLS = (Tool("get_weather", "Weather of a place.", SCHEMA), Tool("stop_music", 
 def test_a_call_is_valid_and_silent(choice: str, audio: bool):
     runner = engine(slots=2, context=1024)
     other = runner.open_stream(talk(runner), "Hello", Affect(), 1)
-    reply = runner.respond(talk(runner), HELLO, ResponseOptions(audio=audio, tools=TOOLS, tool_choice=choice))
+    response = runner.respond(talk(runner), HELLO, ResponseOptions(audio=audio, tools=TOOLS, tool_choice=choice))
     heard: list[StepOutput] = []
-    while runner.replies:
-        heard += [output for owner, output in runner.step() if owner is reply]
+    while runner.responses:
+        heard += [output for owner, output in runner.step(everybody(runner)) if owner is response]
     [last] = heard
     assert last.last
     assert last.function_call is not None
@@ -341,25 +341,25 @@ def test_a_call_is_valid_and_silent(choice: str, audio: bool):
     if last.function_call.name == "get_weather":
         Draft202012Validator(SCHEMA).validate(json.loads(last.function_call.arguments))
     assert (len(last.pcm), last.text) == (0, "")
-    assert reply.finish_reason == "completed"
+    assert response.finish_reason == "completed"
     assert other.done
-    items = [*HELLO, reply.said, ToolResult("sunny")]
-    assert reply.said == FunctionCall(last.function_call.name, last.function_call.arguments)
-    response, out = respond(runner, reply.conversation, items, tools=TOOLS)
+    items = [*HELLO, response.said, ToolResult("sunny")]
+    assert response.said == FunctionCall(last.function_call.name, last.function_call.arguments)
+    after, out = respond(runner, response.conversation, items, tools=TOOLS)
     assert sound(out).size  # behind a result it speaks
-    assert response.usage.cached_tokens > 0
+    assert after.usage.cached_tokens > 0
 
 
 def test_tools_that_are_not_to_be_used():
     runner = engine(context=1024)
-    reply, out = respond(runner, None, HELLO, tools=TOOLS, tool_choice="none")
+    response, out = respond(runner, None, HELLO, tools=TOOLS, tool_choice="none")
     assert sound(out).size
     assert out[-1].function_call is None
     broken = (Tool("bad", "", {"properties": {"a": {"not": {}}}}),)
     with pytest.raises(ValueError, match="not supported"):
-        runner.respond(reply.conversation, HELLO, ResponseOptions(tools=broken))
+        runner.respond(response.conversation, HELLO, ResponseOptions(tools=broken))
     with pytest.raises(ValueError, match="no tool"):
-        runner.respond(reply.conversation, HELLO, ResponseOptions(tool_choice="required"))
+        runner.respond(response.conversation, HELLO, ResponseOptions(tool_choice="required"))
 
 
 def test_auto_calls_what_explains_the_words(monkeypatch: pytest.MonkeyPatch):
@@ -369,25 +369,25 @@ def test_auto_calls_what_explains_the_words(monkeypatch: pytest.MonkeyPatch):
     def likely(settings: list[str], text: str) -> list[float]:
         return [next((v for k, v in scores.items() if k.replace("_", " ") in s), 0.0) for s in settings]
 
-    monkeypatch.setattr(runner._tools.judge, "_scores", likely)
-    reply, out = respond(runner, None, HELLO, tools=TOOLS)
+    monkeypatch.setattr(runner._builder.tool_use.judge, "_scores", likely)
+    response, out = respond(runner, None, HELLO, tools=TOOLS)
     assert out[-1].function_call is not None
     assert out[-1].function_call.name == "get_weather"
     scores["get_weather"] = 1.0
-    assert respond(runner, reply.conversation, HELLO, tools=TOOLS)[1][-1].function_call is None
+    assert respond(runner, response.conversation, HELLO, tools=TOOLS)[1][-1].function_call is None
 
 
 def test_the_judge_reads_beside_everything_else():
     runner = engine()
     conversation = talk(runner)
-    reply = runner.open_stream(conversation, "Hello", Affect(), 1)
+    response = runner.open_stream(conversation, "Hello", Affect(), 1)
     out: list[StepOutput] = []
-    while not reply.over:
+    while not response.over:
         before = list(conversation.cached)
         assert 0.0 < runner.turn_end_probability("Hello there how") < 1.0
-        assert runner._tools.judge.best(TOOLS, "how") in TOOLS
+        assert runner._builder.tool_use.judge.best(TOOLS, "how") in TOOLS
         assert conversation.cached == before
-        out += [o for _, o in runner.step()]
+        out += [o for _, o in runner.step(everybody(runner))]
     alone = engine()
     assert sound(ask(alone, talk(alone))[1]).tobytes() == sound(out).tobytes()
 
@@ -415,36 +415,36 @@ class CountingBackbone:
 
 
 def passes(count: int) -> tuple[int, int]:
-    """Passes for so many replies at once, and the tokens that they drew."""
+    """Passes for so many responses at once, and the tokens that they drew."""
     backbone = CountingBackbone()
     runner = engine(count, text=TextSampling(max_tokens=40), backbone=backbone)
-    replies = [runner.open_stream(talk(runner), "Hello", Affect(), seed) for seed in range(count)]
-    while not all(reply.over for reply in replies):
-        runner.step()
-    return backbone.passes, sum(len(reply.tokens) for reply in replies)
+    responses = [runner.open_stream(talk(runner), "Hello", Affect(), seed) for seed in range(count)]
+    while not all(response.over for response in responses):
+        runner.step(everybody(runner))
+    return backbone.passes, sum(len(response.tokens) for response in responses)
 
 
 def test_who_needs_a_word_soon_reads_along():
-    """Or every reply would have its own passes, since none needs its next word in the very step of another."""
+    """Or every response would have its own passes, since none needs its next word in the very step of another."""
     alone, tokens = passes(1)
     together, more = passes(4)
     assert alone == tokens == 40 and more == 160
     assert together < 1.6 * alone
 
 
-def test_who_rests_reads_along_and_says_nothing():
+def test_who_is_paused_reads_ahead_and_says_nothing():
     runner = engine(2)
-    speaks, rests = (runner.respond(talk(runner), HELLO, ResponseOptions(seed)) for seed in (1, 2))
-    while rests.affect is None:
-        runner.step()
-    runner.replies, said, read = [speaks], rests.emitted_samples, len(rests.tokens)
-    while len(rests.tokens) == read and not speaks.over:
-        assert all(owner is speaks for owner, _ in runner.step([rests]))
-    assert len(rests.tokens) > read and rests.emitted_samples == said
-    runner.replies = [rests]
+    speaks, paused = (runner.respond(talk(runner), HELLO, ResponseOptions(seed)) for seed in (1, 2))
+    while paused.affect is None:
+        runner.step(everybody(runner))
+    said, read = paused.media.samples, len(paused.tokens)
+    while len(paused.tokens) == read and not speaks.over:
+        assert all(owner is speaks for owner, _ in runner.step(pack([speaks], runner.tokens_at_once, paused=[paused])))
+    assert len(paused.tokens) > read and paused.media.samples == said
+    runner.cancel(speaks)
     alone = engine(1)
     whole = sound(run(alone, alone.respond(talk(alone), HELLO, ResponseOptions(2))))
-    assert np.allclose(sound(run(runner, rests)), whole[said:], atol=1e-5)
+    assert np.allclose(sound(run(runner, paused)), whole[said:], atol=1e-5)
 
 
 def test_a_pass_reads_so_much_of_prompts_and_no_more():
@@ -455,17 +455,17 @@ def test_a_pass_reads_so_much_of_prompts_and_no_more():
         runner.respond(warm(runner), [UserTurn(text)], ResponseOptions(1))
         for text in ("word " * 70, "word " * 70, "Hi", "Hey", "word " * 18)
     )
-    unread = len(much.feed)
-    assert len(first.feed) + len(last.feed) < 48 < len(first.feed) + len(last.feed) + len(half.feed)
-    assert len(half.feed) <= 48 < 2 * 48 < unread
-    runner.step()
-    assert first.affect and last.affect and (len(much.feed), len(more.feed), half.affect) == (unread, unread, None)
-    runner.step()
-    assert half.affect and len(much.feed) == unread
-    runner.step()
-    assert (len(much.feed), len(more.feed)) == (unread - 48, unread), "of two alike, the one that came first"
+    unread = len(much.text.unread)
+    assert len(first.text.unread) + len(last.text.unread) < 48 < len(first.text.unread) + len(last.text.unread) + len(half.text.unread)
+    assert len(half.text.unread) <= 48 < 2 * 48 < unread
+    runner.step(everybody(runner))
+    assert first.affect and last.affect and (len(much.text.unread), len(more.text.unread), half.affect) == (unread, unread, None)
+    runner.step(everybody(runner))
+    assert half.affect and len(much.text.unread) == unread
+    runner.step(everybody(runner))
+    assert (len(much.text.unread), len(more.text.unread)) == (unread - 48, unread), "of two alike, the one that came first"
     while more.affect is None:
-        runner.step()
+        runner.step(everybody(runner))
     assert much.affect and backbone.largest <= 48 + 4, "and a token for each of the others"
 
 

@@ -27,11 +27,12 @@ from a2llm.messages import (
     parse_tools,
 )
 from a2serve.inference.engine_client import LocalEngine
+from a2serve.inference.engine_core import EngineCore
 from a2serve.inference.engine_host import EngineHost
-from a2serve.inference.kept import Kept
 from a2serve.inference.mailbox import Delivery
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.speaker import MOST_UNREAD, Speaker
+from a2serve.inference.pace import Pace
+from a2serve.inference.scheduler import MOST_UNREAD
 from a2serve.telemetry import names
 
 ADA = find_persona("ada")
@@ -39,13 +40,7 @@ HELLO = (UserTurn("Hello"),)
 parts = cache(tiny.parts)  # one test after the other: nothing in them belongs to an engine
 
 
-@dataclass
-class Pace:
-    """Far enough ahead to never wait, unless a test says otherwise; the same sound on a busy machine."""
-
-    lead_s: float = 100.0
-    crowded_lead_s: float = 100.0
-    fewest_levels: int = 8
+EAGER = Pace(100.0, 100.0, 8)  # far enough ahead to never wait; the same sound on a busy machine
 
 
 @dataclass
@@ -54,19 +49,21 @@ class Bench:
 
     engine: LocalEngine
     metrics: Metrics
-    speaker: Speaker
+    core: EngineCore
+    model: Engine
     failures: list[bool] = field(default_factory=list)
 
 
 @asynccontextmanager
-async def bench(slots: int = 2, pace: Pace | None = None, tokens: int = 14, kept: int = 0) -> AsyncIterator[Bench]:
+async def bench(slots: int = 2, pace: Pace = EAGER, tokens: int = 14, kept: int = 0) -> AsyncIterator[Bench]:
     metrics, failures = Metrics(), []
     model = Engine(parts(), slots, 1024, text_sampling=TextSampling(max_tokens=tokens))
-    speaker = Speaker(model, pace or Pace(), metrics, Kept(model, kept) if kept else None)
-    host = EngineHost(lambda: speaker, lambda: failures.append(True))
+    model.keep_prefixes(kept)
+    core = EngineCore(model, pace, metrics)
+    host = EngineHost(lambda: core, lambda: failures.append(True))
     await host.start()
     try:
-        yield Bench(LocalEngine(host, slots, metrics), metrics, speaker, failures)
+        yield Bench(LocalEngine(host, slots, metrics), metrics, core, model, failures)
     finally:
         await host.stop()
 
@@ -212,10 +209,10 @@ def test_what_a_session_that_is_over_has_said_is_forgotten():
         async with bench(slots=1, kept=1000) as b:
             for session in "ab":
                 await read(b.engine.respond(ask(session)))
-            before = b.speaker._kept.tokens
+            before = b.model.prefixes.tokens
             await b.engine.release("a")
             await b.engine.turn_end("so")  # the thread has taken the command
-            assert b.speaker._kept.tokens < before
+            assert b.model.prefixes.tokens < before
             again = finish(await read(b.engine.respond(ask("a"))))
             assert again.usage.cached_tokens == len(ChatTemplate(tiny.tokenizer()).opening(ADA.instructions))
 
@@ -395,8 +392,8 @@ def test_a_reader_that_stops_reading_is_not_filled_without_end():
             await anext(pieces)
             for _ in range(40):
                 await asyncio.sleep(0.05)
-            speech = next(iter(b.speaker._speeches.values()), None)
-            assert speech is None or speech.mailbox.unread <= MOST_UNREAD + 2  # a step may bring the last two
+            running = next(iter(b.core._running.values()), None)
+            assert running is None or running.unread <= MOST_UNREAD + 2  # a step may bring the last two
 
     run(scenario)
 
@@ -410,7 +407,7 @@ def test_a_failed_step_fails_everybody_with_the_reason():
             def broken() -> list[Delivery]:
                 raise RuntimeError("the model fell over")
 
-            b.speaker.step = broken
+            b.core.step = broken
             with pytest.raises(EngineDown, match="the model fell over"):
                 await read(first)
             with pytest.raises(EngineDown, match="fell over"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from a2llm.api import A2LLM
 from a2llm.cli.hearing import Question
-from a2llm.conversation import Reply
+from a2llm.engine import Response
 from a2llm.evaluation.timing import Stopwatch
 from a2llm.messages import Affect, Persona, StepOutput
 from a2llm.talker.stream import Timing
@@ -58,8 +58,8 @@ class TimedResponse:
             while (step := self._timed_step(made)) is not None:
                 yield step
         finally:
-            if self._a2.reply is not None:
-                self._a2.engine.cancel(self._a2.reply)
+            if self._a2.response is not None:
+                self._a2.engine.cancel(self._a2.response)
 
     def _timed_step(self, made: Iterator[StepOutput]) -> StepOutput | None:
         begun = time.perf_counter()
@@ -71,16 +71,16 @@ class TimedResponse:
         return step
 
     @property
-    def response(self) -> Reply:
-        assert self._a2.reply is not None
-        return self._a2.reply
+    def response(self) -> Response:
+        assert self._a2.response is not None
+        return self._a2.response
 
     def recorded(self) -> RecordedResponse:
         """Returns the response so far. Raises ValueError if it has no sound."""
         if not self._out:
             raise ValueError("the avatar found nothing to say to this: ask in other words or with another seed")
         response, clock = self.response, self._a2.engine.parts.clock
-        spoken = response.spoken[: response.emitted_words]
+        spoken = response.words_emitted
         last_unit = sum(len(step.motion) for step in self._out)
         return RecordedResponse(
             self._question,

@@ -16,11 +16,10 @@ import torch
 
 from a2llm import weights
 from a2llm.affect import Affect
-from a2llm.conversation import MAX_REPLY_TOKENS
 from a2llm.data.build import DB_PER_ENERGY
 from a2llm.data.motion_teacher import teach_motion
 from a2llm.data.speech_teacher import DURATIONS, ENERGY
-from a2llm.engine import Parts, TextSampling
+from a2llm.engine import MAX_RESPONSE_TOKENS, Parts, TextSampling
 from a2llm.evaluation.timing import audible_edges
 from a2llm.language.chat import ChatTemplate, Persona
 from a2llm.language.sampling import sample_top_p
@@ -124,7 +123,7 @@ class Cascade:
         self._cache.truncate(0, len(self._opening))
         feed = self._template.prompt(self._persona, text, Affect())[len(self._opening) :]
         rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[0])
-        for count in range(MAX_REPLY_TOKENS):
+        for count in range(MAX_RESPONSE_TOKENS):
             started = perf_counter()
             logits = backbone.logits(backbone.forward(torch.tensor([feed]), self._cache)[:, -1])
             if count == 0:

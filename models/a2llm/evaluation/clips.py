@@ -74,13 +74,13 @@ class Interviewer:
         started = time.perf_counter()
         steps = list(self._model.respond(question.text, affect, seed, question.voice))
         elapsed = time.perf_counter() - started
-        response = self._model.reply
+        response = self._model.response
         assert response is not None and response.affect is not None
         motion = _joined([step.motion for step in steps], (0, 61))
         symbols = response.talker.phones.table.symbols()
         return Clip(
             question.text,
-            " ".join(response.spoken),
+            " ".join(response.words),
             response.affect,
             "".join(symbols[p] for p in response.talker.phones.phones),
             filled(np.asarray(response.talker.durations, np.int64), len(motion)),

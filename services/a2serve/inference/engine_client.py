@@ -78,7 +78,7 @@ class LocalEngine:
         mailbox = self._host.open_mailbox()
         try:
             current, evicted = self._admit(request, mailbox)
-            self._host.send(lambda speaker: speaker.begin(request, mailbox, evicted))
+            self._host.send(lambda core: core.begin(request, mailbox, evicted))
             async for output in _outputs(mailbox):
                 current.began = True
                 if output.done:
@@ -92,14 +92,14 @@ class LocalEngine:
 
     async def turn_end(self, words: str) -> float:
         """See EngineClient."""
-        return await self._host.ask(lambda speaker: speaker.turn_end(words))
+        return await self._host.ask(lambda core: core.turn_end(words))
 
     async def release(self, session_id: str) -> bool:
         """See EngineClient."""
         known = self._table.drop(session_id)
         self._current.pop(session_id, None)
         self._show()
-        self._host.send(lambda speaker: speaker.release(session_id))
+        self._host.send(lambda core: core.release(session_id))
         return known
 
     def _admit(self, request: ResponseRequest, mailbox: Mailbox) -> tuple[_Current, str | None]:
@@ -135,7 +135,7 @@ class LocalEngine:
     def _crowded(self) -> bool:
         """Another response would disturb those that are spoken to."""
         begin = sum(not current.began for current in self._current.values())
-        return bool(self._current) and begin >= self._host.newcomers
+        return bool(self._current) and begin >= self._host.waiting_limit
 
     def _leave(self, session_id: str, mailbox: Mailbox) -> bool:
         """The slot rests, unless it already speaks something newer; returns whether it spoke this."""
@@ -152,7 +152,7 @@ class LocalEngine:
         """The reader has gone in mid-response."""
         self._metrics.responses.labels("cancelled").inc()
         if not self._host.down:
-            self._host.send(lambda speaker: speaker.cancel(mailbox))
+            self._host.send(lambda core: core.cancel(mailbox))
 
     def _retry_after_ms(self) -> int:
         """When the first of the running responses will end, if it is as long as they usually are."""

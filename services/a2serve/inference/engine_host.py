@@ -12,18 +12,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from a2llm.messages import EngineDown
+from a2serve.inference.engine_core import EngineCore
 from a2serve.inference.mailbox import Delivery, Mailbox, deliver
-from a2serve.inference.speaker import Speaker
 
 Result = TypeVar("Result")
-Command = Callable[[Speaker], list[Delivery]]
+Command = Callable[[EngineCore], list[Delivery]]
 log = logging.getLogger(__name__)
 
 
 class EngineHost:
     """Everything but the thread itself is used on the event loop that called start()."""
 
-    def __init__(self, make: Callable[[], Speaker], on_failure: Callable[[], None]) -> None:
+    def __init__(self, make: Callable[[], EngineCore], on_failure: Callable[[], None]) -> None:
         self._make, self._on_failure = make, on_failure
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -32,7 +32,7 @@ class EngineHost:
         self._mailboxes: set[Mailbox] = set()
         self._ready = self._promise()
         self.down = "the engine has not started"  # why it does not run; empty while it does
-        self.newcomers = 1  # responses that may be on their way to their first sound
+        self.waiting_limit = 1  # responses that may be waiting for their first sound at a time
 
     async def start(self) -> None:
         """Load and warm up the model in its thread; returns when it can answer. Raises what loading raised."""
@@ -65,14 +65,14 @@ class EngineHost:
         self._require_up()
         self._commands.put(command)
 
-    async def ask(self, question: Callable[[Speaker], Result]) -> Result:
+    async def ask(self, question: Callable[[EngineCore], Result]) -> Result:
         """Run this on the engine's thread and wait for its result. Raises EngineDown, or the ValueError it raised."""
         self._require_up()
         answer: asyncio.Future[Result] = self._promise()
 
-        def command(speaker: Speaker) -> list[Delivery]:
+        def command(core: EngineCore) -> list[Delivery]:
             try:
-                self._call(_resolve, answer, question(speaker))
+                self._call(_resolve, answer, question(core))
             except ValueError as error:
                 self._call(_fail, answer, error)
             return []
@@ -101,23 +101,23 @@ class EngineHost:
     def _run(self) -> None:
         """The thread."""
         try:
-            speaker = self._make()
+            core = self._make()
         except Exception as error:  # noqa: BLE001 - the thread's edge: start() raises it
             self._call(_fail, self._ready, error)
             return
-        self.newcomers = speaker.newcomers
+        self.waiting_limit = core.waiting_limit
         self._call(_resolve, self._ready, None)
         try:
-            while self._take_commands(speaker):
-                self._deliver(speaker.step())
+            while self._take_commands(core):
+                self._deliver(core.step())
             self._call(self._go_down, "the replica is shutting down")
         except Exception as error:
             log.exception("the engine failed")
             self._call(self._fail_all, f"the engine failed: {type(error).__name__}: {error}")
 
-    def _take_commands(self, speaker: Speaker) -> bool:
+    def _take_commands(self, core: EngineCore) -> bool:
         """Run what is waiting; sleep while there is nothing to step. False: stop."""
-        timeout, self.newcomers = speaker.rest_s(), speaker.newcomers
+        timeout, self.waiting_limit = core.idle_s(), core.waiting_limit
         while True:
             try:
                 command = self._commands.get(block=timeout != 0, timeout=timeout)
@@ -125,7 +125,7 @@ class EngineHost:
                 return True
             if command is None:
                 return False
-            self._deliver(command(speaker))
+            self._deliver(command(core))
             timeout = 0
 
     def _go_down(self, reason: str) -> None:

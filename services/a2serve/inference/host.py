@@ -12,12 +12,12 @@ from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.inference.ear_pool import EarPool
 from a2serve.inference.ears import Ears
 from a2serve.inference.engine_client import LocalEngine
+from a2serve.inference.engine_core import EngineCore
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.model import load_listener, load_speaker, read_facts
+from a2serve.inference.model import load_core, load_listener, read_facts
 from a2serve.inference.servicer import Avatar, AvatarServicer
 from a2serve.inference.settings import InferenceSettings
-from a2serve.inference.speaker import Speaker
 from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_tracing
 
@@ -36,12 +36,12 @@ Serving = health_pb2.HealthCheckResponse.ServingStatus
 
 
 class Host:
-    """One replica. `make_speaker` is called on the engine's thread."""
+    """One replica. `make_core` is called on the engine's thread."""
 
-    def __init__(self, settings: InferenceSettings, make_speaker: Callable[[InferenceSettings, Metrics], Speaker] = load_speaker) -> None:
+    def __init__(self, settings: InferenceSettings, make_core: Callable[[InferenceSettings, Metrics], EngineCore] = load_core) -> None:
         self._settings, self._metrics = settings, Metrics()
         self._tracing = start_tracing(names.SERVICE_INFERENCE, settings.otlp_endpoint)
-        self._engine_host = EngineHost(lambda: make_speaker(settings, self._metrics), self._on_engine_failure)
+        self._engine_host = EngineHost(lambda: make_core(settings, self._metrics), self._on_engine_failure)
         self._engine = LocalEngine(self._engine_host, settings.slots, self._metrics)
         self._health: Any = cast("Any", health).aio.HealthServicer()  # chosen at run time, so typed nowhere
         self._server = grpc.aio.server(options=_OPTIONS)

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -19,14 +19,13 @@ from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.listener import Listener
 from a2llm.messages import Persona, ResponseOptions, ResponseRequest, Tool, UserTurn
 from a2llm.rig import ARKIT61, FlameMapping, load_flame_mapping, retarget
-from a2serve.inference.kept import Kept
+from a2serve.inference.engine_core import EngineCore
 from a2serve.inference.mailbox import Mailbox
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.settings import InferenceSettings
-from a2serve.inference.speaker import Speaker
 
-_WARM_TOKENS = 3
 _WARM_TEXT = "Hello there, please tell me something about yourself."
+_SHORT = ResponseOptions(max_output_tokens=3)
 log = logging.getLogger(__name__)
 
 
@@ -52,48 +51,42 @@ def read_facts(settings: InferenceSettings) -> Facts:
     return Facts(revision, clock_of(parts["audio_codec"], parts["motion_codec"]), settings.context_tokens, personas(), flame=flame)
 
 
-def load_speaker(settings: InferenceSettings, metrics: Metrics) -> Speaker:
+def load_core(settings: InferenceSettings, metrics: Metrics) -> EngineCore:
     """The engine, warm. Takes seconds; raises WeightsError, CheckpointError, CacheError or DeviceUnavailable."""
     device = pick_device(settings.device)
     facts = device_facts(device)
     log.info("the engine runs on %s", facts)
     metrics.show_device(asdict(facts))
     engine = Engine(load_parts(settings.model_folder, device, settings.threads), settings.slots, settings.context_tokens)
-    own = engine.sampling
-    # What pressure will ask for is compiled before.
-    engine.sampling = replace(own, audio_levels=min(own.audio_levels, settings.fewest_levels))
-    _say(Speaker(engine, settings, Metrics()), [ResponseOptions(max_output_tokens=_WARM_TOKENS)])
-    engine.sampling = own
-    warm_up(Speaker(engine, settings, Metrics()), settings.slots)  # its numbers are nobody's
-    return Speaker(engine, settings, metrics, _keep(engine, settings))
-
-
-def _keep(engine: Engine, settings: InferenceSettings) -> Kept:
-    """With the instructions of the personas that ship."""
-    kept = Kept(engine, int(settings.kept_share * settings.slots * settings.context_tokens))
+    warm_up(engine, settings)
+    engine.keep_prefixes(int(settings.kept_share * settings.slots * settings.context_tokens))
     for persona in personas().values():
-        kept.read(engine.template.opening(persona.instructions))
-    return kept
+        engine.preload(persona.instructions)
+    return EngineCore(engine, settings.pace, metrics)
 
 
-def warm_up(speaker: Speaker, slots: int) -> None:
-    """Speak in one slot, then in all, call a function, judge a turn: runtimes compile and allocate when they first see a thing."""
-    for count in sorted({1, slots}):
-        _say(speaker, [ResponseOptions(max_output_tokens=_WARM_TOKENS)] * count)
-    _say(speaker, [ResponseOptions(tools=(Tool("wait"),), tool_choice="wait")])
-    speaker.turn_end(_WARM_TEXT)
+def warm_up(engine: Engine, settings: InferenceSettings) -> None:
+    """Speak under pressure, in one slot and in all, call a function, judge a turn: runtimes compile and allocate when they first see
+    a thing."""
+    fewest = min(engine.audio_levels, settings.fewest_levels)
+    _say(EngineCore(engine, settings.pace, Metrics(), fewest), [_SHORT])  # its numbers are nobody's
+    core = EngineCore(engine, settings.pace, Metrics())
+    for count in sorted({1, settings.slots}):
+        _say(core, [_SHORT] * count)
+    _say(core, [ResponseOptions(tools=(Tool("wait"),), tool_choice="wait")])
+    core.turn_end(_WARM_TEXT)
 
 
-def _say(speaker: Speaker, responses: Sequence[ResponseOptions]) -> None:
-    persona = next(iter(personas().values()))
-    for index, options in enumerate(responses):
-        asked = (UserTurn(_WARM_TEXT),)
-        request = ResponseRequest(f"warm-up-{index}", "warm-up", asked, options, burst=True).answered_by(persona)
-        speaker.begin(request, Mailbox(), None)
-    while speaker.rest_s() is not None:
-        speaker.step()
-    for index in range(len(responses)):
-        speaker.release(f"warm-up-{index}")
+def _say(core: EngineCore, responses: Sequence[ResponseOptions]) -> None:
+    """One response in each of so many sessions, at once."""
+    persona, names = next(iter(personas().values())), [f"warm-up-{number}" for number in range(len(responses))]
+    for name, options in zip(names, responses, strict=True):
+        request = ResponseRequest(name, "warm-up", (UserTurn(_WARM_TEXT),), options, burst=True).answered_by(persona)
+        core.begin(request, Mailbox(), None)
+    while core.idle_s() is not None:
+        core.step()
+    for name in names:
+        core.release(name)
 
 
 def load_listener(settings: InferenceSettings) -> Listener:

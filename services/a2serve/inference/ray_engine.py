@@ -7,7 +7,7 @@ from a2llm.messages import EngineDown
 from a2serve.inference.engine_client import EngineClient, LocalEngine
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.model import load_speaker
+from a2serve.inference.model import load_core
 from a2serve.inference.settings import InferenceSettings
 from a2serve.telemetry.pauses import spare_what_is_loaded
 
@@ -42,7 +42,7 @@ async def _open_triton(url: str) -> ReplicaEngine:
 
 
 async def _open_local(settings: InferenceSettings, metrics: Metrics) -> ReplicaEngine:
-    host = EngineHost(lambda: load_speaker(settings, metrics), lambda: None)
+    host = EngineHost(lambda: load_core(settings, metrics), lambda: None)
     await host.start()
 
     async def check() -> None:

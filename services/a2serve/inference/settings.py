@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from a2serve.contracts.starting import LogLevel
+from a2serve.inference.pace import Pace
 
 # Who speaks in a slot is one of about four who are in conversation (docs/capacity.md): 22 people with an utterance each 12 s, for
 # which a worker needs 0.2 s, 0.43 s on a busy machine. So a worker is at most four fifths in use when every slot speaks.
@@ -50,9 +51,6 @@ as a share of the slots' own; taken as it is used",
         return self.ear_workers or math.ceil(self.slots / SLOTS_PER_EAR)
 
     @property
-    def lead_s(self) -> float:
-        return self.lead_ms / 1000
-
-    @property
-    def crowded_lead_s(self) -> float:
-        return self.crowded_lead_ms / 1000
+    def pace(self) -> Pace:
+        """The three settings of it."""
+        return Pace(self.lead_ms / 1000, self.crowded_lead_ms / 1000, self.fewest_levels)

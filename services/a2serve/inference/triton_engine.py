@@ -6,7 +6,7 @@
     await engine.ready()                       # for health checks: Triton says READY and the engine answers
     await engine.close()
 
-Admission, batching and pace happen behind Triton, where LocalEngine and Speaker run; refusals come back as Refused.
+Admission, batching and pace happen behind Triton, where LocalEngine and EngineCore run; refusals come back as Refused.
 One stream per response, all on one connection: closing respond() tells the engine, in a stream that goes on to its end.
 A server that dies is EngineDown on every open response at once, and on every new one until it is back; nothing is to be made anew.
 Sessions stay with the model version that answered them first, as long as that version is loaded; new ones take the newest.

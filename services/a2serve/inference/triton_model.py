@@ -29,7 +29,7 @@ from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.host import SWITCH_INTERVAL_S
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.model import load_speaker, read_facts
+from a2serve.inference.model import load_core, read_facts
 from a2serve.inference.settings import InferenceSettings
 from a2serve.inference.spans import span
 from a2serve.inference.triton_guard import Guard
@@ -125,7 +125,7 @@ class TritonModel:
 
     async def _start(self) -> None:
         self._facts = read_facts(self._settings)
-        self._host = EngineHost(lambda: load_speaker(self._settings, self._metrics), self._on_engine_failure)
+        self._host = EngineHost(lambda: load_core(self._settings, self._metrics), self._on_engine_failure)
         self._engine = LocalEngine(self._host, self._settings.slots, self._metrics)
         await self._host.start()
         spare_what_is_loaded()

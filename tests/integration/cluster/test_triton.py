@@ -23,7 +23,7 @@ from a2llm.pcm16 import to_pcm16
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.metrics import Metrics
-from a2serve.inference.model import load_speaker
+from a2serve.inference.model import load_core
 from a2serve.inference.settings import InferenceSettings
 from a2serve.inference.triton_engine import TritonEngine
 from a2serve.local.home import cache_folder
@@ -120,7 +120,7 @@ def finish(pieces: list[StepOutput]) -> Done:
 async def in_process(*asks: ResponseRequest) -> list[list[StepOutput]]:
     """Responses of the engine without Triton, one after the other."""
     settings, metrics = InferenceSettings(slots=2, threads=1), Metrics()
-    host = EngineHost(lambda: load_speaker(settings, metrics), lambda: None)
+    host = EngineHost(lambda: load_core(settings, metrics), lambda: None)
     await host.start()
     try:
         engine = LocalEngine(host, settings.slots, metrics)

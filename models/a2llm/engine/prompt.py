@@ -1,0 +1,56 @@
+"""A whole conversation as ids, cut to what fits: whole turns go, the oldest first, and the beginning stays the same for long."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from a2llm.language.chat import ChatTemplate
+from a2llm.messages import Item, Tool, UserTurn
+
+LEAST_TOKENS = 16  # of the last turn that must fit beside the instructions
+
+
+class Prompt(NamedTuple):
+    """ids: up to where the response begins. opening: ids that every conversation with these instructions and tools begins with."""
+
+    ids: list[int]
+    opening: list[int]
+
+
+def build_prompt(template: ChatTemplate, instructions: str, items: Sequence[Item], tools: tuple[Tool, ...], capacity: int) -> Prompt:
+    """At most `capacity` ids. A last turn that is too long loses its end.
+
+    Raises ValueError when the instructions and tools leave no space.
+    """
+    start = template.instructions(instructions, tools)
+    space = capacity - len(start)
+    turns = [[i for item in turn for i in template.item(item)] for turn in split_turns(items)]
+    begin, tail = template.response_start(), template.response_end() + template.response_start()
+    if space < len(tail) + LEAST_TOKENS:
+        raise ValueError("the instructions and tools are too long for the model's context")
+    kept = turns[dropped_turns([len(turn) for turn in turns], space - len(begin)) :]
+    ids = [i for turn in kept for i in turn] + begin
+    return Prompt(start + (ids if len(ids) <= space else ids[: space - len(tail)] + tail), start + template.user_so_far(""))
+
+
+def split_turns(items: Sequence[Item]) -> list[list[Item]]:
+    """Items by turns: each begins with the user's words, and a call stays with its result."""
+    turns: list[list[Item]] = []
+    for item in items:
+        if isinstance(item, UserTurn) or not turns:
+            turns.append([])
+        turns[-1].append(item)
+    return turns
+
+
+def dropped_turns(lengths: Sequence[int], space: int) -> int:
+    """How many of the oldest turns go so that the rest fits; never the last one.
+
+    A quarter of the space at a time, so that the prompt's beginning, and with it the KV cache, holds for several turns.
+    """
+    excess, quarter = sum(lengths) - space, max(1, space // 4)
+    goal = -(-max(0, excess) // quarter) * quarter
+    gone = count = 0
+    while gone < goal and count < len(lengths) - 1:
+        gone += lengths[count]
+        count += 1
+    return count
