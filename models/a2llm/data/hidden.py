@@ -16,6 +16,7 @@ from a2llm.language.tokenizer import TextTokenizer
 
 SHARD = 512
 BATCH = 16
+CAPACITY = 256  # tokens of a prompt and its response
 
 
 def word_ends(tokenizer: TextTokenizer, ids: list[int]) -> list[int]:
@@ -31,8 +32,8 @@ class HiddenReader:
         self.backbone, self.tokenizer = backbone, tokenizer
         self.template = ChatTemplate(tokenizer)
         self.persona = persona or next(iter(personas().values()))
-        self.cache = backbone.new_cache(BATCH, 256)
-        self.prefix = backbone.new_cache(1, 64)
+        self.cache = backbone.new_cache(BATCH, CAPACITY)
+        self.prefix = backbone.new_cache(1, CAPACITY)
         self._prefix_key: tuple[int, ...] = ()
 
     def read(self, samples: list[dict[str, object]]) -> list[np.ndarray]:

@@ -1,6 +1,6 @@
 """Train the user-affect head.
 
-The labels are synthetic: plain text-to-speech was coloured by rules (data.user_voices.TONES) that follow the literature's averages, so the
+The labels are synthetic: plain text-to-speech was coloured by rules (data.tones.TONES) that follow the literature's averages, so the
 reported accuracy says that the head undoes those rules for voices it never heard. It does not measure how well it reads people.
 No recorded emotional speech was used. The split is by voice and by text.
 
@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from a2llm.affect import AFFECTS
-from a2llm.data.user_voices import Utterance, colour, other_microphone, read_plan, tone_of
+from a2llm.data.tones import colour, other_microphone, tone_of
+from a2llm.data.user_voices import Utterance, read_plan
 from a2llm.files import replacing
 from a2llm.listening.audio_input import read_audio
 from a2llm.listening.features import FEATURES, prosody
