@@ -19,6 +19,7 @@ from support.servers.gateway import GatewayStand, eventually, gateway_standing, 
 from support.servers.realtime import Script
 
 from a2serve.gateway.access.door import Door
+from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.state import redis_keys, store
 from a2serve.gateway.tenants import revoke_key
 
@@ -190,6 +191,19 @@ def test_a_refused_turn_changes_nothing_and_says_when_to_come_back(stand) -> Non
             assert (await client.get(f"/v1/sessions/{session_id}/items")).json()["data"] == []
 
     stand(test, script)
+
+
+def test_all_of_a_turn_but_its_audio_is_bounded_as_an_event_of_a_socket(stand) -> None:
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as client:
+            session_id = await new_session(client)
+            limit = SessionLimits().max_event_bytes
+            assert limit + 1000 < made.settings.body_limit_bytes, "else the body's own limit refuses it"
+            for stream in (True, False):
+                body = {"text": "hello", "response": {"instructions": "x" * limit}, "stream": stream}
+                check_problem(await client.post(f"/v1/sessions/{session_id}/turns", json=body), 413, "event_too_large")
+
+    stand(test)
 
 
 def test_who_closes_the_stream_cancels_and_the_session_is_free_again(stand) -> None:

@@ -3,6 +3,7 @@
 import base64
 
 import numpy as np
+import pytest
 from support.servers.realtime import Client, Script, run, silence, speech, standing
 
 from a2serve.contracts.packets import MediaPacket, PacketKind, read_packet, write_packet
@@ -76,6 +77,18 @@ def test_binary_frames_carry_the_same():
             await client.until("input_audio_buffer.committed")
             await client.socket.send(b"A2 and nonsense")
             assert (await client.until("error"))["error"]["code"] == "invalid_packet"
+
+    run(scene)
+
+
+@pytest.mark.parametrize("frame", [b"raw sound", write_packet(MediaPacket(PacketKind.INPUT_AUDIO, b"\0\0"))])
+def test_binary_frames_are_named_as_off_whatever_they_hold(frame: bytes):
+    async def scene() -> None:
+        async with standing() as stand, stand.connect() as client:
+            await client.next()
+            await client.socket.send(frame)
+            error = (await client.until("error"))["error"]
+            assert (error["code"], "session.a2.binary" in error["message"]) == ("unsupported", True)
 
     run(scene)
 

@@ -6,8 +6,10 @@ import json
 import pytest
 
 from a2serve.contracts.server_events import AudioDelta, Cleared
+from a2serve.gateway.realtime.connection.socket_transport import SocketTransport
 from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.realtime.transport.send_queue import SendQueue, SlowReader
+from a2serve.gateway.realtime.transport.transport import Incoming, Outgoing, Packed
 
 
 class Wire:
@@ -18,16 +20,19 @@ class Wire:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def receive(self) -> str:
+    async def receive(self) -> Incoming:
         raise AssertionError
 
-    async def send(self, frame: str | bytes) -> None:
+    def pack(self, event: Outgoing) -> Packed:
+        return SocketTransport.pack(self, event)
+
+    async def send(self, packed: Packed) -> None:
         await self.open.wait()
-        self.frames.append(frame)
+        self.frames.append(packed.content)
 
 
 def delta(response_id: str) -> AudioDelta:
-    return AudioDelta(response_id=response_id, output_index=0, item_id="i", delta="x" * 100)
+    return AudioDelta(response_id=response_id, output_index=0, item_id="i", delta=b"x" * 75)
 
 
 def test_events_are_numbered_in_order():

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from a2serve.contracts.base64_bytes import Base64BytesOrRows
 from a2serve.contracts.server_events import ServerEventBase
 
 
@@ -31,7 +32,7 @@ class MotionDelta(ServerEventBase):
     sequence: int
     start_ms: float
     frames: int
-    values: str | list[list[float]]
+    values: Base64BytesOrRows
 
 
 class MotionDone(ServerEventBase):
@@ -53,7 +54,7 @@ class ListeningDelta(ServerEventBase):
     sequence: int
     start_ms: float
     frames: int
-    values: str | list[list[float]]
+    values: Base64BytesOrRows
 
 
 class AffectEvent(ServerEventBase):

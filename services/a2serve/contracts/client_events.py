@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from a2serve.contracts.base64_bytes import Base64Bytes
 from a2serve.contracts.items import ConversationItem, InputItem, ItemId
 from a2serve.contracts.session_config import AudioFormat, FunctionTool, MaxTokens, Modality, SessionConfig, ToolChoice, Voice
 from a2serve.contracts.wire import Strict, Wire
@@ -22,7 +23,7 @@ class SessionUpdate(ClientEventBase):
 
 class InputAudioAppend(ClientEventBase):
     type: Literal["input_audio_buffer.append"] = "input_audio_buffer.append"
-    audio: str
+    audio: Base64Bytes
 
 
 class InputAudioCommit(ClientEventBase):

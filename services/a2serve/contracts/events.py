@@ -54,6 +54,11 @@ def write_event(event: ServerEventBase) -> str:
     return event.model_dump_json()
 
 
+def name_of(event: ServerEventBase) -> str:
+    """The event's `type` on the wire."""
+    return type(event).model_fields["type"].default
+
+
 def read_server_event(text: str | bytes) -> ServerEventBase:
     """For clients and tests: a server event back from its JSON. Raises KeyError for an unknown type."""
     body = from_json(text)
@@ -75,7 +80,12 @@ def _without_odd_id(body: dict[str, Any]) -> dict[str, Any]:
     return body if isinstance(body.get("event_id"), str) else {key: item for key, item in body.items() if key != "event_id"}
 
 
-_CODES = {"conflicting_values": Code.CONFLICTING, "extra_forbidden": Code.UNKNOWN_PARAMETER, "missing": Code.MISSING_PARAMETER}
+_CODES = {
+    "conflicting_values": Code.CONFLICTING,
+    "invalid_base64": Code.INVALID_AUDIO,
+    "extra_forbidden": Code.UNKNOWN_PARAMETER,
+    "missing": Code.MISSING_PARAMETER,
+}
 
 
 def _problem(error: ErrorDetails, event_id: str | None) -> Problem:

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from a2serve.contracts.base64_bytes import Base64Bytes
 from a2serve.contracts.items import ConversationItem
 from a2serve.contracts.session_config import AudioFormat, MaxTokens, Modality
 from a2serve.contracts.wire import Wire
@@ -237,7 +238,7 @@ class ContentPartDone(ContentEventBase):
 
 class AudioDelta(ContentEventBase):
     type: Literal["response.output_audio.delta"] = "response.output_audio.delta"
-    delta: str
+    delta: Base64Bytes
 
 
 class AudioDone(ContentEventBase):

@@ -32,7 +32,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "audio.input.transcription": ({"model": "whisper-1", "language": "en"}, {"model": "whisper-1", "language": "fr"}),
     "audio.input.turn_detection": ({"type": "server_vad", "threshold": 0.3}, {"type": "semantic_vad"}),
     "audio.output.format": ({"type": "audio/pcm", "rate": 24000}, {"type": "audio/pcma"}),
-    "audio.output.voice": ("ash", "coral"),
+    "audio.output.voice": ("hibari", "default"),
     "audio.output.speed": (1.25, 0.5),
     "tools": ([_F], [_F, _G]),
     "tool_choice": ("none", "auto"),

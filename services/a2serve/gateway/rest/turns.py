@@ -6,15 +6,17 @@ import binascii
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
-from typing import Any, TypeAlias
 
-import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from redis.exceptions import RedisError
 from starlette.responses import Response
 
+from a2serve.contracts.client_events import ClientEventBase, InputAudioAppend, InputAudioCommit, ItemCreate, ResponseCreate
+from a2serve.contracts.events import name_of, write_event
+from a2serve.contracts.items import ContentPart, FunctionCallOutputItem, MessageItem
 from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.server_events import OutputItemAdded, ResponseDone, ServerEventBase
 from a2serve.contracts.session_config import A2Config, AudioPcm, SessionConfig, Transcription
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.access.limits import Lease
@@ -34,10 +36,8 @@ from a2serve.gateway.state.saved_session import SavedSession
 router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=GuardedRoute)
 CHUNK_BYTES = 480_000  # ten seconds of audio per event
 # Before one of these it is not known whether the turn will work, so that a refusal can still be told by status.
-BEGUN = ("response.output_item.added", "response.done")
+BEGUN = (OutputItemAdded, ResponseDone)
 EVENTS = {"text/event-stream": {"schema": {"type": "string", "description": "`event: <type>`, `data: <JSON>`, as on the socket"}}}
-
-Event: TypeAlias = dict[str, Any]
 
 
 @router.post(
@@ -51,6 +51,7 @@ Event: TypeAlias = dict[str, Any]
         Code.CONFLICT,
         Code.RESPONSE_ACTIVE,
         Code.BODY_TOO_LARGE,
+        Code.EVENT_TOO_LARGE,
         Code.UNSUPPORTED_MEDIA,
         Code.INVALID_AUDIO,
         Code.CONCURRENCY,
@@ -66,7 +67,15 @@ async def create_turn(
     """Text or audio in. Out, as fast as the model is: with `stream` the Realtime events of the answer, else one JSON with
     text, audio and motion. Who closes the stream cancels the answer; what was sent of it stays in the conversation.
     """
+    _check_size(len(await request.body()), body, parts.collaborators.limits.max_event_bytes)
     return await once(parts, caller, request, key, lambda: _turn(parts, caller, session_id, body))
+
+
+def _check_size(body_bytes: int, body: TurnCreate, most_bytes: int) -> None:
+    """What is not sound becomes events of the session, bounded as those of a socket. Raises Problem(event_too_large)."""
+    event_bytes = body_bytes - (len(body.audio.data) if body.audio else 0)
+    if event_bytes > most_bytes:
+        raise Problem(Code.EVENT_TOO_LARGE, f"all but the audio may have {most_bytes} bytes; here it has {event_bytes}")
 
 
 async def _turn(parts: GatewayParts, caller: Principal, session_id: str, body: TurnCreate) -> Response:
@@ -107,13 +116,13 @@ async def _whole(turn: HeadlessTurn, over: asyncio.Task[None], session_id: str, 
 
 async def _stream(turn: HeadlessTurn, over: asyncio.Task[None]) -> Response:
     """Raises Problem where the turn fails before anything was answered."""
-    events, first = _done_when_over(turn, over), list[Event]()
+    events, first = _done_when_over(turn, over), list[ServerEventBase]()
     try:
         async for event in events:
             if problem := problem_of(event):
                 raise problem
             first.append(event)
-            if event["type"] in BEGUN:
+            if isinstance(event, BEGUN):
                 break
     except BaseException:
         turn.leave()
@@ -122,11 +131,11 @@ async def _stream(turn: HeadlessTurn, over: asyncio.Task[None]) -> Response:
     return StreamingResponse(_lines(turn, first, events), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
-async def _done_when_over(turn: HeadlessTurn, over: asyncio.Task[None]) -> AsyncIterator[Event]:
+async def _done_when_over(turn: HeadlessTurn, over: asyncio.Task[None]) -> AsyncIterator[ServerEventBase]:
     """The turn's events. Who hears that the response is done may ask the next thing at once, so the floor is free by then."""
-    last: list[Event] = []
+    last: list[ServerEventBase] = []
     async for event in turn.events():
-        if last or event["type"] == "response.done":
+        if last or isinstance(event, ResponseDone):
             last.append(event)
         else:
             yield event
@@ -135,7 +144,7 @@ async def _done_when_over(turn: HeadlessTurn, over: asyncio.Task[None]) -> Async
         yield event
 
 
-async def _lines(turn: HeadlessTurn, first: list[Event], events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+async def _lines(turn: HeadlessTurn, first: list[ServerEventBase], events: AsyncIterator[ServerEventBase]) -> AsyncIterator[bytes]:
     try:
         for event in first:
             yield _line(event)
@@ -145,8 +154,8 @@ async def _lines(turn: HeadlessTurn, first: list[Event], events: AsyncIterator[E
         turn.leave()
 
 
-def _line(event: Event) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
+def _line(event: ServerEventBase) -> bytes:
+    return f"event: {name_of(event)}\ndata: {write_event(event)}\n\n".encode()
 
 
 async def _take_floor(parts: GatewayParts, tenant: str, session_id: str, held: AsyncExitStack) -> None:
@@ -178,26 +187,22 @@ def _turn_config(config: SessionConfig, body: TurnCreate) -> SessionConfig:
     return config.model_copy(update={"audio": audio, "a2": a2})
 
 
-def _events_of(body: TurnCreate) -> list[Event]:
+def _events_of(body: TurnCreate) -> list[ClientEventBase]:
     """Events that a client of the socket would send. Raises Problem(invalid_audio)."""
-    outputs = [{"type": "function_call_output", "call_id": given.call_id, "output": given.output} for given in body.tool_outputs]
-    events: list[Event] = [_create(item) for item in outputs]
+    outputs = [FunctionCallOutputItem(id=_item_id(), call_id=given.call_id, output=given.output) for given in body.tool_outputs]
+    events: list[ClientEventBase] = [ItemCreate(item=item) for item in outputs]
     if body.text is not None:
-        events.append(_create({"type": "message", "role": "user", "content": [{"type": "input_text", "text": body.text}]}))
+        part = ContentPart(type="input_text", text=body.text)
+        events.append(ItemCreate(item=MessageItem(id=_item_id(), role="user", content=[part])))
     if body.audio is not None:
-        events += _audio_events(_pcm16(body))
-    options = body.response.model_dump(mode="json", exclude_unset=True) if body.response else {}
-    return [*events, {"type": "response.create", "response": options}]
+        pcm16 = _pcm16(body)
+        events += [InputAudioAppend(audio=pcm16[start : start + CHUNK_BYTES]) for start in range(0, len(pcm16), CHUNK_BYTES)]
+        events.append(InputAudioCommit())
+    return [*events, ResponseCreate(response=body.response)]
 
 
-def _create(item: Event) -> Event:
-    return {"type": "conversation.item.create", "item": item | {"id": f"item_{secrets.token_hex(10)}"}}
-
-
-def _audio_events(pcm16: bytes) -> list[Event]:
-    chunks = [pcm16[start : start + CHUNK_BYTES] for start in range(0, len(pcm16), CHUNK_BYTES)]
-    appended = [{"type": "input_audio_buffer.append", "audio": base64.b64encode(chunk).decode()} for chunk in chunks]
-    return [*appended, {"type": "input_audio_buffer.commit"}]
+def _item_id() -> str:
+    return f"item_{secrets.token_hex(10)}"
 
 
 def _pcm16(body: TurnCreate) -> bytes:

@@ -4,29 +4,30 @@ of its response. The conversation is kept when the response came to something, s
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
-import orjson
 from redis.exceptions import RedisError
 
 from a2llm.messages import ModelInfo
+from a2serve.contracts.a2_events import MotionDelta
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.records import RecordBase
+from a2serve.contracts.server_events import AudioDelta, ErrorEvent, OutputItemAdded, ResponseDone, ServerEventBase
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.realtime.session.collaborators import Collaborators, Conversations, Identity
 from a2serve.gateway.realtime.session.session import Session
-from a2serve.gateway.realtime.transport.transport import Disconnected
+from a2serve.gateway.realtime.transport.transport import Disconnected, Incoming, Outgoing, Packed
 from a2serve.gateway.state.facts import SessionFacts, TurnFacts
 from a2serve.gateway.state.saved_session import Change, Checkpoint, SavedSession, SessionGone
 
-QUEUE_FRAMES = 256
+QUEUE_EVENTS = 256
+VALUE_BYTES = 32  # of a number in a list of Python's
 log = logging.getLogger(__name__)
-
-Event: TypeAlias = dict[str, Any]
 
 
 class HeadlessTurn:
@@ -40,7 +41,7 @@ class HeadlessTurn:
         quiet = replace(parts, inference=_StayingInference(parts.inference), conversations=held, records=_TurnsOnly(parts), refused=_untold)
         self._session = Session(identity, config, self._transport, quiet, info=info, saved=replace(saved, lost=[]))
 
-    async def run(self, asked: Sequence[Event], timeout_s: float) -> None:
+    async def run(self, asked: Sequence[Incoming], timeout_s: float) -> None:
         """To the end of the response, or until `leave`. Keeps the conversation. Never raises for what happens within."""
         self._transport.ask(asked)
         try:
@@ -52,12 +53,14 @@ class HeadlessTurn:
             log.exception("a turn failed")
             self._transport.fail(Problem(Code.INTERNAL, "this is our fault; quote the request_id"))
         finally:
-            await self._keep()
-            self._transport.end()
+            try:
+                await self._keep()
+            finally:  # else the reader of its events would wait for ever
+                self._transport.end()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[ServerEventBase]:
         """The events until the turn is over. Problems of the turn come as `error` events, as on the socket."""
-        while (event := await self._transport.frames.get()) is not None:
+        while (event := await self._transport.events.get()) is not None:
             yield event
 
     def leave(self) -> None:
@@ -83,56 +86,69 @@ def _untold(problem: Problem) -> None:
 
 
 class _TurnTransport:
-    """A socket whose client asks once and leaves after the answer."""
+    """A connection whose client asks once and leaves after the answer. Events stay objects: nothing is serialised."""
 
     def __init__(self) -> None:
-        self.frames: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_FRAMES)
+        self.events: asyncio.Queue[ServerEventBase | None] = asyncio.Queue(QUEUE_EVENTS)
         self.answered = False  # something of the answer was sent
-        self._asked: list[Event] = []
+        self._asked: deque[Incoming] = deque()
         self._left = asyncio.Event()
 
-    def ask(self, events: Sequence[Event]) -> None:
-        self._asked = list(events)
+    def ask(self, events: Sequence[Incoming]) -> None:
+        self._asked.extend(events)
 
-    async def receive(self) -> str:
+    async def receive(self) -> Incoming:
         if self._asked and not self._left.is_set():
-            return orjson.dumps(self._asked.pop(0)).decode()
+            return self._asked.popleft()
         await self._left.wait()
         raise Disconnected
 
-    async def send(self, frame: str | bytes) -> None:
+    def pack(self, event: Outgoing) -> Packed:
+        return Packed(event, media_bytes(event))
+
+    async def send(self, packed: Packed) -> None:
         if self._left.is_set():
             return
-        event: Event = orjson.loads(frame)
-        await self.frames.put(event)  # waits for the reader; the session finds out when that takes too long
-        self._note(event)
+        await self.events.put(packed.content)  # waits for the reader; the session finds out when that takes too long
+        self._note(packed.content)
 
     def leave(self) -> None:
         self._left.set()
 
     def fail(self, problem: Problem) -> None:
-        self._force(orjson.loads(problem.as_event().model_dump_json()))
+        self._force(problem.as_event())
 
     def end(self) -> None:
         self._force(None)
 
-    def _note(self, event: Event) -> None:
-        match event["type"]:
-            case "response.output_item.added":
+    def _note(self, event: ServerEventBase) -> None:
+        match event:
+            case OutputItemAdded():
                 self.answered = True
-            case "response.done":
-                self.answered = self.answered or event["response"]["status"] != "failed"
+            case ResponseDone():
+                self.answered = self.answered or event.response.status != "failed"
                 self._left.set()
-            case "error":
+            case ErrorEvent():
                 self._left.set()
             case _:
                 pass
 
-    def _force(self, event: Event | None) -> None:
+    def _force(self, event: ServerEventBase | None) -> None:
         """The end comes through even where the reader is slow."""
-        while self.frames.full():
-            self.frames.get_nowait()
-        self.frames.put_nowait(event)
+        while self.events.full():
+            self.events.get_nowait()
+        self.events.put_nowait(event)
+
+
+def media_bytes(event: Outgoing) -> int:
+    """The sound or motion in an event: what of it takes memory."""
+    match event:
+        case AudioDelta():
+            return len(event.delta)
+        case MotionDelta():
+            return len(event.values) if isinstance(event.values, bytes) else VALUE_BYTES * sum(map(len, event.values))
+        case _:
+            return 0
 
 
 class _Held:

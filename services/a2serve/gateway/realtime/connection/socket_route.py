@@ -17,9 +17,9 @@ from a2serve.gateway import request_context
 from a2serve.gateway.access.auth import Principal
 from a2serve.gateway.access.watch import Withdrawn
 from a2serve.gateway.edge.problem_responses import problem_response
+from a2serve.gateway.realtime.connection.socket_transport import SocketTransport
 from a2serve.gateway.realtime.session.collaborators import Allowance, CloseCause, Collaborators, Identity
 from a2serve.gateway.realtime.session.session import Session
-from a2serve.gateway.realtime.transport.transport import Disconnected
 from a2serve.gateway.state.redis_away import while_redis_is_away
 from a2serve.gateway.state.saved_session import EndedElsewhere, Owner, SavedSession
 
@@ -118,31 +118,6 @@ def realtime_router(service: RealtimeService) -> APIRouter:
     return router
 
 
-class SocketTransport:
-    """A Starlette socket as the session sees it."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-
-    async def receive(self) -> str | bytes:
-        """The next frame. Raises Disconnected."""
-        message = await self._socket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise Disconnected
-        text: str | None = message.get("text")
-        return text if text is not None else message["bytes"]
-
-    async def send(self, frame: str | bytes) -> None:
-        """Write a frame, waiting while the client's buffers are full. Raises Disconnected."""
-        try:
-            if isinstance(frame, str):
-                await self._socket.send_text(frame)
-            else:
-                await self._socket.send_bytes(frame)
-        except (WebSocketDisconnect, RuntimeError):  # Starlette's word for a socket that was closed meanwhile
-            raise Disconnected from None
-
-
 async def _open(socket: WebSocket, service: RealtimeService) -> Session:
     caller = await service.admission.authorize(socket)
     parts, query = service.parts, socket.query_params
@@ -162,7 +137,7 @@ async def _open(socket: WebSocket, service: RealtimeService) -> Session:
         parts.conversations.check_room(caller.tenant, session=True)
     saved = await _claimed(parts, identity) if resumed else None
     config = SessionConfig.from_store(saved.config) if saved else _first_settings(caller)
-    return Session(identity, config, SocketTransport(socket), parts, info=info, saved=saved)
+    return Session(identity, config, SocketTransport(socket, parts.limits.max_event_bytes), parts, info=info, saved=saved)
 
 
 def _first_settings(caller: Principal) -> SessionConfig:

@@ -14,7 +14,7 @@ from a2serve.contracts.packets import MediaPacket, PacketKind
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import A2Config, MotionConfig
 from a2serve.gateway.model_client.interface import InferenceClient
-from a2serve.gateway.realtime.face.motion_track import encoded
+from a2serve.gateway.realtime.face.motion_track import values_of
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
 from a2serve.gateway.realtime.turn.machine import Phase
 
@@ -119,7 +119,7 @@ class Face:
                     sequence=self._sequence,
                     start_ms=start_ms,
                     frames=motion.frames,
-                    values=encoded(motion, extension.motion.encoding),
+                    values=values_of(motion, extension.motion.encoding),
                 )
             )
         self._sequence += 1

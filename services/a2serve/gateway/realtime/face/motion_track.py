@@ -1,6 +1,5 @@
 """Motion of one response on its way out: header, deltas, done; and the pose at any moment of the last seconds."""
 
-import base64
 from collections import deque
 
 import numpy as np
@@ -15,10 +14,10 @@ from a2serve.gateway.realtime.transport.send_queue import SendQueue
 POSES_KEPT = 60  # packets of 50 ms: longer than the lead, so that the played pose is among them
 
 
-def encoded(motion: Motion, encoding: str) -> str | list[list[float]]:
-    """Values [frames, C] as base64 of float16, or as lists."""
+def values_of(motion: Motion, encoding: str) -> bytes | list[list[float]]:
+    """Values [frames, C] as float16, or as lists."""
     if encoding == "f16_base64":
-        return base64.b64encode(motion.values_f16).decode()
+        return motion.values_f16
     values = np.frombuffer(motion.values_f16, "<f2").reshape(motion.frames, -1)
     return [[round(float(value), 4) for value in frame] for frame in values]
 
@@ -49,7 +48,7 @@ class MotionTrack:
                 sequence=self._sequence,
                 start_ms=start_ms,
                 frames=motion.frames,
-                values=encoded(motion, self._config.encoding),
+                values=values_of(motion, self._config.encoding),
             )
             self._out.send(event, media_of=self._response_id)
         self._sequence += 1

@@ -4,7 +4,6 @@ created, then per output item: output_item.added, item.added, content_part.added
 last response.done and rate_limits.updated. After `close` nothing can be written any more.
 """
 
-import base64
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -105,7 +104,7 @@ class ResponseWriter:
             index = self.items.index(item)
             self._out.send_packet(MediaPacket(PacketKind.AUDIO, data, self.id, self._sequence, pts_samples, output_index=index))
         else:
-            self._out.send(AudioDelta(**self._place(item), delta=base64.b64encode(data).decode()), media_of=self.id)
+            self._out.send(AudioDelta(**self._place(item), delta=data), media_of=self.id)
         self._sequence += 1
 
     def write_motion(self, motion: Motion) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 from a2llm.messages import ModelInfo
 from a2serve.contracts import client_events as ask
-from a2serve.contracts.events import parse_client_event
 from a2serve.contracts.items import MessageItem
-from a2serve.contracts.packets import PacketKind, read_packet
+from a2serve.contracts.packets import MediaPacket, PacketKind
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import (
     Cleared,
@@ -30,13 +29,14 @@ from a2serve.gateway.realtime.session.audio_input import AudioInput
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.floor import Floor
 from a2serve.gateway.realtime.session.user_utterances import UserUtterances
+from a2serve.gateway.realtime.transport.transport import Incoming
 from a2serve.gateway.realtime.turn.events import Configured
 from a2serve.gateway.realtime.turn.rules import rules_of
 from a2serve.gateway.state.facts import SessionFacts
 
 
 class SessionCommands:
-    """Reads frames and does what they say."""
+    """Does what the client's events say."""
 
     def __init__(self, core: SessionCore, floor: Floor, audio: AudioInput, utterances: UserUtterances) -> None:
         self._core, self._floor, self._audio, self._utterances = core, floor, audio, utterances
@@ -52,23 +52,19 @@ class SessionCommands:
             ask.ResponseCreate: self._create_response,
             ask.ResponseCancel: self._cancel_response,
             ask.Playback: self._note_playback,
+            MediaPacket: self._take_packet,
         }
 
-    async def take(self, frame: str | bytes) -> None:
-        """One frame of the client. Never raises for what the client did."""
-        event_id: str | None = None
+    async def take(self, event: Incoming) -> None:
+        """One event of the client. Never raises for what the client did."""
         try:
-            if len(frame) > self._core.parts.limits.max_event_bytes:
-                limit = self._core.parts.limits.max_event_bytes
-                raise Problem(Code.EVENT_TOO_LARGE, f"a frame may have {limit} bytes; this one has {len(frame)}")
-            if isinstance(frame, bytes):
-                await self._take_packet(frame)
-                return
-            event = parse_client_event(frame)
-            event_id = event.event_id
             await self._do[type(event)](event)
         except Problem as problem:
-            self._core.error(problem, event_id)
+            self._core.error(problem, None if isinstance(event, MediaPacket) else event.event_id)
+
+    def refuse(self, problem: Problem) -> None:
+        """What the client sent is no event."""
+        self._core.error(_binary_off() if problem.code == Code.INVALID_PACKET and not self._binary else problem)
 
     async def greet(self) -> None:
         """session.created; to a returning client also the items it has not seen, no faster than it reads."""
@@ -86,10 +82,13 @@ class SessionCommands:
         for body in core.lost:
             core.out.send(ResponseDone(response=ResponseBody.model_validate(body)))
 
-    async def _take_packet(self, frame: bytes) -> None:
-        if not (self._core.config.a2 and self._core.config.a2.binary):
-            raise Problem(Code.UNSUPPORTED, "binary frames are off: turn them on with session.a2.binary")
-        packet = read_packet(frame)
+    @property
+    def _binary(self) -> bool:
+        return bool(self._core.config.a2 and self._core.config.a2.binary)
+
+    async def _take_packet(self, packet: MediaPacket) -> None:
+        if not self._binary:
+            raise _binary_off()
         if packet.kind is not PacketKind.INPUT_AUDIO:
             raise Problem(Code.INVALID_PACKET, "clients send input audio only")
         await self._audio.take_audio(packet.payload)
@@ -128,11 +127,7 @@ class SessionCommands:
             check(await core.ask_model())
 
     async def _append_audio(self, event: ask.InputAudioAppend) -> None:
-        try:
-            data = base64.b64decode(event.audio, validate=True)
-        except (binascii.Error, ValueError):
-            raise Problem(Code.INVALID_AUDIO, "audio is not base64", param="audio") from None
-        await self._audio.take_audio(data)
+        await self._audio.take_audio(event.audio)
 
     async def _commit_input(self, event: ask.InputAudioCommit) -> None:
         self._audio.commit_input()
@@ -200,6 +195,10 @@ class SessionCommands:
         if core.opted_in:
             body["a2"]["resume_handle"] = core.identity.session_id
         return body
+
+
+def _binary_off() -> Problem:
+    return Problem(Code.UNSUPPORTED, "binary frames are off: turn them on with session.a2.binary")
 
 
 def session_body(config: SessionConfig, info: ModelInfo | None) -> dict[str, Any]:

@@ -134,11 +134,16 @@ class Session:
             tasks.create_task(_run(job), name=f"{name} {self.identity.session_id}")
 
     async def _read(self, commands: SessionCommands) -> None:
-        """Frame by frame, others in between; nothing while the client does not take what is said to it."""
+        """Event by event, others in between; nothing while the client does not take what is said to it."""
         await commands.greet()
         while True:
             await self._out.room()
-            await commands.take(await self._transport.receive())
+            try:
+                event = await self._transport.receive()
+            except Problem as problem:
+                commands.refuse(problem)
+            else:
+                await commands.take(event)
             await asyncio.sleep(0)
 
     async def _tick(self, floor: Floor) -> None:

@@ -8,18 +8,17 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from a2serve.contracts.events import write_event
-from a2serve.contracts.packets import MediaPacket, write_packet
+from a2serve.contracts.packets import MediaPacket
 from a2serve.contracts.server_events import ServerEventBase
 from a2serve.gateway.realtime.limits import SessionLimits
-from a2serve.gateway.realtime.transport.transport import Transport
+from a2serve.gateway.realtime.transport.transport import Outgoing, Packed, Transport
 
 SLOWEST_BYTES_S = 64 << 10  # a frame of 8 MiB may take two minutes on its way
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    data: str | bytes
+    packed: Packed
     response_id: str = ""  # set for media only: what may be dropped when the response is cut
 
 
@@ -42,17 +41,17 @@ class SendQueue:
         """Queue an event; returns its number within the session."""
         self.sequence += 1
         numbered = event.model_copy(update={"event_id": f"event_{self._tail}_{self.sequence}"})
-        self._put(_Frame(write_event(numbered), media_of))
+        self._put(numbered, media_of)
         return self.sequence
 
     def send_packet(self, packet: MediaPacket) -> None:
-        """Queues a binary frame of a response."""
-        self._put(_Frame(write_packet(packet), packet.response_id))
+        """Queues media without an event around them."""
+        self._put(packet, packet.response_id)
 
     def drop_media(self, response_id: str) -> None:
         """Forget queued audio, text and motion deltas of a response that was cut."""
         self._frames = deque(frame for frame in self._frames if frame.response_id != response_id)
-        self._bytes = sum(len(frame.data) for frame in self._frames)
+        self._bytes = sum(frame.packed.size_bytes for frame in self._frames)
         self._mark_room()
 
     async def room(self) -> None:
@@ -72,7 +71,7 @@ class SendQueue:
         while True:
             while self._frames:
                 frame = self._frames.popleft()
-                self._bytes -= len(frame.data)
+                self._bytes -= frame.packed.size_bytes
                 self._mark_room()
                 await self._write(frame)
             self._all_sent.set()
@@ -83,18 +82,19 @@ class SendQueue:
         """Returns as soon as what was written before has gone: that is what is waited for."""
         try:
             async with asyncio.timeout(self._limits.stall_s + self._largest_bytes(frame) / SLOWEST_BYTES_S):
-                await self._transport.send(frame.data)
+                await self._transport.send(frame.packed)
         except TimeoutError:
             raise SlowReader from None
 
     def _largest_bytes(self, frame: _Frame) -> int:
-        before, self._last_bytes = self._last_bytes, len(frame.data)
-        return max(before, len(frame.data))
+        before, self._last_bytes = self._last_bytes, frame.packed.size_bytes
+        return max(before, frame.packed.size_bytes)
 
-    def _put(self, frame: _Frame) -> None:
+    def _put(self, event: Outgoing, media_of: str) -> None:
+        frame = _Frame(self._transport.pack(event), media_of)
         self._frames.append(frame)
         self._all_sent.clear()
-        self._bytes += len(frame.data)
+        self._bytes += frame.packed.size_bytes
         self._mark_room()
         self._news.set()
 
