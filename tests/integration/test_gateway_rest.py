@@ -18,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from support.servers.gateway import GatewayStand, eventually, gateway_standing, run, talking
 from support.servers.realtime import Script
 
+from a2serve.contracts.records import AuditRecord
 from a2serve.gateway.access.door import Door
 from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.state import redis_keys, store
@@ -281,6 +282,23 @@ def test_a_turn_that_cannot_be_kept_says_so(stand, monkeypatch: pytest.MonkeyPat
             assert streamed.text.index("event: response.done") < streamed.text.index("event: error")
             monkeypatch.undo()
             assert (await client.get(f"/v1/sessions/{session_id}/items")).json()["data"] == []
+
+    stand(test)
+
+
+def test_of_parallel_deletes_of_a_session_one_wins(stand) -> None:
+    """Else each of them would write that it deleted it."""
+
+    async def test(made: GatewayStand) -> None:
+        record = AuditRecord(tenant="acme", actor="k", action="session.delete", target="s")
+        async with made.client() as client:
+            for _ in range(5):
+                session_id = await new_session(client)
+                await made.parts.redis.delete(redis_keys.OUTBOX)
+                answers = await asyncio.gather(*(made.parts.sessions.delete("acme", session_id, record) for _ in range(8)))
+                assert sorted(answers) == [False] * 7 + [True]
+                assert await made.parts.redis.xlen(redis_keys.OUTBOX) == 1
+                check_problem(await client.delete(f"/v1/sessions/{session_id}"), 404, "not_found")
 
     stand(test)
 

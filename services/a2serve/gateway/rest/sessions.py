@@ -131,7 +131,8 @@ async def delete_session(session_id: SessionId, parts: Parts, caller: ApiCaller)
         end_user_id=head.end_user_id,
         request_id=request_context.current().request_id,
     )
-    await parts.sessions.delete(caller.tenant, session_id, ended, audit(caller, "session.delete", session_id))
+    if not await parts.sessions.delete(caller.tenant, session_id, ended, audit(caller, "session.delete", session_id)):
+        raise Problem(Code.NOT_FOUND, f"no session {session_id!r}")  # deleted meanwhile
     await parts.idempotency.forget(caller.tenant, session_id)
     await _erase(parts, caller, session_id)
     try:

@@ -4,6 +4,7 @@ Beside session and conversation stands a checkpoint for each socket or turn that
 heard of it. `OPEN` says until when it counts as alive.
 """
 
+from a2serve.gateway.state import outbox
 from a2serve.gateway.state.stored import ACCOUNT, NOW
 
 SEQUENCE_LEAP = 100_000  # further than a session's events can have got between two checkpoints
@@ -89,5 +90,20 @@ end
 if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then recover(KEYS[4], KEYS[1], KEYS[2]) end
 redis.call('DEL', KEYS[4])
 redis.call('ZREM', KEYS[5], ARGV[2])
+return 1
+"""
+# KEYS: session, outbox, conversation, endings, deleted, stored sessions.
+# ARGV: message, what a checkpoint's key begins with, seconds that the deletion is remembered, session, records.
+# The bill stays in the holder's checkpoint. The session counts no longer than until the next write.
+DELETE = f"""
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local holder = redis.call('HGET', KEYS[1], 'holder') or ''
+redis.call('DEL', KEYS[1], KEYS[3])
+redis.call('HDEL', ARGV[2] .. holder, 'entries', 'lost')
+redis.call('SET', KEYS[5], 1, 'EX', ARGV[3])
+redis.call('ZADD', KEYS[6], 'XX', 0, ARGV[4])
+redis.call('PUBLISH', KEYS[4], ARGV[1])
+local first = 5
+{outbox.ADD}
 return 1
 """

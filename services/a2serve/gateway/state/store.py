@@ -17,7 +17,7 @@ from a2serve.contracts.records import RecordBase, key_of, topic_of, write_record
 from a2serve.gateway.conversation.item_log import items_of
 from a2serve.gateway.state import endings, outbox, redis_keys
 from a2serve.gateway.state.saved_session import Change, Checkpoint, Owner, SavedSession, SessionGone, SessionHolder
-from a2serve.gateway.state.session_scripts import APPEND, CLAIM, SAVE
+from a2serve.gateway.state.session_scripts import APPEND, CLAIM, DELETE, SAVE
 from a2serve.gateway.state.spool import Spool
 from a2serve.gateway.state.stored import Stored
 
@@ -67,7 +67,7 @@ class SessionStore:
         self._spool = spool
         self.stored = stored
         self._ttl_s, self._alive_ms = ttl_s, int(lost_after_s * 1000)
-        self._scripts: dict[str, Any] = {text: redis.register_script(text) for text in (APPEND, SAVE, CLAIM)}
+        self._scripts: dict[str, Any] = {text: redis.register_script(text) for text in (APPEND, SAVE, CLAIM, DELETE)}
 
     async def create(self, tenant: str, head: SessionHead, *records: RecordBase) -> SessionHead:
         """Keep a new session and its records in one transaction. Raises Problem(storage_full)."""
@@ -109,18 +109,19 @@ class SessionStore:
         stored = await self._redis.lrange(redis_keys.conversation(tenant, session_id), 0, -1)
         return items_of(orjson.loads(raw) for raw in stored)  # an append whose answer was lost is made twice
 
-    async def delete(self, tenant: str, session_id: str, *records: RecordBase) -> None:
-        """Forget it, with the records that say so; sockets that are open for it close, on whatever replica."""
-        holder: bytes = await self._redis.hget(redis_keys.session(tenant, session_id), "holder") or b""
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.delete(redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id))
-        pipeline.hdel(redis_keys.checkpoint(tenant, holder.decode()), "entries", "lost")  # the bill stays in it
-        pipeline.set(redis_keys.deleted(tenant, session_id), 1, ex=DELETED_S)
-        pipeline.zadd(redis_keys.stored_sessions(tenant), {session_id: 0}, xx=True)  # it counts no longer than until the next write
-        told = (redis_keys.endings(tenant), endings.written(session_id, "deleted"))
-        pipeline.execute_command("PUBLISH", *told)  # redis-py's `publish` refuses in a cluster; in one slot there is nothing against it
-        outbox.add(pipeline, *records)
-        await pipeline.execute()
+    async def delete(self, tenant: str, session_id: str, *records: RecordBase) -> bool:
+        """Forget it, with the records that say so; sockets that are open for it close, on whatever replica. False: it is not there."""
+        keys = [
+            redis_keys.session(tenant, session_id),
+            redis_keys.OUTBOX,
+            redis_keys.conversation(tenant, session_id),
+            redis_keys.endings(tenant),
+            redis_keys.deleted(tenant, session_id),
+            redis_keys.stored_sessions(tenant),
+        ]
+        message, checkpoints = endings.written(session_id, "deleted"), redis_keys.checkpoint(tenant, "")
+        args = [message, checkpoints, DELETED_S, session_id, *outbox.arguments(*records)]
+        return bool(await self._scripts[DELETE](keys=keys, args=args))
 
     async def claim(self, identity: SessionHolder) -> SavedSession | None:
         """Settings, items and the number of the last event; only this holder can write them from now on. None: no such session."""
