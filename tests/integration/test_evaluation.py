@@ -77,7 +77,7 @@ def test_the_judge_understands_the_teacher(recorded: list[Clip]):
     assert judge.hear(np.zeros(0, np.float32), 24_000) == ""
 
 
-VOICE = "wer_pct codec_wer_pct teacher_wer_pct f0_std_ratio"
+VOICE = "wer_pct codec_wer_pct teacher_wer_pct whisper_wer_pct codec_whisper_wer_pct teacher_whisper_wer_pct f0_std_ratio"
 SYNC = "audio_motion_lag_ms lip_correlation bilabial_closure_pct"
 FACE = "velocity_ratio blinks_per_min blink_seconds masked_affect_accuracy_pct masked_affect_ceiling_pct masked_affect_shuffled_pct lve_mm"
 

@@ -38,6 +38,18 @@ def test_an_interval_follows_its_seed():
     assert spans[0] == spans[1] != spans[2]
 
 
+def test_an_interval_is_the_percentile_bootstrap():
+    """Drawn here by hand, as Efron 1979 has it."""
+    top, bottom = np.array([1, 0, 2, 0, 3, 1, 0]), np.array([10, 9, 12, 7, 15, 8, 11])
+    picks = np.random.default_rng(3).integers(7, size=(2000, 7))
+    by_hand = np.percentile(100 * top[picks].sum(1) / bottom[picks].sum(1), (2.5, 97.5))
+    assert interval(7, share_pct(top.tolist(), bottom.tolist()), 3) == pytest.approx(tuple(by_hand))
+
+
+def test_one_clip_has_no_spread():
+    assert interval(1, ratio([1], [2])) == (0.5, 0.5)
+
+
 def test_percentiles():
     assert percentiles("frl", [float(v) for v in range(101)]) == {"frl_p50_ms": 50, "frl_p95_ms": 95}
     assert np.isnan(percentiles("frl", [])["frl_p50_ms"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from a2llm.evaluation.wer import normalise, word_errors
+from a2llm.evaluation.wer import normalise, whisper_normalise, word_errors
 
 pytestmark = pytest.mark.unit
 
@@ -46,3 +46,12 @@ def test_errors_are_symmetric_and_bounded():
     a, b = "the cat sat on the mat today".split(), "a cat on a mat".split()
     assert word_errors(a, b) == word_errors(b, a) == 4
     assert word_errors([], b) == len(b)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [("The colour is grey.", "the color is gray"), ("Um, twenty one people", "21 people"), ("Mr. Smith won't", "mister smith will not")],
+)
+def test_whispers_normaliser_forgives_more(said: str, heard: str):
+    assert whisper_normalise(said) == whisper_normalise(heard)
+    assert word_errors(whisper_normalise(said), whisper_normalise("nothing of that")) > 0

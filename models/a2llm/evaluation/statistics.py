@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.stats import bootstrap
 
 DRAWS = 2000
 Statistic = Callable[[np.ndarray], float]
@@ -10,10 +11,11 @@ Statistic = Callable[[np.ndarray], float]
 
 def interval(clips: int, statistic: Statistic, seed: int = 0, draws: int = DRAWS) -> tuple[float, float]:
     """95% percentile-bootstrap interval of `statistic`, which takes the indices [n] of the clips drawn (Efron 1979)."""
+    if clips < 2:  # nothing else can be drawn
+        return statistic(np.arange(clips)), statistic(np.arange(clips))
     rng = np.random.default_rng(seed)
-    values = [statistic(rng.integers(clips, size=clips)) for _ in range(draws)]
-    low, high = np.percentile(values, (2.5, 97.5))
-    return float(low), float(high)
+    drawn = bootstrap((np.arange(clips),), statistic, n_resamples=draws, vectorized=False, method="percentile", rng=rng)
+    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
 
 
 def share_pct(parts: Sequence[float], wholes: Sequence[float]) -> Statistic:

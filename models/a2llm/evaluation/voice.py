@@ -20,7 +20,7 @@ from a2llm.evaluation.progress import Steps
 from a2llm.evaluation.sentences import trained_responses
 from a2llm.evaluation.statistics import rounded, share_pct, with_interval
 from a2llm.evaluation.stock_ear import StockEar
-from a2llm.evaluation.wer import normalise, word_errors
+from a2llm.evaluation.wer import normalise, whisper_normalise, word_errors
 from a2llm.layers.quantize import perplexity
 from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.resampling import resample
@@ -125,9 +125,13 @@ def prosody_by_affect(clips: Sequence[Clip], prefix: str = "") -> dict[str, floa
 
 
 def _word_error_rates(heard: Sequence[HeardClip], seed: int) -> dict[str, float]:
+    """By our normaliser and, as `..._whisper_wer_pct`, by Whisper's."""
     words, figures = [len(h.said) for h in heard], {}
-    for place, key in enumerate(("wer_pct", "codec_wer_pct", "teacher_wer_pct")):
-        figures |= with_interval(key, share_pct([h.errors[place] for h in heard], words), len(heard), seed)
+    whisper = [whisper_normalise(h.clip.text) for h in heard]
+    for place, source in enumerate(("", "codec_", "teacher_")):
+        errors = [word_errors(said, whisper_normalise(h.texts[place])) for said, h in zip(whisper, heard, strict=True)]
+        figures |= with_interval(f"{source}wer_pct", share_pct([h.errors[place] for h in heard], words), len(heard), seed)
+        figures |= with_interval(f"{source}whisper_wer_pct", share_pct(errors, [len(said) for said in whisper]), len(heard), seed)
     return figures
 
 

@@ -1,10 +1,12 @@
-"""Word errors: one normaliser for what was meant and what was heard, and the edit distance between them.
+"""Word errors: normalisers for what was meant and what was heard, and the edit distance between them.
 
-It forgives how a word is written (case, digits, contractions, hyphens, spelled letters), never which word it is:
+Ours forgives how a word is written (case, digits, contractions, hyphens, spelled letters), never which word it is:
 homophones and British or American spellings count as errors. It hears nothing itself.
 """
 
 import re
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -39,6 +41,18 @@ def normalise(text: str) -> list[str]:
     plain = " ".join(re.sub(r"[^a-z ]", "", plain.replace("-", " ")).split())
     plain = _AFTER_SCALE.sub(r"\1", plain)
     return _SPELLED.sub(lambda run: run[0].replace(" ", ""), plain).split()
+
+
+def whisper_normalise(text: str) -> list[str]:
+    """Words of a text by the normaliser of the Whisper paper (Radford et al. 2022, appendix C), for figures that compare with others'."""
+    return _whisper()(text).split()
+
+
+@cache
+def _whisper() -> Callable[[str], str]:
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    return EnglishTextNormalizer()
 
 
 def _spell_year(match: re.Match[str]) -> str:
