@@ -96,6 +96,17 @@ _ALL = (
         78_090_594,
         "MIT",
     ),
+    Weight(
+        "vad",
+        "voice activity: Silero VAD at 16 kHz, ONNX; of the ear and of the gateway's turns",
+        "silero-vad",
+        "6.2.3",
+        "silero_vad",
+        "data/silero_vad_16k_sequence.onnx",
+        "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
+        1_246_165,
+        "MIT",
+    ),
 )
 WEIGHTS: dict[str, Weight] = {weight.name: weight for weight in _ALL}
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from a2llm.listening.incremental import IncrementalTranscriber
 from a2llm.listening.transcriber import Transcript
-from a2llm.listening.vad import WINDOW_SAMPLES, VadState
+from a2llm.vad_network import WINDOW_SAMPLES, VadState
 
 SPEECH, QUIET, COUGH = 1.0, 0.0, 0.6  # loudness, which this voice activity takes for its probability
 

@@ -6,7 +6,7 @@ import pytest
 from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.repetition import collapse_loops, drop_echo, has_loop
 from a2llm.listening.transcriber import Transcript, join_transcripts, pause_cuts
-from a2llm.listening.vad import WINDOW_SAMPLES
+from a2llm.vad_network import WINDOW_SAMPLES
 
 pytestmark = pytest.mark.unit
 

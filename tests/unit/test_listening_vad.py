@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from a2llm.listening.vad import WINDOW_SAMPLES, Segment, SegmentRule, SileroVad, VadState, segments_of
+from a2llm.listening.vad import Segment, SegmentRule, SileroVad, segments_of
+from a2llm.vad_network import WINDOW_SAMPLES, VadState
 
 pytestmark = pytest.mark.unit
 PLAIN = SegmentRule(min_speech_ms=64, min_pause_ms=96, pad_ms=0)

@@ -22,8 +22,7 @@ def own_backbone(mini_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_weight_is_pinned_by_hash_in_the_packages_file() -> None:
     pinned = dict(re.findall(r"^([\w-]+)==(\S+) \\\n\s+--hash=sha256:[0-9a-f]{64}$", PACKAGES.read_text(), re.M))
-    services = {("silero-vad", pinned["silero-vad"])}  # the gateway's voice activity: no weight of a2llm
-    assert {(w.package, w.version) for w in WEIGHTS.values()} | services == set(pinned.items())
+    assert {(w.package, w.version) for w in WEIGHTS.values()} == set(pinned.items())
 
 
 @pytest.mark.parametrize("name", WEIGHTS)

@@ -12,7 +12,8 @@ import numpy as np
 
 from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.transcriber import LONGEST_PART_S, Transcriber, Transcript, join_transcripts, pause_cuts
-from a2llm.listening.vad import WINDOW_SAMPLES, SileroVad, VadState
+from a2llm.listening.vad import SileroVad
+from a2llm.vad_network import WINDOW_SAMPLES, VadState
 
 
 @dataclass(frozen=True)

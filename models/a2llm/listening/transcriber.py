@@ -16,7 +16,8 @@ from a2llm.layers.threads import THREADS
 from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.mel import HOP_SAMPLES, log_mel
 from a2llm.listening.repetition import collapse_loops, drop_echo, has_loop
-from a2llm.listening.vad import WINDOW_SAMPLES, SileroVad
+from a2llm.listening.vad import SileroVad
+from a2llm.vad_network import WINDOW_SAMPLES
 
 LONGEST_PART_S = 28.0
 # Measured on tests/data/questions, word error rate: whole 30 s 5.0%; lead 0.3 + tail 4 s 5.0%; 0.3 + 3 s 6.4%; without a lead 11-33%,

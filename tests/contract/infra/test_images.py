@@ -125,16 +125,31 @@ def test_its_program_and_all_that_it_imports_are_inside(image: str):
 
 
 @every_image
-def test_what_its_services_import_of_the_model_is_inside(image: str):
-    final = instructions(image)[-1]
-    copied = [source for copy in values(final, "COPY") for source in copy.split() if source.startswith("models/a2llm")]
-    packages = {Path(copy.split()[-1]).name for copy in values(final, "COPY") if "services/a2serve/" in copy} - {"__init__.py"}
-    needed = {name for package in packages for name in imports(package) if name.split(".")[0] == "a2llm"}
-    assert bool(needed) and (bool(copied) or "a2llm" in NOT_RUN[image])
-    for name in needed if copied else ():
-        place = f"models/{name.replace('.', '/')}"
-        files = [path for path in (f"{place}.py", f"{place}/__init__.py") if (ROOT / path).is_file()]
-        assert files and any(files[0] == source or files[0].startswith(f"{source}/") for source in copied), name
+def test_modules_of_the_model_that_its_program_imports_are_inside(image: str):
+    """And those that these import in turn: a file that is missing is noticed by the first who starts the image."""
+    copies = [copy for copy in values(instructions(image)[-1], "COPY") if "models/a2llm" in copy]
+    inside = {Path(source) for copy in copies for source in copy.split()[:-1] if not source.startswith("--")}
+    packages = {copy.split()[-1].rpartition("/")[2] for copy in values(instructions(image)[-1], "COPY") if "services/a2serve/" in copy}
+    waiting = [name for package in packages - {"__init__.py"} for name in imports(package) if name.split(".")[0] == "a2llm"]
+    assert bool(waiting) and (bool(inside) or "a2llm" in NOT_RUN[image])
+    seen: set[Path] = set()
+    while waiting and inside:
+        for file in _files_of(waiting.pop()) - seen:
+            seen.add(file)
+            assert inside & {file, *file.parents}, f"{file} is not in the image"
+            if file.name != "__init__.py":  # that of a package names what it can load on demand
+                waiting += [name for name in _named(ROOT / file) if name.split(".")[0] == "a2llm"]
+
+
+def _files_of(name: str) -> set[Path]:
+    """What an import of a module reads: the module and the `__init__.py` of each package that it is in."""
+    parts = Path("models", *name.split("."))
+    return {file.relative_to(ROOT) for file in _on_the_way(ROOT / parts) if file.exists()}
+
+
+def _on_the_way(path: Path) -> list[Path]:
+    folders = [folder for folder in (path, *path.parents) if folder.is_relative_to(ROOT / "models" / "a2llm")]
+    return [path.with_suffix(".py"), *(folder / "__init__.py" for folder in folders)]
 
 
 @every_image
@@ -204,14 +219,20 @@ def test_triton_starts_as_it_does_here():
 @cache
 def imports(package: str) -> frozenset[str]:
     """Modules that the files of a package of a2serve import."""
+    return frozenset(name for path in (ROOT / "services" / "a2serve" / package).rglob("*.py") for name in _named(path))
+
+
+def _named(path: Path) -> set[str]:
+    """Modules that a file names, and what it takes from them, which may be a module too."""
     found: set[str] = set()
-    for path in (ROOT / "services" / "a2serve" / package).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found.add(node.module)
-    return frozenset(found)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module}
+            if node.module.split(".")[0] == "a2llm":
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
 
 
 def _provided(module: str, image: str) -> bool:

@@ -1,24 +1,16 @@
-"""Is somebody speaking? Silero's ONNX network on windows of 32 ms; what it means is decided in `turn.machine`.
+"""Probability that somebody speaks, on windows of 32 ms; what it means is decided by the turn machine.
 
-In the gateway, so that a session's ears survive a lost replica. numpy and onnxruntime only; the weights come from the
-`silero-vad` wheel (MIT), which is found but never imported, because importing it needs torch.
+It runs in the gateway, so that a session goes on hearing when a replica is lost.
 """
 
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from a2llm.pcm16 import from_pcm16
 from a2llm.resampling import Resampler
+from a2llm.vad_network import RATE_HZ as VAD_RATE_HZ
+from a2llm.vad_network import WINDOW_SAMPLES, VadNetwork, VadState
 from a2serve.contracts.media_clock import BYTES_PER_MS, RATE_HZ
 
-VAD_RATE_HZ = 16_000
-WINDOW_SAMPLES = 512  # at 16 kHz: what the network was trained on
-CONTEXT_SAMPLES = 64
 WINDOW_MS = 1000 * WINDOW_SAMPLES // VAD_RATE_HZ
 WINDOW_BYTES = BYTES_PER_MS * WINDOW_MS  # of the client's sound
 
@@ -31,33 +23,15 @@ class VoiceActivity:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets the sound that was heard before."""
-        self._resampler = Resampler(RATE_HZ, VAD_RATE_HZ)
-        self._state = np.zeros((2, 1, 128), np.float32)
-        self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
+        """Forget what was heard."""
+        self._resampler, self._state = Resampler(RATE_HZ, VAD_RATE_HZ), VadState()
 
     def probability(self, pcm16: bytes) -> float:
-        """Probability 0..1 that the next window (32 ms, WINDOW_BYTES of PCM16 at 24 kHz) holds a voice."""
-        window = self._resampler.push(from_pcm16(pcm16))
-        heard = np.concatenate([self._context, window])[None]
-        self._context = window[-CONTEXT_SAMPLES:]
-        feed: dict[str, Any] = {"input": heard, "state": self._state, "sr": np.array(VAD_RATE_HZ, np.int64)}
-        output, self._state = self._network.run(None, feed)
-        return float(output[0, 0])
+        """That the next window (32 ms, WINDOW_BYTES of PCM16) holds a voice: 0..1."""
+        return float(self._network.step(self._state, self._resampler.push(from_pcm16(pcm16)))[0])
 
 
 @lru_cache(maxsize=1)
-def _network() -> Any:
+def _network() -> VadNetwork:
     """One network for all sessions: its state is an argument."""
-    runtime: Any = onnxruntime
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return runtime.InferenceSession(str(_weights()), options, providers=["CPUExecutionProvider"])
-
-
-def _weights() -> Path:
-    spec = find_spec("silero_vad")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the silero-vad package is not installed: pip install --no-deps silero-vad==6.2.3")
-    return Path(spec.submodule_search_locations[0]) / "data" / "silero_vad.onnx"
+    return VadNetwork()
