@@ -326,7 +326,7 @@ def test_a_silent_session_gives_way_to_a_new_one():
 
 def test_a_response_far_ahead_waits_unless_it_bursts():
     async def scenario():
-        async with bench(pace=Pace(lead_s=0.2), tokens=40) as b:
+        async with bench(pace=replace(EAGER, lead_s=0.2), tokens=40) as b:
             started = time.perf_counter()
             pieces = await read(b.engine.respond(ask()))
             paced_s = time.perf_counter() - started
@@ -348,7 +348,7 @@ def test_a_resumed_response_is_replayed_at_full_speed_and_then_keeps_its_pace():
     """Delivered sound does not count as a lead, or the rest would wait for as long as that takes to hear."""
 
     async def scenario():
-        async with bench(pace=Pace(lead_s=0.2, crowded_lead_s=0.2), tokens=60) as b:
+        async with bench(pace=replace(EAGER, lead_s=0.2, crowded_lead_s=0.2), tokens=60) as b:
             whole = await read(b.engine.respond(ask(burst=True)))
             half = len(whole) // 2
             had = delivered(whole[:half])
