@@ -13,12 +13,14 @@ from a2llm import messages as model
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.realtime.connection.socket_transport import SocketTransport
 from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.realtime.response.response import CLIENT_CANCELLED, Response
 from a2serve.gateway.realtime.session.assembly import SessionParts, assemble
 from a2serve.gateway.realtime.session.collaborators import Collaborators, Identity
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
+from a2serve.gateway.realtime.transport.transport import Incoming, Outgoing, Packed
 from support.servers.realtime import Clock, Memory
 
 PACKET_MS = 50
@@ -77,11 +79,14 @@ class Wire:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
 
-    async def receive(self) -> str:
+    async def receive(self) -> Incoming:
         raise NotImplementedError
 
-    async def send(self, frame: str | bytes) -> None:
-        self.events.append(orjson.loads(frame))
+    def pack(self, event: Outgoing) -> Packed:
+        return SocketTransport.pack(self, event)
+
+    async def send(self, packed: Packed) -> None:
+        self.events.append(orjson.loads(packed.content))
 
 
 @dataclass

@@ -96,3 +96,22 @@ def test_one_frame_may_not_take_for_ever():
             await asyncio.wait_for(queue.run(), 1)
 
     asyncio.run(scene())
+
+
+def test_all_is_sent_when_the_last_frame_has_gone():
+    async def scene() -> None:
+        wire = Wire()
+        wire.open.clear()
+        queue = SendQueue(wire, "sess_1", SessionLimits())
+        task = asyncio.create_task(queue.run())
+        for _ in range(2):
+            queue.send(Cleared())
+        waiting = asyncio.create_task(queue.all_sent())
+        await asyncio.sleep(0.01)
+        assert not waiting.done(), "one is on its way, one waits"
+        wire.open.set()
+        await asyncio.wait_for(waiting, 1)
+        assert len(wire.frames) == 2
+        task.cancel()
+
+    asyncio.run(scene())

@@ -99,16 +99,12 @@ class SendQueue:
         self._news.set()
 
     def _mark_room(self) -> None:
-        _switch(self._room, on=self._holds_less_than(1.0))
-        _switch(self._half_empty, on=self._holds_less_than(0.5))
-
-    def _holds_less_than(self, share: float) -> bool:
-        """True if the queue holds less than a share of its bounds."""
-        return len(self._frames) < share * self._limits.queue_messages and self._bytes < share * self._limits.queue_bytes
-
-
-def _switch(event: asyncio.Event, *, on: bool) -> None:
-    if on:
-        event.set()
-    else:
-        event.clear()
+        messages, size, limits = len(self._frames), self._bytes, self._limits
+        if messages < limits.queue_messages and size < limits.queue_bytes:
+            self._room.set()
+        else:
+            self._room.clear()
+        if 2 * messages < limits.queue_messages and 2 * size < limits.queue_bytes:
+            self._half_empty.set()
+        else:
+            self._half_empty.clear()
