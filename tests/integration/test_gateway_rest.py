@@ -19,7 +19,7 @@ from support.servers.gateway import GatewayStand, eventually, gateway_standing, 
 from support.servers.realtime import Script
 
 from a2serve.contracts.records import AuditRecord
-from a2serve.gateway.access.door import Door
+from a2serve.gateway.access.load_shedding import LoadShedding
 from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.state import redis_keys, store
 from a2serve.gateway.tenants import revoke_key
@@ -184,7 +184,7 @@ def test_a_refused_turn_changes_nothing_and_says_when_to_come_back(stand) -> Non
         async with made.client() as client:
             session_id = await new_session(client)
             for stream in (True, False):
-                made.parts.door = Door()  # each asks the model
+                made.parts.load_shedding = LoadShedding()  # each asks the model
                 for _ in range(2):  # and the second one in vain
                     response = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": stream})
                     check_problem(response, 503, "no_capacity")

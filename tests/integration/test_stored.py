@@ -109,7 +109,7 @@ def test_what_lapses_is_given_back(valkey_port: int, tmp_path: Path) -> None:
             await rest.post("/v1/sessions", json=large, headers={"idempotency-key": "k"})
             with Redis(port=valkey_port) as redis:
                 assert total(valkey_port) > 60_000
-                for key in (redis_keys.stored_sessions("acme"), redis_keys.stored_answers("acme")):
+                for key in (redis_keys.stored_sessions("acme"), redis_keys.stored_responses("acme")):
                     redis.zadd(key, dict.fromkeys(redis.zrange(key, 0, -1), 1))  # their time is over
                 await rest.post("/v1/sessions", json={})
                 assert total(valkey_port) < 5_000

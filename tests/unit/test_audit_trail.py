@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from a2serve.contracts.problems import Code
 from a2serve.contracts.records import AuditRecord
 from a2serve.gateway import request_context
-from a2serve.gateway.state.audit_trail import MOST_KINDS, NOBODY, TOLD_EVERY_S, AuditTrail
+from a2serve.gateway.state.audit_trail import MOST_KINDS, NOBODY, REPORTED_EVERY_S, AuditTrail
 from a2serve.gateway.tenants import ApiKey, Tenants
 
 
@@ -50,11 +50,11 @@ def test_a_refusal_is_told_at_once_and_its_repeats_by_their_number(book: Book) -
     (first,) = book.flush()
     assert (first.tenant, first.actor, first.action, first.target, first.outcome) == ("acme", "k1", "GET /v1/usage", "sess_1", "refused")
     assert first.detail == {"code": "forbidden"} and first.request_id == "req_1"
-    assert book.flush(TOLD_EVERY_S - 1) == []
+    assert book.flush(REPORTED_EVERY_S - 1) == []
     (rest,) = book.flush(1)
     assert rest.detail == {"code": "forbidden", "times": "999"} and rest.record_id != first.record_id
     book.trail.refused(Code.FORBIDDEN, "GET /v1/usage")
-    assert len(book.flush()) == 1 and book.flush(TOLD_EVERY_S) == []
+    assert len(book.flush()) == 1 and book.flush(REPORTED_EVERY_S) == []
 
 
 def test_a_flood_of_kinds_is_bounded_for_each_tenant(book: Book) -> None:
@@ -62,7 +62,7 @@ def test_a_flood_of_kinds_is_bounded_for_each_tenant(book: Book) -> None:
         request_context.current().session_id = f"sess_{number}"
         book.trail.refused(Code.RATE_LIMITED, "POST /v1/sessions/{session_id}/turns")
     assert len(book.flush()) == MOST_KINDS + 1
-    rest = book.flush(TOLD_EVERY_S)
+    rest = book.flush(REPORTED_EVERY_S)
     assert [record.detail["times"] for record in rest] == [str(10_000 - MOST_KINDS - 1)]
     request_context.current().tenant = request_context.current().key_id = ""
     book.trail.refused(Code.UNAUTHORIZED, "GET /v1/usage")
@@ -79,7 +79,7 @@ def test_nothing_is_lost_nor_grows_while_redis_is_away(book: Book) -> None:
     book.away = True
     for _ in range(100):
         book.trail.refused(Code.FORBIDDEN, "GET /v1/usage")
-        assert book.flush(TOLD_EVERY_S) == []
+        assert book.flush(REPORTED_EVERY_S) == []
     book.away = False
     assert len(book.flush()) == 1 and [record.detail["times"] for record in book.flush()] == ["99"]
 

@@ -25,7 +25,7 @@ def test_a_secret_names_its_tenant_only_to_be_found() -> None:
 
 
 def test_every_redis_key_begins_with_its_tenant() -> None:
-    with_ids = (redis_keys.session, redis_keys.conversation, redis_keys.busy, redis_keys.client_secret, redis_keys.answers)
+    with_ids = (redis_keys.session, redis_keys.conversation, redis_keys.busy, redis_keys.client_secret, redis_keys.responses_of)
     alone = (redis_keys.personas, redis_keys.request_rate, redis_keys.live)
     keys = [make("acme", "x") for make in with_ids] + [make("acme") for make in alone]
     assert len(set(keys)) == len(keys) and all(key.startswith(f"{redis_keys.PREFIX}:acme:") for key in keys)

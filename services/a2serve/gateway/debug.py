@@ -49,8 +49,8 @@ def debug_routes(receiver_url: str, live: Callable[[], Sequence[LiveSession]]) -
 async def _fetch(url: str) -> Response:
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
-            answer = await client.get(url)
+            response = await client.get(url)
     except httpx.HTTPError as error:
         return Response(f"the trace receiver does not answer: {error}", 502, media_type="text/plain")
-    media_type = answer.headers.get("content-type", "text/plain")
-    return Response(answer.content, answer.status_code, {"cache-control": "no-store"}, media_type)
+    media_type = response.headers.get("content-type", "text/plain")
+    return Response(response.content, response.status_code, {"cache-control": "no-store"}, media_type)

@@ -14,8 +14,8 @@ from starlette.requests import HTTPConnection
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.access.auth import Authenticator
 from a2serve.gateway.access.client_secrets import ClientSecrets
-from a2serve.gateway.access.door import Door
 from a2serve.gateway.access.limits import TenantLimits
+from a2serve.gateway.access.load_shedding import LoadShedding
 from a2serve.gateway.access.watch import Watch
 from a2serve.gateway.background import BackgroundTasks
 from a2serve.gateway.edge.http_bounds import Connections
@@ -54,7 +54,7 @@ class GatewayParts:
     tracing: TracerProvider
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
-    door: Door = field(default_factory=Door)
+    load_shedding: LoadShedding = field(default_factory=LoadShedding)
     draining: bool = False
 
     @cached_property

@@ -29,11 +29,11 @@ class Dependencies:
 
     async def look(self) -> dict[str, str]:
         """Asks them all; "ok", or why not."""
-        answers = await asyncio.gather(*(_check(ask) for ask in self._ask.values()))
-        self.last = dict(zip(self._ask, answers, strict=True))
-        for name, answer in self.last.items():
-            self._up.labels(name).set(answer == OK)
-        self.reached_once = self.reached_once or all(answer == OK for answer in answers)
+        states = await asyncio.gather(*(_check(ask) for ask in self._ask.values()))
+        self.last = dict(zip(self._ask, states, strict=True))
+        for name, state in self.last.items():
+            self._up.labels(name).set(state == OK)
+        self.reached_once = self.reached_once or all(state == OK for state in states)
         return self.last
 
     async def were_reached(self) -> bool:

@@ -147,7 +147,7 @@ def test_two_recorders_share_the_work_and_one_takes_over(topics: Broker, recorde
     run(within)
 
 
-def doors(broker: Broker) -> dict[str, dict[str, Any]]:
+def listeners(broker: Broker) -> dict[str, dict[str, Any]]:
     """Settings for each listener."""
     client, ca = broker.authority.identity("client"), broker.authority.certificate
     file = broker.folder / "password"
@@ -165,9 +165,9 @@ def doors(broker: Broker) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("door", ["scram-512", "plain", "scram-256-tls", "plain-tls-file", "mutual-tls"])
-def test_records_pass_every_door(listener: str, topics: Broker, tmp_path: Path) -> None:
-    settings, record = doors(topics)[listener], UsageRecord(tenant="acme", session_id=f"door-{listener}", response_id=uuid.uuid4().hex)
+@pytest.mark.parametrize("listener", ["scram-512", "plain", "scram-256-tls", "plain-tls-file", "mutual-tls"])
+def test_records_pass_every_listener(listener: str, topics: Broker, tmp_path: Path) -> None:
+    settings, record = listeners(topics)[listener], UsageRecord(tenant="acme", session_id=f"door-{listener}", response_id=uuid.uuid4().hex)
     producer = IdempotentProducer(GatewaySettings(**settings))
     producer.deliver([("a2.usage", b"acme", record.model_dump_json().encode())])
     producer.close()
@@ -179,7 +179,7 @@ def test_records_pass_every_door(listener: str, topics: Broker, tmp_path: Path) 
 
 def wrong(broker: Broker) -> dict[str, tuple[dict[str, Any], str]]:
     """Settings that do not fit, and the words of the setting to look at."""
-    own, ca = doors(broker), broker.authority.certificate
+    own, ca = listeners(broker), broker.authority.certificate
     return {
         "no-sasl": ({"kafka_servers": broker.address("sasl")}, "asks who we are .*SCRAM-SHA-512.*: set kafka_mechanism, kafka_username"),
         "no-sasl-tls": (

@@ -40,7 +40,7 @@ def _fetch(folder: Path) -> None:
 
 
 class Broker:
-    """Its doors by name, each a port: plain, sasl (PLAIN, SCRAM), sasl_tls, mutual_tls. Data stays over `stop` and `start`."""
+    """Its listeners by name, each a port: plain, sasl (PLAIN, SCRAM), sasl_tls, mutual_tls. Data stays over `stop` and `start`."""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
         self.folder, self.authority = folder, authority

@@ -234,7 +234,7 @@ class Memory:
     def spool(self, *written: object) -> bool:
         return False
 
-    def check_room(self, tenant: str, *, session: bool) -> None: ...
+    def check_capacity(self, tenant: str, *, session: bool) -> None: ...
 
 
 @dataclass

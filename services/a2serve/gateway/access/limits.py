@@ -177,8 +177,8 @@ class TenantLimits:
 
     async def _taken(self, keys: list[str], args: list[str | int]) -> bytes:
         for _ in range(RELOAD_TRIES - 1):
-            if (answer := await self._take(keys=keys, args=args)) != b"grant":
-                return answer
+            if (outcome := await self._take(keys=keys, args=args)) != b"grant":
+                return outcome
             await asyncio.sleep(RELOAD_PAUSE_S)
         return await self._take(keys=keys, args=args)
 

@@ -40,7 +40,7 @@ class Connections:
     def full(self) -> bool:
         return len(self.live) > self.most
 
-    def has_room(self, address: str | None) -> bool:
+    def has_capacity(self, address: str | None) -> bool:
         """For one more that was counted already."""
         if len(self.live) > self.most + RESERVE:
             return False
@@ -89,7 +89,7 @@ class BoundedHttp(H11Protocol):
         """Refuses what is too much."""
         super().connection_made(transport)
         self._bounds.live = self.connections
-        if self._bounds.has_room(self.client[0] if self.client else None):
+        if self._bounds.has_capacity(self.client[0] if self.client else None):
             self._head = self.loop.call_later(self._settings.header_timeout_s, self._head_is_late)
         else:
             self._refuse(Problem(Code.TOO_MANY_CONNECTIONS, "too many connections", retry_after_ms=RETRY_AFTER_MS))
@@ -159,7 +159,7 @@ class BoundedHttp(H11Protocol):
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
-        for event in _answer(problem):
+        for event in _respond(problem):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.write_eof()
         self._linger()
@@ -169,7 +169,7 @@ class BoundedHttp(H11Protocol):
         self._head = self.loop.call_later(LINGER_S, self.transport.abort)
 
 
-def _answer(problem: Problem) -> tuple[h11.Response, h11.Data, h11.EndOfMessage]:
+def _respond(problem: Problem) -> tuple[h11.Response, h11.Data, h11.EndOfMessage]:
     request_id, status = request_context.new_id(), problem.meaning.status
     body = json.dumps(problem.as_json(request_id)).encode()
     headers = [

@@ -50,34 +50,34 @@ class Edge:
             await self._app(scope, receive, send)
             return
         context = request_context.begin(Headers(scope=scope).get("x-request-id"))
-        answer = _Answer(send, context.request_id, scope["path"])
+        response = _TaggedResponse(send, context.request_id, scope["path"])
         async with context.at_end:
             if scope["type"] == "websocket":
-                await self._serve_socket(scope, receive, answer)
+                await self._serve_socket(scope, receive, response)
                 return
             started_s = time.perf_counter()
-            await self._serve(scope, receive, answer)
-            self._tell(scope, answer.status, time.perf_counter() - started_s)
+            await self._serve(scope, receive, response)
+            self._tell(scope, response.status, time.perf_counter() - started_s)
 
-    async def _serve_socket(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _serve_socket(self, scope: Scope, receive: Receive, response: "_TaggedResponse") -> None:
         if self._connections.full:
-            await WebSocket(scope, receive, answer.send).send_denial_response(problem_response(_full()))
+            await WebSocket(scope, receive, response.send).send_denial_response(problem_response(_full()))
         else:
-            await self._app(scope, receive, answer.send)
+            await self._app(scope, receive, response.send)
 
-    async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _serve(self, scope: Scope, receive: Receive, response: "_TaggedResponse") -> None:
         try:
             refusal = _full() if self._connections.full and scope["path"] not in QUIET else self._bounds.fault(scope)
             if refusal:
                 closing = {} if refusal.code is Code.BODY_TOO_LARGE else {"connection": "close"}  # its client has to see the answer
-                return await problem_response(refusal, headers=closing)(scope, receive, answer.send)
-            await self._app(scope, self._bounds.timed(receive), answer.send)
+                return await problem_response(refusal, headers=closing)(scope, receive, response.send)
+            await self._app(scope, self._bounds.timed(receive), response.send)
         except ClientDisconnect:
             log.debug("the client left while it sent its body")
         except Exception:
             log.exception("a defect")
-            if not answer.status:
-                await problem_response(Problem(Code.INTERNAL, "this is our fault; quote the request_id"))(scope, receive, answer.send)
+            if not response.status:
+                await problem_response(Problem(Code.INTERNAL, "this is our fault; quote the request_id"))(scope, receive, response.send)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         route, method = getattr(scope.get("route"), "path", "none"), scope["method"]
@@ -92,7 +92,7 @@ def _full() -> Problem:
     return Problem(Code.TOO_MANY_CONNECTIONS, "this replica has as many connections as it may", retry_after_ms=RETRY_AFTER_MS)
 
 
-class _Answer:
+class _TaggedResponse:
     """Adds to every answer the request's id and what browsers may not do with it; remembers its status."""
 
     def __init__(self, send: Send, request_id: str, path: str) -> None:

@@ -53,8 +53,8 @@ def problem_response(problem: Problem, *, headers: dict[str, str] | None = None,
 
 def install(app: FastAPI) -> None:
     """Every error of the app leaves as a problem. (Defects are caught by `middleware`, which logs them.)"""
-    for kind, answer in _HANDLERS.items():
-        app.add_exception_handler(kind, answer)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
 
 
 def _of_problem(request: Request, error: Exception) -> JSONResponse:

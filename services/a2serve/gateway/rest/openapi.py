@@ -59,11 +59,11 @@ def _finished(document: dict[str, Any]) -> dict[str, Any]:
     document["servers"] = SERVERS
     schemas: dict[str, Any] = document["components"]["schemas"]
     for operation in (operation for operations in document["paths"].values() for operation in operations.values()):
-        for status, answer in operation["responses"].items():
-            answer.setdefault("headers", {})["x-request-id"] = {"schema": {"type": "string"}, "description": "id of this request"}
-            content = answer.get("content", {})
+        for status, response in operation["responses"].items():
+            response.setdefault("headers", {})["x-request-id"] = {"schema": {"type": "string"}, "description": "id of this request"}
+            content = response.get("content", {})
             if status >= "400" and "application/json" in content and _is_problem(content):
-                answer["content"] = {MEDIA_TYPE: content["application/json"]}
+                response["content"] = {MEDIA_TYPE: content["application/json"]}
             if "text/event-stream" in content:
                 content["text/event-stream"] = {"schema": _event_of_stream(schemas)}
     _state_what_null_means(schemas)

@@ -84,11 +84,11 @@ async def create_client_secret(
     It is sent as the WebSocket subprotocol `a2-client-secret.<value>`. A repeat without an Idempotency-Key mints another one.
     """
     api_key = bearer_of(request)
-    answer = await once(parts, caller, request, key, lambda: _create(parts, caller, body, api_key), asked_by=caller.key_id)
-    whole = orjson.loads(bytes(answer.body))
+    response = await once(parts, caller, request, key, lambda: _create(parts, caller, body, api_key), asked_by=caller.key_id)
+    whole = orjson.loads(bytes(response.body))
     whole["value"] = secret_of(caller.tenant, letters_of(api_key, whole["value"]))
-    replayed = {REPLAYED: answer.headers[REPLAYED]} if REPLAYED in answer.headers else {}
-    return JSONResponse(whole, answer.status_code, replayed)
+    replayed = {REPLAYED: response.headers[REPLAYED]} if REPLAYED in response.headers else {}
+    return JSONResponse(whole, response.status_code, replayed)
 
 
 async def _create(parts: GatewayParts, caller: Principal, body: SecretCreate, api_key: str) -> Response:

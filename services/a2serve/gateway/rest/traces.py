@@ -65,7 +65,7 @@ async def _facts(parts: GatewayParts, caller: Principal) -> dict[str, str]:
 async def _forward(parts: GatewayParts, body: bytes) -> None:
     try:
         url = f"{parts.settings.otlp_endpoint.rstrip('/')}/v1/traces"
-        answer = await parts.http.post(url, content=body, headers={"content-type": KIND}, timeout=TIMEOUT_S)
-        answer.raise_for_status()
+        response = await parts.http.post(url, content=body, headers={"content-type": KIND}, timeout=TIMEOUT_S)
+        response.raise_for_status()
     except httpx.HTTPError:
         raise Problem(Code.STATE_UNAVAILABLE, "the receiver of traces does not take them now", retry_after_ms=5000) from None

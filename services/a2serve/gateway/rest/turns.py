@@ -80,7 +80,7 @@ def _check_size(body_bytes: int, body: TurnCreate, most_bytes: int) -> None:
 
 async def _turn(parts: GatewayParts, caller: Principal, session_id: str, body: TurnCreate) -> Response:
     parts.refuse_while_draining()
-    with parts.door.passed(caller.tenant):
+    with parts.load_shedding.admitted(caller.tenant):
         return await _ask(parts, caller, session_id, body)
 
 

@@ -18,7 +18,7 @@ from a2serve.gateway import request_context
 from a2serve.gateway.state.outbox import Outbox
 from a2serve.gateway.tenants import ApiKey, Tenants
 
-TOLD_EVERY_S = 60.0
+REPORTED_EVERY_S = 60.0
 FLUSH_S = 1.0
 MOST_KINDS = 50
 NOBODY = "-"  # the tenant of who shows no key that we know; no tenant can be named so
@@ -26,7 +26,7 @@ REFUSALS = (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.RATE_LIMITED, Code.CONCURREN
 
 
 @dataclass(slots=True)
-class _Told:
+class _Reported:
     record: AuditRecord
     until_s: float
     repeats: int = 0
@@ -37,7 +37,7 @@ class AuditTrail:
 
     def __init__(self, outbox: Outbox, tenants: Callable[[], Tenants], clock: Callable[[], float] = time.monotonic) -> None:
         self._outbox, self._tenants, self._clock = outbox, tenants, clock
-        self._told: dict[tuple[str, ...], _Told] = {}
+        self._reported: dict[tuple[str, ...], _Reported] = {}
         self._kinds: Counter[str] = Counter()  # of each tenant
         self._waiting: list[AuditRecord] = []
         self._keys: dict[str, ApiKey] = {}
@@ -50,10 +50,10 @@ class AuditTrail:
         tenant = context.tenant or NOBODY
         actor = context.key_id or ("client_secret" if context.tenant else "")
         kind = (tenant, code, actor, action, context.session_id)
-        if kind not in self._told and self._kinds[tenant] >= MOST_KINDS:
+        if kind not in self._reported and self._kinds[tenant] >= MOST_KINDS:
             kind = (tenant, code, "", "several", "")
-        if told := self._told.get(kind):
-            told.repeats += 1
+        if reported := self._reported.get(kind):
+            reported.repeats += 1
             return
         _, _, actor, action, target = kind
         record = AuditRecord(
@@ -65,7 +65,7 @@ class AuditTrail:
             request_id=context.request_id,
             detail={"code": code},
         )
-        self._told[kind] = _Told(record, self._clock() + TOLD_EVERY_S)
+        self._reported[kind] = _Reported(record, self._clock() + REPORTED_EVERY_S)
         self._kinds[tenant] += 1
         self._waiting.append(record)
 
@@ -82,13 +82,13 @@ class AuditTrail:
             self._waiting = []
 
     def _count_repeats(self) -> None:
-        over = [kind for kind, told in self._told.items() if told.until_s <= self._clock()]
+        over = [kind for kind, reported in self._reported.items() if reported.until_s <= self._clock()]
         for kind in over:
-            told = self._told.pop(kind)
+            reported = self._reported.pop(kind)
             self._kinds[kind[0]] -= 1
-            if told.repeats:
-                detail = told.record.detail | {"times": str(told.repeats)}
-                fields = told.record.model_dump(exclude={"record_id", "at", "detail"})
+            if reported.repeats:
+                detail = reported.record.detail | {"times": str(reported.repeats)}
+                fields = reported.record.model_dump(exclude={"record_id", "at", "detail"})
                 self._waiting.append(AuditRecord(**fields, detail=detail))
         self._kinds = +self._kinds
 

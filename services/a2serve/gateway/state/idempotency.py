@@ -70,37 +70,39 @@ class Idempotency:
             if held != claim:  # else it is ours: it was sent twice, since the answer to the first time was lost
                 return self._first(held, fingerprint)
         try:
-            answer = await work()
+            response = await work()
         except BaseException:
             await self._redis.delete(key)
             raise
-        await self._keep(key, fingerprint, answer, tenant, session_id or _made(answer))
-        return answer
+        await self._keep(key, fingerprint, response, tenant, session_id or _made(response))
+        return response
 
     async def forget(self, tenant: str, session_id: str) -> None:
         """All answers of a session that was deleted, or of a persona (see `of_persona`)."""
-        answers = redis_keys.answers(tenant, session_id)
-        names = await self._redis.smembers(answers)
-        await self._redis.delete(answers, *names)
+        responses = redis_keys.responses_of(tenant, session_id)
+        names = await self._redis.smembers(responses)
+        await self._redis.delete(responses, *names)
         if names:
-            await self._redis.zadd(redis_keys.stored_answers(tenant), dict.fromkeys(names, 0), xx=True)  # as in SessionStore.delete
+            await self._redis.zadd(redis_keys.stored_responses(tenant), dict.fromkeys(names, 0), xx=True)  # as in SessionStore.delete
 
-    async def _keep(self, key: str, fingerprint: str, answer: Response, tenant: str, session_id: str) -> None:
-        if answer.status_code >= 300:
+    async def _keep(self, key: str, fingerprint: str, response: Response, tenant: str, session_id: str) -> None:
+        if response.status_code >= 300:
             await self._redis.delete(key)
             return
-        location = answer.headers.get("location", "")
+        location = response.headers.get("location", "")
         kept = _Kept(
             fingerprint=fingerprint,
-            status=answer.status_code,
-            media_type=answer.headers["content-type"],
+            status=response.status_code,
+            media_type=response.headers["content-type"],
             location=location,
         )
-        if isinstance(answer, StreamingResponse):
+        if isinstance(response, StreamingResponse):
             await self._keep_none(key, kept)
-            answer.body_iterator = self._keep_stream(cast(AsyncGenerator[bytes, None], answer.body_iterator), kept, key, tenant, session_id)
+            response.body_iterator = self._keep_stream(
+                cast(AsyncGenerator[bytes, None], response.body_iterator), kept, key, tenant, session_id
+            )
             return
-        body = bytes(getattr(answer, "body", b""))
+        body = bytes(getattr(response, "body", b""))
         if len(body) > (LARGEST_FOUND_BYTES if location else LARGEST_BYTES):
             await self._keep_none(key, kept)
         else:
@@ -126,14 +128,14 @@ class Idempotency:
         await self._redis.set(key, marker.model_dump_json(), ex=KEEP_S)
 
     async def _write(self, key: str, kept: "_Kept", body: bytes, tenant: str, session_id: str) -> None:
-        if not await self._stored.takes_answer(tenant, key, len(body), KEEP_S):
+        if not await self._stored.takes_response(tenant, key, len(body), KEEP_S):
             await self._keep_none(key, kept)
             return
         raw = kept.model_dump_json().encode() + b"\n" + body
         if not session_id:
             await self._redis.set(key, raw, ex=KEEP_S)
             return
-        of_session = [redis_keys.answers(tenant, session_id), redis_keys.deleted(tenant, session_id)]
+        of_session = [redis_keys.responses_of(tenant, session_id), redis_keys.deleted(tenant, session_id)]
         await self._keep_of_session(keys=[key, *of_session], args=[raw, KEEP_S])
 
     @staticmethod
@@ -157,7 +159,7 @@ def of_persona(name: str) -> str:
     return f"persona.{name}"
 
 
-def _made(answer: Response) -> str:
+def _made(response: Response) -> str:
     """Names what the response says was made: the id of a session, or `of_persona`."""
-    *_, kind, name = ("", "", *answer.headers.get("location", "").split("/"))
+    *_, kind, name = ("", "", *response.headers.get("location", "").split("/"))
     return {"sessions": name, "personas": of_persona(name)}.get(kind, "")

@@ -44,7 +44,7 @@ def stored_sessions(tenant: str) -> str:
     return _key(tenant, "stored", "sessions")
 
 
-def stored_answers(tenant: str) -> str:
+def stored_responses(tenant: str) -> str:
     """The same of answers that an Idempotency-Key would repeat."""
     return _key(tenant, "stored", "answers")
 
@@ -89,7 +89,7 @@ def idempotency(tenant: str, name: str) -> str:
     return _key(tenant, "idempotency", _digest(name))
 
 
-def answers(tenant: str, session_id: str) -> str:
+def responses_of(tenant: str, session_id: str) -> str:
     """Set: the keys of the answers that were kept of a session's requests; they hold what was said."""
     return _key(tenant, "answers", session_id)
 

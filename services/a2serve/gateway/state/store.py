@@ -175,7 +175,7 @@ class SessionStore:
             }
         )
 
-    def check_room(self, tenant: str, *, session: bool) -> None:
+    def check_capacity(self, tenant: str, *, session: bool) -> None:
         """Raises Problem(storage_full) where the tenant stores as much as it may."""
         self.stored.check(tenant, session=session)
 
@@ -183,15 +183,15 @@ class SessionStore:
         tenant, session_id, holder = identity.tenant, identity.session_id, identity.holder
         keys = [make(tenant, session_id) for make in (redis_keys.session, redis_keys.conversation, redis_keys.deleted)]
         keys += [redis_keys.checkpoint(tenant, holder), redis_keys.OPEN]
-        keys += [redis_keys.stored_sessions(tenant), redis_keys.stored_sizes(tenant), redis_keys.stored_answers(tenant)]
+        keys += [redis_keys.stored_sessions(tenant), redis_keys.stored_sizes(tenant), redis_keys.stored_responses(tenant)]
         sequence, checkpoint = head
         alive = (*_stored(checkpoint), self._alive_ms, _opened(identity), session_id, *self.stored.bounds(tenant))
-        answer: bytes = await self._scripts[script](keys=keys, args=[holder, self._ttl_s, sequence, *alive, *values])
-        if answer in (b"deleted", b"taken_over"):
-            raise SessionGone("deleted" if answer == b"deleted" else "taken_over")
-        if answer != b"lapsed":
-            self.stored.note(tenant, answer)
-        return answer
+        outcome: bytes = await self._scripts[script](keys=keys, args=[holder, self._ttl_s, sequence, *alive, *values])
+        if outcome in (b"deleted", b"taken_over"):
+            raise SessionGone("deleted" if outcome == b"deleted" else "taken_over")
+        if outcome != b"lapsed":
+            self.stored.note(tenant, outcome)
+        return outcome
 
     def _keep(self, pipeline: Any, tenant: str, session_id: str) -> None:
         for key in (redis_keys.session(tenant, session_id), redis_keys.conversation(tenant, session_id)):

@@ -69,27 +69,27 @@ class Stored:
 
     async def begin_session(self, tenant: str, session_id: str, size_bytes: int, ttl_s: int) -> None:
         """Stores a new session. Raises Problem(storage_full)."""
-        keys = [redis_keys.stored_sessions(tenant), redis_keys.stored_answers(tenant), redis_keys.stored_sizes(tenant)]
+        keys = [redis_keys.stored_sessions(tenant), redis_keys.stored_responses(tenant), redis_keys.stored_sizes(tenant)]
         if not await self._begin(keys=keys, args=[session_id, size_bytes, ttl_s, *self.bounds(tenant)]):
             raise self._problem(tenant)
 
-    async def takes_answer(self, tenant: str, name: str, size_bytes: int, ttl_s: int) -> bool:
+    async def takes_response(self, tenant: str, name: str, size_bytes: int, ttl_s: int) -> bool:
         """Whether an answer may be kept, too."""
-        keys = [redis_keys.stored_answers(tenant), redis_keys.stored_sessions(tenant), redis_keys.stored_sizes(tenant)]
+        keys = [redis_keys.stored_responses(tenant), redis_keys.stored_sessions(tenant), redis_keys.stored_sizes(tenant)]
         _, most_bytes = self.bounds(tenant)
         return bool(await self._begin(keys=keys, args=[name, size_bytes, ttl_s, UNBOUNDED, most_bytes]))
 
-    def note(self, tenant: str, room: bytes) -> None:
+    def note(self, tenant: str, found: bytes) -> None:
         """Notes what the last write found."""
-        if room == b"room":
+        if found == b"room":
             self._found.pop(tenant, None)
         else:
-            self._found[tenant] = (room, time.monotonic() + BELIEVED_S)
+            self._found[tenant] = (found, time.monotonic() + BELIEVED_S)
 
     def check(self, tenant: str, *, session: bool) -> None:
         """Raises Problem(storage_full) where the last write, lately, found no room for another item, or another session."""
-        room, until_s = self._found.get(tenant, (b"room", 0.0))
-        if until_s > time.monotonic() and (session or room == b"no bytes"):
+        found, until_s = self._found.get(tenant, (b"room", 0.0))
+        if until_s > time.monotonic() and (session or found == b"no bytes"):
             raise self._problem(tenant)
 
     def _problem(self, tenant: str) -> Problem:

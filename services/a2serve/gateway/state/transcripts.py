@@ -75,7 +75,7 @@ class Transcripts:
     def __init__(self, redis: "Redis", days: Callable[[str], int], words: TranscriptTable | None) -> None:
         self._redis: Any = redis
         self._days, self._table = days, words
-        self._told = False
+        self._warned = False
 
     async def keep(self, facts: TurnFacts, end_user_id: str) -> None:
         """Keeps a turn's words if the tenant asks for it. Raises RedisError."""
@@ -124,9 +124,9 @@ class Transcripts:
         return found
 
     def _tell(self, tenant: str) -> None:
-        if not self._told:
+        if not self._warned:
             log.warning("transcripts_days of tenant %s is without effect: A2_GATEWAY_TRANSCRIPT_DATABASE is empty", tenant)
-        self._told = True
+        self._warned = True
 
 
 def _is_of(fields: dict[bytes, bytes], tenant: str, session_id: str) -> bool:

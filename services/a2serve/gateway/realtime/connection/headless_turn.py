@@ -176,8 +176,8 @@ class _Held:
     def spool(self, identity: Identity, written: SavedSession | Change) -> bool:
         return True
 
-    def check_room(self, tenant: str, *, session: bool) -> None:
-        self._store.check_room(tenant, session=session)
+    def check_capacity(self, tenant: str, *, session: bool) -> None:
+        self._store.check_capacity(tenant, session=session)
 
 
 class _TurnsOnly:

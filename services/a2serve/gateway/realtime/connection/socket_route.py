@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "realtime"
 CLOSE_S = 2.0  # for a close frame to be written, behind what a client does not read
-TOLD_TO_PAGES = (404, 429, 503, 507)  # the session to resume is gone; full
+SHOWN_TO_PAGES = (404, 429, 503, 507)  # the session to resume is gone; full
 # RFC 6455 codes; the reason is the cause's own word.
 CLOSE_CODES: dict[CloseCause, int] = {
     "client_left": 1000,
@@ -134,7 +134,7 @@ async def _open(socket: WebSocket, service: RealtimeService) -> Session:
     identity = replace(identity, owner=await service.admission.admit(caller, identity, resumed=bool(resumed)))
     info = await _describe(parts)
     if not resumed:
-        parts.conversations.check_room(caller.tenant, session=True)
+        parts.conversations.check_capacity(caller.tenant, session=True)
     saved = await _claimed(parts, identity) if resumed else None
     config = SessionConfig.from_store(saved.config) if saved else _first_settings(caller)
     return Session(identity, config, SocketTransport(socket, parts.limits.max_event_bytes), parts, info=info, saved=saved)
@@ -199,7 +199,7 @@ async def _close(socket: WebSocket, cause: CloseCause) -> None:
 
 async def _refuse(socket: WebSocket, problem: Problem) -> None:
     """Before the upgrade, HTTP says it best; but a page cannot read that answer, and has to know whether to wait."""
-    if problem.meaning.status in TOLD_TO_PAGES and "authorization" not in socket.headers:
+    if problem.meaning.status in SHOWN_TO_PAGES and "authorization" not in socket.headers:
         await _accept(socket)
         await socket.send_text(write_event(problem.as_event()))
         await socket.close(code=1008 if problem.code == Code.NOT_FOUND else 1013, reason=problem.code)

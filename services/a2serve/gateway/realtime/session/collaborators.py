@@ -62,7 +62,7 @@ class Conversations(Protocol):
         """Writes what is new. False: nothing is kept of the session any more, so save it."""
         ...
 
-    def check_room(self, tenant: str, *, session: bool) -> None:
+    def check_capacity(self, tenant: str, *, session: bool) -> None:
         """Raises Problem(storage_full) where the tenant stores as much as it may: a client adds no item then, or no session."""
         ...
 

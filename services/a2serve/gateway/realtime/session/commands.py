@@ -138,7 +138,7 @@ class SessionCommands:
 
     async def _create_item(self, event: ask.ItemCreate) -> None:
         core = self._core
-        core.parts.conversations.check_room(core.identity.tenant, session=False)
+        core.parts.conversations.check_capacity(core.identity.tenant, session=False)
         core.check_fixed_item(event.item)
         sounds = self._sounds(event)
         self._utterances.check_backlog(sum(map(len, sounds.values())))

@@ -9,7 +9,7 @@ from a2serve.contracts.problems import Code, Problem
 SHUT_S = 0.25  # a client that was refused is told to stay away longer than that
 
 
-class Door:
+class LoadShedding:
     """Rejects a tenant's requests for a moment after the model was full for it: at once, at the cost of nobody who speaks. Other tenants
     still ask the model, which may keep a slot for them. `clock` returns seconds."""
 
@@ -17,7 +17,7 @@ class Door:
         self._clock, self._opens_s = clock, dict[str, float]()  # by tenant
 
     @contextmanager
-    def passed(self, tenant: str) -> Generator[None]:
+    def admitted(self, tenant: str) -> Generator[None]:
         """Runs a block that asks the model. Raises Problem(no_capacity) before that while the model is known to be full."""
         if self._clock() < self._opens_s.get(tenant, 0.0):
             raise Problem(Code.NO_CAPACITY, "every slot speaks")

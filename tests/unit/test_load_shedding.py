@@ -1,9 +1,9 @@
-"""The door in front of the model: shut for a moment after it had no room."""
+"""Load shedding in front of the model: requests are rejected for a moment after it was full."""
 
 import pytest
 
 from a2serve.contracts.problems import Code, Problem
-from a2serve.gateway.access.door import SHUT_S, Door
+from a2serve.gateway.access.load_shedding import SHUT_S, LoadShedding
 
 
 class Clock:
@@ -14,40 +14,40 @@ class Clock:
         return self.s
 
 
-def ask(door: Door, code: Code | None = None, tenant: str = "a") -> None:
-    with door.passed(tenant):
+def ask(shedding: LoadShedding, code: Code | None = None, tenant: str = "a") -> None:
+    with shedding.admitted(tenant):
         if code:
             raise Problem(code, "from the model")
 
 
 def test_after_a_refusal_nobody_of_the_tenant_is_let_through_for_a_moment():
     clock = Clock()
-    door = Door(clock)
-    ask(door)
+    shedding = LoadShedding(clock)
+    ask(shedding)
     with pytest.raises(Problem, match="from the model"):
-        ask(door, Code.NO_CAPACITY)
+        ask(shedding, Code.NO_CAPACITY)
     clock.s += SHUT_S - 0.01
-    ask(door, tenant="b")
+    ask(shedding, tenant="b")
     with pytest.raises(Problem) as refused:
-        ask(door)
+        ask(shedding)
     assert refused.value.code is Code.NO_CAPACITY
     clock.s += 0.02
-    ask(door)
+    ask(shedding)
 
 
-def test_who_is_refused_at_the_door_keeps_it_shut_no_longer():
+def test_a_rejected_request_does_not_prolong_the_shedding():
     clock = Clock()
-    door = Door(clock)
+    shedding = LoadShedding(clock)
     for step_s in (0.0, SHUT_S - 0.01):
         clock.s += step_s
         with pytest.raises(Problem):
-            ask(door, Code.NO_CAPACITY)
+            ask(shedding, Code.NO_CAPACITY)
     clock.s += 0.02
-    ask(door)
+    ask(shedding)
 
 
 def test_other_failures_leave_it_open():
-    door = Door(Clock())
+    shedding = LoadShedding(Clock())
     with pytest.raises(Problem):
-        ask(door, Code.UNAVAILABLE)
-    ask(door)
+        ask(shedding, Code.UNAVAILABLE)
+    ask(shedding)
