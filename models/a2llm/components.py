@@ -83,8 +83,8 @@ def frame_clock(audio: AudioCodecConfig, motion: MotionCodecConfig) -> FrameCloc
     """The rates of a checkpoint, which its codecs hold. Raises CheckpointError for codecs whose frames are not equally long."""
     clock = FrameClock(audio.sample_rate_hz, motion.motion_hz, motion.frames_per_code)
     if audio.samples_per_frame != clock.samples_per_motion_frame * motion.frames_per_code:
-        told = f"{audio.samples_per_frame} samples of sound, {motion.frames_per_code} frames of motion at {motion.motion_hz} Hz"
-        raise CheckpointError(f"the two codecs do not fit: an audio frame would be {told} at {audio.sample_rate_hz} Hz")
+        sizes = f"{audio.samples_per_frame} samples of sound, {motion.frames_per_code} frames of motion at {motion.motion_hz} Hz"
+        raise CheckpointError(f"the two codecs do not fit: an audio frame would be {sizes} at {audio.sample_rate_hz} Hz")
     return clock
 
 

@@ -59,7 +59,7 @@ class SessionPage:
 class SessionStore:
     """Every key lapses `ttl_s` after its last use. All methods take the tenant, or a holder that names it; there is no way to ask without.
 
-    The `Conversations` of a session: claim, save, append, leave, spool, check_room.
+    The `Conversations` of a session: claim, save, append, leave, spool, check_capacity.
     """
 
     def __init__(self, redis: "Redis", stored: Stored, spool: Spool, ttl_s: int, lost_after_s: float = 30.0) -> None:
