@@ -13,11 +13,12 @@ from a2llm import messages as model
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import SessionConfig
+from a2serve.gateway.access.client_secrets import Grant
 from a2serve.gateway.realtime.connection.socket_transport import SocketTransport
 from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.realtime.response.response import CLIENT_CANCELLED, Response
 from a2serve.gateway.realtime.session.assembly import SessionParts, assemble
-from a2serve.gateway.realtime.session.collaborators import Collaborators, Identity
+from a2serve.gateway.realtime.session.collaborators import Allowance, Collaborators, Identity
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.transport.send_queue import SendQueue
 from a2serve.gateway.realtime.transport.transport import Incoming, Outgoing, Packed
@@ -161,7 +162,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def on_stage(*, limits: SessionLimits | None = None, tracer: trace.Tracer | None = None, **settings: Any) -> AsyncIterator[Stage]:
+async def on_stage(
+    *, limits: SessionLimits | None = None, guard: Grant | None = None, allowance: Allowance | None = None, **settings: Any
+) -> AsyncIterator[Stage]:
     """A session with these settings, over when it is left."""
     avatar, clock, memory, wire = Avatar(), Clock(), Memory(), Wire()
     ids = iter(range(10_000))
@@ -173,12 +176,12 @@ async def on_stage(*, limits: SessionLimits | None = None, tracer: trace.Tracer 
         now_ms=clock,
         new_id=lambda prefix: f"{prefix}_{next(ids)}",
         new_ears=Ear,  # type: ignore[arg-type]
-        tracer=tracer or trace.NoOpTracer(),
+        tracer=trace.NoOpTracer(),
     )
     out = SendQueue(wire, "sess_1", parts.limits)
     config = SessionConfig().merged_with(SessionConfig.model_validate({"type": "realtime"} | settings))
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-        core = SessionCore(Identity("sess_1", "acme"), config, parts, out, tasks, info=None, items=[])
+        core = SessionCore(Identity("sess_1", "acme", guard=guard, allowance=allowance), config, parts, out, tasks, info=None, items=[])
         made = assemble(core)
         running = [tasks.create_task(job) for job in (out.run(), made.ears.run(made.audio.take_words))]
         try:
