@@ -2,13 +2,13 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path) -> Generator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ NOT_YET = {
     "modules_over_300",
     "hand_written_message_lines",
     "modules_without_test",
-    "broken_doc_pointers",
 }
 
 

@@ -1,7 +1,10 @@
 """The reading half of a step: one pass over the backbone for many responses, and the next token of each that has read all it had."""
 
+# pyright: reportUnknownMemberType=false
+# torch.from_numpy and tolist are untyped.
+
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -84,7 +87,7 @@ class TextDecoder:
         uniforms = [response.text.uniform() for response in responses]
         temperatures = [self._temperature(response) for response in responses]
         draws = upload(torch.tensor([uniforms, temperatures], dtype=torch.float32), logits.device)
-        return sample_top_p(logits, draws[0], draws[1], self._sampling.top_p).tolist()
+        return cast("list[int]", sample_top_p(logits, draws[0], draws[1], self._sampling.top_p).tolist())
 
     def _temperature(self, response: Response) -> float:
         """0, the likeliest token, for a call."""

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -24,12 +24,12 @@ def parse_tools(text: str) -> tuple[Tool, ...]:
     Raises ValueError for anything else.
     """
     try:
-        raw = json.loads(text or "[]")
+        raw: Any = json.loads(text or "[]")
     except json.JSONDecodeError as error:
         raise ValueError(f"tools are not JSON: {error}") from None
     if not isinstance(raw, list):
         raise ValueError("tools must be a list")
-    tools = tuple(_tool(entry) for entry in raw)
+    tools = tuple(_tool(entry) for entry in cast("list[Any]", raw))
     names = [tool.name for tool in tools]
     if len(set(names)) < len(names):
         raise ValueError("two tools have the same name")
@@ -42,11 +42,13 @@ def write_tools(tools: Sequence[Tool]) -> str:
 
 
 def _tool(raw: Any) -> Tool:
-    if not isinstance(raw, dict) or raw.get("type", "function") != "function":
+    if not isinstance(raw, dict) or cast("dict[str, Any]", raw).get("type", "function") != "function":
         raise ValueError("a tool must be an object of type function")
-    name, parameters = raw.get("name"), raw.get("parameters") or {"type": "object", "properties": {}}
+    given = cast("dict[str, Any]", raw)
+    name: Any = given.get("name")
+    parameters: Any = given.get("parameters") or {"type": "object", "properties": {}}
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"a tool's name must be 1 to 64 letters, digits, _ or -, not {name!r}")
     if not isinstance(parameters, dict):
         raise ValueError(f"tool {name}: parameters must be a JSON Schema object")
-    return Tool(name, str(raw.get("description") or ""), parameters)
+    return Tool(name, str(given.get("description") or ""), cast("dict[str, Any]", parameters))

@@ -71,7 +71,9 @@ class Pointers:
         return target.exists() and (not heading or target.suffix != ".md" or heading in prose.headings(target))
 
     def _is_file(self, source: Path, name: str) -> bool:
-        return name.removeprefix("./").removeprefix("../") in self._endings or (source.parent / name).exists()
+        """A file whose path ends so, or a package with this dotted name: contracts.proto."""
+        plain = name.removeprefix("./").removeprefix("../")
+        return plain in self._endings or f"{plain.replace('.', '/')}/__init__.py" in self._endings or (source.parent / name).exists()
 
     def _is_known(self, name: str) -> bool:
         return all(part in self._words or SHOUTED.fullmatch(part) for part in name.split(".") if part)
