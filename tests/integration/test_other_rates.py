@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from support.models.cli_model import write_tiny_model
 from support.servers import inference as inference_server
-from support.servers.failover import answer
+from support.servers.failover import play_response
 from support.servers.gateway import GatewayStand, gateway_standing, run
 
 from a2llm.cli import main
@@ -84,7 +84,7 @@ def at_a_gateway(server: inference_server.Server, folder: Path, valkey: int, tes
 def test_a_socket_has_24_khz_and_one_clock(clock: FrameClock, server: inference_server.Server, tmp_path: Path, valkey_port: int) -> None:
     async def test(stand: GatewayStand) -> None:
         async with stand.talking() as client:
-            heard = await answer(client, QUESTION)  # packets are contiguous, and frames of motion are as many as the sound is long
+            heard = await play_response(client, QUESTION)  # packets are contiguous, and frames of motion are as many as the sound is long
             model = (await client.update(a2={"motion": None}))["session"]["a2"]["model"]
         assert (model["sample_rate_hz"], model["motion_hz"]) == (clock.sample_rate_hz, clock.motion_hz)
         assert model["audio_frame_hz"] == clock.audio_frame_hz
