@@ -67,6 +67,34 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
     run(within)
 
 
+def test_a_turn_that_is_under_way_may_end_like_a_session(valkey_port: int, tmp_path: Path) -> None:
+    """It has the time to drain, not the few seconds that an HTTP server gives a request."""
+
+    async def within() -> None:
+        avatar, inference = await scripted(Script(packets=120, pace_s=0.05))
+        key, _ = create_key(tmp_path / "tenants.toml", "acme")
+        redis = f"redis://127.0.0.1:{valkey_port}/0"
+        env = environment(tmp_path, PORT="0", INFERENCE=inference, REDIS_URL=redis, KAFKA_SERVERS="127.0.0.1:9", DRAIN_S="60")
+        command = (sys.executable, "-m", "a2serve.gateway")
+        gateway = await asyncio.create_subprocess_exec(*command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert gateway.stdout
+        ready = json.loads(await asyncio.wait_for(gateway.stdout.readline(), WAIT_S))
+        url, headers = f"http://127.0.0.1:{ready['port']}", {"authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=WAIT_S, headers=headers) as client:
+            session_id = (await client.post("/v1/sessions", json={})).json()["id"]
+            async with client.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hello"}) as answer:
+                events: list[str] = []
+                async for line in answer.aiter_lines():
+                    events += [line.removeprefix("event: ")] if line.startswith("event: ") else []
+                    if events.count("response.output_audio.delta") == 1 and line.startswith("data: "):
+                        gateway.send_signal(signal.SIGTERM)
+            assert events.count("response.output_audio.delta") == 120 and "response.done" in events
+        assert await asyncio.wait_for(gateway.wait(), WAIT_S) == 0
+        await avatar.stop(None)
+
+    run(within)
+
+
 async def _drained(gateway: asyncio.subprocess.Process, talking: Client, client: httpx.AsyncClient) -> None:
     await talking.ask("Hello")
     await talking.until("response.output_audio.delta")

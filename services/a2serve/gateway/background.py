@@ -34,6 +34,11 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a task is still at work."""
+        return bool(self._tasks)
+
     def start(self, work: Callable[[], Awaitable[None]], held: AsyncExitStack, name: str) -> asyncio.Task[None]:
         """Runs `work`, then closes `held`."""
         task = asyncio.create_task(_holding(held, work), name=name)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class DrainingServer(uvicorn.Server):
-    """On the first signal takes no new work and lets live sessions leave; on the second one stops at once."""
+    """On the first signal takes no new work and lets live sessions leave and turns end; on the second one stops at once."""
 
     def __init__(self, app: FastAPI, settings: GatewaySettings) -> None:
         super().__init__(server_config(app, settings))
@@ -54,7 +54,7 @@ class DrainingServer(uvicorn.Server):
         log.info("draining", extra={"sessions": len(self._realtime.sessions)})
         self._realtime.drain()
         waited_s = 0.0
-        while self._realtime.sessions and waited_s < self._drain_s + 1:
+        while (self._realtime.sessions or self._parts.background.busy) and waited_s < self._drain_s + 1:
             await asyncio.sleep(LOOK_S)
             waited_s += LOOK_S
         self.should_exit = True

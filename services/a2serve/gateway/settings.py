@@ -79,7 +79,7 @@ class GatewaySettings(RedisAccess, KafkaAccess):
     session_max_s: int = Field(default=3600, ge=60, description="a socket is closed after this long; the client may resume")
     secret_expiry_closes: bool = Field(default=False, description="a socket is closed when the client secret that opened it expires")
     request_timeout_s: float = Field(default=120.0, ge=1, description="longest a REST turn may take")
-    drain_s: float = Field(default=20.0, ge=0, description="after SIGTERM, how long live sessions may take to leave")
+    drain_s: float = Field(default=20.0, ge=0, description="after SIGTERM, how long live sessions may take to leave, and turns to end")
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @model_validator(mode="after")
