@@ -548,7 +548,7 @@ def test_voices_that_are_not_there_are_named_as_such(stand) -> None:
         async with made.client() as client:
             mine = {"name": "mine", "instructions": "x"}
             refused = await client.post("/v1/personas", json=mine | {"voice": "zorro"})
-            assert "available: default, hibari" in check_problem(refused, 422, "invalid_value")["detail"]
+            assert "available: default, hibari" in check_problem(refused, 422, "unsupported")["detail"]
             for name, voice in (("a", "hibari"), ("b", "default")):
                 created = await client.post("/v1/personas", json=mine | {"name": name, "voice": voice})
                 assert (created.status_code, created.json()["voice"]) == (201, "hibari")
@@ -556,8 +556,8 @@ def test_voices_that_are_not_there_are_named_as_such(stand) -> None:
             await made.parts.redis.hset(redis_keys.personas("acme"), "old", old)
             assert {row["voice"] for row in (await client.get("/v1/personas")).json()["data"]} == {"hibari"}
             session = {"audio": {"output": {"voice": "zorro"}}}
-            check_problem(await client.post("/v1/sessions", json={"session": session}), 422, "invalid_value")
-            check_problem(await client.post("/v1/realtime/client_secrets", json={"session": session}), 422, "invalid_value")
+            check_problem(await client.post("/v1/sessions", json={"session": session}), 422, "unsupported")
+            check_problem(await client.post("/v1/realtime/client_secrets", json={"session": session}), 422, "unsupported")
             alloy = {"audio": {"output": {"voice": "alloy"}}}
             assert (await client.post("/v1/sessions", json={"session": alloy})).status_code == 201
 

@@ -421,7 +421,7 @@ def test_only_voices_that_there_are_can_be_chosen():
             for kind, fields in asked.items():
                 await client.send(kind, **fields)
                 error = (await client.until("error"))["error"]
-                assert (error["code"], error["param"]) == ("invalid_value", "audio.output.voice")
+                assert (error["code"], error["param"]) == ("unsupported", "audio.output.voice")
                 assert error["message"].endswith("(available: default, hibari)")
             await client.send("response.create", response={"audio": {"output": {"voice": "coral"}}})
             assert (await client.until("response.done"))["response"]["audio"]["output"]["voice"] == "default"

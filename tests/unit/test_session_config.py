@@ -103,7 +103,7 @@ def test_a_voice_must_be_there():
     for unknown in ("zorro", {"name": "zorro"}, ""):
         with pytest.raises(Problem, match="available: default, hibari") as caught:
             check_voice(unknown, info)
-        assert (caught.value.code, caught.value.param) == (Code.INVALID_VALUE, "audio.output.voice")
+        assert (caught.value.code, caught.value.param) == (Code.UNSUPPORTED, "audio.output.voice")
     check_voice("default", None)
     with pytest.raises(Problem) as away:
         check_voice("hibari", None)

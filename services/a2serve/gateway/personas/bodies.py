@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from a2llm.messages import Affect, ModelInfo, Persona
+from a2serve.contracts.session_config import PERSONA_VOICE
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, underscore", examples=["concierge"])]
@@ -27,7 +28,7 @@ class PersonaBody(BaseModel):
     name: PersonaName
     instructions: str = Field(min_length=1, max_length=8000, examples=["You are the concierge of a small hotel. Be brief and kind."])
     avatar: str = Field(default="woman", pattern=NAME, description="one of GET /v1/avatars")
-    voice: str = Field(default="heart", pattern=NAME, description="of a persona that ships, or `default`: the model's own")
+    voice: str = Field(default=PERSONA_VOICE, pattern=NAME, description="of a persona that ships, or `default`: the model's own")
     affect_baseline: AffectBody | None = None
 
     def as_info(self) -> Persona:

@@ -120,12 +120,12 @@ def _check_choices(body: PersonaBody, info: ModelInfo, avatars: list[str]) -> No
 
 
 def _voice(body: PersonaBody, voices: list[str]) -> str:
-    """The name of the voice that will speak. Raises Problem(invalid_value) for one that is not there."""
-    named = body.voice if "voice" in body.model_fields_set else PERSONA_VOICE
+    """The name of the voice that will speak. Raises Problem(unsupported) for one that is not there."""
+    named = body.voice
     if named == PERSONA_VOICE or not voices:
-        return voices[0] if voices else body.voice
+        return voices[0] if voices else named
     if named not in voices:
-        raise Problem(Code.INVALID_VALUE, f"no voice {named!r} (available: {', '.join([PERSONA_VOICE, *voices])})", param="voice")
+        raise Problem(Code.UNSUPPORTED, f"no voice {named!r} (available: {', '.join([PERSONA_VOICE, *voices])})", param="voice")
     return named
 
 

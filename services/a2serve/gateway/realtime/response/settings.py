@@ -110,7 +110,7 @@ def check_voice(voice: str | dict[str, str] | None, info: ModelInfo | None) -> N
         raise Problem(Code.UNAVAILABLE, "the model's voices are not known now", param="audio.output.voice", retry_after_ms=RETRY_AFTER_MS)
     names = [PERSONA_VOICE, *sorted({persona.voice for persona in info.personas})]
     if voice not in names:
-        raise Problem(Code.INVALID_VALUE, f"no voice {voice!r} (available: {', '.join(names)})", param="audio.output.voice")
+        raise Problem(Code.UNSUPPORTED, f"no voice {voice!r} (available: {', '.join(names)})", param="audio.output.voice")
 
 
 def check_choices(config: SessionConfig, info: ModelInfo | None) -> None:
