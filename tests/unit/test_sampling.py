@@ -41,6 +41,17 @@ def test_the_ends_of_the_range_hit_likely_codes(uniform: float):
     assert set(codes.tolist()) == {7 if uniform == 0.0 else 9}
 
 
+@pytest.mark.parametrize("top_p", [1e-50, 0.39, 0.41, 0.71, 1.0])
+def test_a_row_has_a_top_p_of_its_own(top_p: float):
+    """Beside a row that may draw everything; the row itself draws as if it were alone with that number."""
+    uniforms = (torch.arange(1000) + 0.5) / 1000
+    both, ones = LOGITS.expand(2000, -1), torch.ones(1000)
+    tokens = sample_top_p(both, uniforms.repeat(2), torch.ones(2000), torch.cat((ones, ones * top_p)))
+    alone = sample_top_p(both[:1000], uniforms, 1.0, max(top_p, 1e-6))
+    assert tokens[1000:].tolist() == alone.tolist()
+    assert len(set(tokens[:1000].tolist())) == 5 and len(set(alone.tolist())) == {1e-50: 1, 0.39: 1, 0.41: 2, 0.71: 3, 1.0: 5}[top_p]
+
+
 @pytest.mark.parametrize("sample", [lambda x, u: sample_codes(x, u, 0.8, 0.05), lambda x, u: sample_top_p(x, u)])
 def test_rows_are_drawn_alone(sample):
     generator = torch.Generator().manual_seed(0)

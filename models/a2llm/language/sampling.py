@@ -5,10 +5,18 @@ import torch
 from torch import Tensor
 
 LOWEST_TEMPERATURE = 1e-4  # of a row with temperature 0: the best token takes it all
+LOWEST_TOP_P = 1e-6  # the best token is always left
 
 
-def sample_top_p(logits: Tensor, uniforms: Tensor, temperature: float | Tensor = 0.7, top_p: float = 0.9, top_k: int = 50) -> Tensor:
-    """Token ids [B] from logits [B, V] and uniforms [B] in 0..1. Temperature, one or one per row [B]: 0 takes the best token."""
+def sample_top_p(
+    logits: Tensor, uniforms: Tensor, temperature: float | Tensor = 0.7, top_p: float | Tensor = 0.9, top_k: int = 50
+) -> Tensor:
+    """Token ids [B] from logits [B, V] and uniforms [B] in 0..1. Temperature and top_p: one, or one per row [B].
+
+    Temperature 0 takes the best token. Of the others only the best that together have the probability top_p are drawn.
+    """
+    if isinstance(top_p, Tensor):
+        top_p = top_p.clamp(min=LOWEST_TOP_P)[:, None]
     if isinstance(temperature, Tensor):
         temperature = temperature.clamp(min=LOWEST_TEMPERATURE)[:, None]
     elif temperature <= 0.0:
