@@ -104,6 +104,21 @@ def test_one_tenant_never_sees_what_another_has(stand) -> None:
     stand(test)
 
 
+def test_a_turn_chooses_how_words_are_drawn(stand) -> None:
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as client:
+            response = await client.post("/v1/sessions", json={"session": {"temperature": 0.5, "seed": 7}})
+            session_id = response.json()["id"]
+            asked = {"text": "Hi", "stream": False, "response": {"top_p": 0.25, "seed": 8, "output_modalities": ["text"]}}
+            assert (await client.post(f"/v1/sessions/{session_id}/turns", json=asked)).status_code == 200
+            request = made.script.requests[-1]
+            assert (request.temperature, request.top_p, request.seed) == (0.5, 0.25, 8)
+            wrong = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "response": {"top_p": 2}})
+            assert (wrong.status_code, wrong.json()["code"], wrong.json()["param"]) == (422, "invalid_value", "body.response.top_p")
+
+    stand(test)
+
+
 def test_a_turn_as_one_json(stand) -> None:
     async def test(made: GatewayStand) -> None:
         async with made.client() as client:

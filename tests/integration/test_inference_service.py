@@ -230,6 +230,7 @@ def test_what_is_said_is_heard(run, rate: int):
         ({"motion_hz": 24}, "INVALID_ARGUMENT"),
         ({"tools_json": "{"}, "INVALID_ARGUMENT"),
         ({"temperature": 9}, "INVALID_ARGUMENT"),
+        ({"top_p": 1.5}, "INVALID_ARGUMENT"),
         ({"affect": pb.Affect(category="hunger")}, "INVALID_ARGUMENT"),
         ({"tool_choice": "required"}, "INVALID_ARGUMENT"),
     ],

@@ -40,6 +40,7 @@ OPTIONS = ResponseOptions(
     seed=2**40,
     max_output_tokens=7,
     temperature=0.5,
+    top_p=0.3,
     audio=False,
     affect=Affect(AFFECTS[2], 0.25),
     tools=(Tool("dim", "the light", {"type": "object", "properties": {"on": {"type": "boolean"}}}),),

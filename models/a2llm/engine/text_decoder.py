@@ -86,8 +86,9 @@ class TextDecoder:
         """One token for each from logits [n, V]."""
         uniforms = [response.text.uniform() for response in responses]
         temperatures = [self._temperature(response) for response in responses]
-        draws = upload(torch.tensor([uniforms, temperatures], dtype=torch.float32), logits.device)
-        return cast("list[int]", sample_top_p(logits, draws[0], draws[1], self._sampling.top_p).tolist())
+        top_ps = [self._sampling.top_p if r.options.top_p is None else r.options.top_p for r in responses]
+        draws = upload(torch.tensor([uniforms, temperatures, top_ps], dtype=torch.float32), logits.device)
+        return cast("list[int]", sample_top_p(logits, draws[0], draws[1], draws[2]).tolist())
 
     def _temperature(self, response: Response) -> float:
         """0, the likeliest token, for a call."""

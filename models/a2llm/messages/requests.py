@@ -26,7 +26,8 @@ class Resume:
 class ResponseOptions:
     """Options of one response. None means the engine's own.
 
-    max_output_tokens: of text; the text is cut there. temperature: of the words, 0 takes the likeliest. audio: without it there
+    max_output_tokens: of text; the text is cut there. temperature: of the words, 0 takes the likeliest. top_p: only
+    the likeliest words that together have this probability are drawn. audio: without it there
     is only text. affect: what the avatar expresses instead of its choice. tool_choice: none, auto, required or a name;
     auto is best effort (`language.tool_use`). resume: go on where the response was lost; what was delivered is computed again
     and not sent. Raises ValueError for values out of range.
@@ -35,6 +36,7 @@ class ResponseOptions:
     seed: int = 0
     max_output_tokens: int | None = None
     temperature: float | None = None
+    top_p: float | None = None
     audio: bool = True
     affect: Affect | None = None
     tools: tuple[Tool, ...] = ()
@@ -46,6 +48,8 @@ class ResponseOptions:
             raise ValueError(f"max_output_tokens must be at least 1, not {self.max_output_tokens}")
         if self.temperature is not None and not 0.0 <= self.temperature <= 2.0:
             raise ValueError(f"temperature must be between 0 and 2, not {self.temperature}")
+        if self.top_p is not None and not 0.0 < self.top_p <= 1.0:
+            raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative: {self.seed}")
 

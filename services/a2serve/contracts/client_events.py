@@ -6,7 +6,7 @@ from pydantic import Field
 
 from a2serve.contracts.base64_bytes import Base64Bytes
 from a2serve.contracts.items import ConversationItem, InputItem, ItemId
-from a2serve.contracts.session_config import AudioFormat, FunctionTool, MaxTokens, Modality, SessionConfig, ToolChoice, Voice
+from a2serve.contracts.session_config import AudioFormat, EngineOptions, FunctionTool, MaxTokens, Modality, SessionConfig, ToolChoice, Voice
 from a2serve.contracts.wire import Strict, Wire
 
 
@@ -68,7 +68,7 @@ class ResponseAudio(Wire):
     output: ResponseOutput | None = None
 
 
-class ResponseOptions(Strict):
+class ResponseOptions(EngineOptions):
     """Options of one response that differ from the session's. `conversation: none` leaves the conversation untouched."""
 
     audio: ResponseAudio | None = None

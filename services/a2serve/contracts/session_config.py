@@ -153,7 +153,27 @@ ToolChoice: TypeAlias = Literal["none", "auto", "required"] | NamedFunction
 MaxTokens = Annotated[int, Field(ge=1, le=4096)] | Literal["inf"]
 
 
-class SessionConfig(Mergeable):
+class AffectConfig(Strict):
+    """An affect that the avatar expresses instead of its own choice; `category` is one of `affects` in `a2.session.ready`."""
+
+    category: str = Field(min_length=1, max_length=32)
+    intensity: float = Field(default=0.7, ge=0, le=1)
+
+
+class EngineOptions(Strict):
+    """Options that the model takes as they are, of a session and of one response; null leaves the choice to the model.
+
+    `temperature` divides the logits of the words: 0 takes the likeliest. `top_p` keeps the likeliest words that together have this
+    probability. Equal `seed`, conversation and settings give an equal response; without it every response has its own.
+    """
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    seed: int | None = Field(default=None, ge=0, lt=2**53)
+    affect: AffectConfig | None = None
+
+
+class SessionConfig(Mergeable, EngineOptions):
     """All settings of a session. As a patch, only the fields that were given count (`merged_with`).
 
     Errors: pydantic.ValidationError for an unknown field, a wrong value, both modalities at once, or a `tool_choice`

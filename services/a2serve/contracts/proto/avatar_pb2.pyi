@@ -108,7 +108,7 @@ class Resume(_message.Message):
     def __init__(self, tokens: _Optional[_Iterable[int]] = ..., words: _Optional[int] = ..., samples: _Optional[int] = ...) -> None: ...
 
 class RespondRequest(_message.Message):
-    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline", "resume", "tenant_weight", "comes_back")
+    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline", "resume", "tenant_weight", "comes_back", "top_p")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,7 @@ class RespondRequest(_message.Message):
     RESUME_FIELD_NUMBER: _ClassVar[int]
     TENANT_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     COMES_BACK_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     response_id: str
     tenant: str
@@ -149,7 +150,8 @@ class RespondRequest(_message.Message):
     resume: Resume
     tenant_weight: float
     comes_back: bool
-    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., tenant_weight: _Optional[float] = ..., comes_back: _Optional[bool] = ...) -> None: ...
+    top_p: float
+    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., tenant_weight: _Optional[float] = ..., comes_back: _Optional[bool] = ..., top_p: _Optional[float] = ...) -> None: ...
 
 class Motion(_message.Message):
     __slots__ = ("rig", "hz", "first_frame", "frames", "values_f16")

@@ -10,6 +10,12 @@ export interface A2Config {
   burst?: boolean;
 }
 
+/** An affect that the avatar expresses instead of its own choice; `category` is one of `affects` in `a2.session.ready`. */
+export interface AffectConfig {
+  category: string;
+  intensity?: number;
+}
+
 /** How a turn felt: the user's (`item_id` of the user's item) or the avatar's (`response_id`). */
 export interface AffectEvent {
   event_id: string;
@@ -473,6 +479,10 @@ export interface ResponseDone {
 
 /** Options of one response that differ from the session's. `conversation: none` leaves the conversation untouched. */
 export interface ResponseOptions {
+  temperature?: number | null;
+  top_p?: number | null;
+  seed?: number | null;
+  affect?: AffectConfig | null;
   audio?: ResponseAudio | null;
   conversation?: "auto" | "none" | null;
   input?: (MessageItem | FunctionCallItem | FunctionCallOutputItem | ItemReference)[] | null;
@@ -529,6 +539,10 @@ export interface ServerVad {
 
 /** All settings of a session. As a patch, only the fields that were given count (`merged_with`). Errors: pydantic.ValidationError for an unknown field, a wrong value, both modalities at once, or a `tool_choice` without its tool (checked after merging, by `check_tools`). */
 export interface SessionConfig {
+  temperature?: number | null;
+  top_p?: number | null;
+  seed?: number | null;
+  affect?: AffectConfig | null;
   type: "realtime";
   model?: string;
   instructions?: string;

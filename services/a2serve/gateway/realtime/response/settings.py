@@ -1,7 +1,8 @@
 """Settings of one response: the session's, with those of `response.create` over them. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from a2llm import messages
 from a2llm.messages import ModelInfo, ResponseRequest, Tool
@@ -11,6 +12,7 @@ from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.session_config import (
     PERSONA_VOICE,
     AudioFormat,
+    EngineOptions,
     FunctionTool,
     MaxTokens,
     Modality,
@@ -36,6 +38,7 @@ class ResponseSettings:
     instructions: str
     tools: tuple[FunctionTool, ...]
     tool_choice: ToolChoice
+    engine: dict[str, Any] = field(default_factory=dict[str, Any])  # EngineOptions that were named
     persona: str = ""
     motion: MotionConfig | None = None
     events: bool = False
@@ -43,7 +46,7 @@ class ResponseSettings:
     burst: bool = False
 
 
-_OWN = ("instructions", "max_output_tokens", "output_modalities", "parallel_tool_calls", "prompt", "reasoning", "tool_choice", "tools")
+_OWN = ResponseOptions.model_fields.keys() & SessionConfig.model_fields.keys() - {"audio"}  # settings that a response may have otherwise
 
 
 def answered_with(config: SessionConfig, options: ResponseOptions) -> SessionConfig:
@@ -71,6 +74,7 @@ def settle(config: SessionConfig, options: ResponseOptions) -> ResponseSettings:
         instructions=config.instructions,
         tools=tuple(config.tools),
         tool_choice=config.tool_choice,
+        engine={name: value for name in EngineOptions.model_fields if (value := getattr(config, name)) is not None},
         persona=a2.persona if a2 else "",
         motion=a2.motion if a2 and a2.events and modality == "audio" else None,
         events=bool(a2 and a2.events),
@@ -146,8 +150,11 @@ def request_of(
 ) -> ResponseRequest:
     """Builds the request to inference. A response outside the conversation has a slot of its own, so that it evicts nothing."""
     choice = settings.tool_choice
+    engine: dict[str, Any] = {"seed": int.from_bytes(response_id.encode()[-6:], "big")} | settings.engine
+    if "affect" in engine:
+        engine["affect"] = messages.Affect(engine["affect"].category, engine["affect"].intensity)
     options = messages.ResponseOptions(
-        seed=int.from_bytes(response_id.encode()[-6:], "big"),
+        **engine,
         max_output_tokens=None if settings.max_output_tokens == "inf" else settings.max_output_tokens,
         audio=settings.modality == "audio",
         tools=tuple(_tool(tool) for tool in settings.tools),
