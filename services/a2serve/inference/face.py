@@ -1,8 +1,8 @@
 """The face while nobody speaks: idle, listening, thinking, and the way back to rest after a cut. Requests in, Motion out."""
 
+from a2llm.idle_face import idle_face, return_to_neutral
 from a2llm.messages import Affect, IdleRequest, Motion
 from a2llm.motion_stream import Floats, check_target, from_f16
-from a2llm.presence import presence, return_to_neutral
 from a2llm.rig import ARKIT61, get_rig, retarget
 from a2serve.inference.model import Facts
 from a2serve.inference.wire import DEFAULT_RIG, make_motion
@@ -30,6 +30,6 @@ def _present(request: IdleRequest) -> Floats:
     """Frames arkit61 [F, 61] of a state that lasts."""
     affect = (request.affect or Affect()).checked()
     start = from_f16(request.start_f16, ARKIT61.size) if request.start_f16 else None
-    return presence(
+    return idle_face(
         request.state, request.from_frame, request.frames, request.seed, request.motion_hz, list(request.nod_frames), affect, start
     )

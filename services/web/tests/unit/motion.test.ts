@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import parameters from "../../src/contract/idle_face.json" with { type: "json" };
 import { Face } from "../../src/motion/face.ts";
 import { IdleFace, lidAt } from "../../src/motion/idle.ts";
 import { COEFFICIENTS, neutral, placeOf } from "../../src/motion/pose.ts";
@@ -127,8 +128,20 @@ describe("idle face", () => {
   });
 
   test("a lid closes fully and opens slower than it closes", () => {
-    expect([-1, 0, 80, 300].map(lidAt)).toEqual([0, 0, 1, 0]);
-    expect(lidAt(35)).toBeLessThan(lidAt(150));
+    const { close_s, open_s } = parameters.blink;
+    expect([-1, 0, 1000 * close_s, 1000 * (close_s + open_s)].map(lidAt)).toEqual([0, 0, 1, 0]);
+    expect(open_s).toBeGreaterThan(close_s);
+  });
+
+  test("goes over from one mood to the next without a jump", () => {
+    const idle = new IdleFace(3);
+    for (let now = 0; now < 5000; now += 20) idle.at(now, "idle");
+    const before = Float32Array.from(idle.at(5000, "idle"));
+    const after = Float32Array.from(idle.at(5000, "thinking"));
+    expect(Math.max(...after.map((value, place) => Math.abs(value - before[place]!)))).toBeLessThan(1e-6);
+    const settled = Float32Array.from(idle.at(5400, "thinking"));
+    const fresh = new IdleFace(3).at(5400, "thinking");
+    expect(Math.max(...settled.map((value, place) => Math.abs(value - fresh[place]!)))).toBeLessThan(1e-6);
   });
 
   test("asked for less motion, only the lids move", () => {

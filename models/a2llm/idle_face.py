@@ -1,26 +1,30 @@
-"""The face while it does not speak: it listens, waits or thinks, and comes to rest after it was cut off.
+"""The idle face: what the avatar shows while it does not speak. It listens, waits or thinks, and comes to rest after it was cut off.
 
 Every value is a function of (seed, state, time) alone: any frame can be asked for on its own, calls join without a seam,
 and other rates sample the same motion. numpy only; no model, no memory. Motion is arkit61 (`rig`), float32 [F, 61].
+
+The numbers lie in idle_face.json, which the page reads too: services/web/src/motion/idle.ts makes the same face where no server
+does, and tests/contract/golden/idle_face.json holds both to the same values.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from a2llm.affect import Affect
+from a2llm.clock import FrameClock
 from a2llm.rig import ARKIT61, OCULUS15, Rig
 
 Floats = NDArray[np.float64]
-NATIVE_HZ = 40
-EASE_S = 0.3  # from the pose that was shown to the presence's own
-BLINK_EVERY_S = 4.0
-_CLOSE_S, _OPEN_S = 0.11, 0.17
-_SACCADE_S = 0.1
-_GAZE_AT_ONE_RAD = 0.45  # what an eyeLook blendshape of 1 turns the eye by on the default heads
-_EYES_HOLD = 0.8  # share of the head's turn that the eyes take back to stay with the listener
+PARAMETERS: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text())
+EASE_S: float = PARAMETERS["ease_s"]  # from the pose that was shown before to the idle face's own
+BLINK_EVERY_S: float = PARAMETERS["blink"]["every_s"]
+_BLINK, _GAZE, _BREATH, _BROWS = (PARAMETERS[name] for name in ("blink", "gaze", "breath", "brows"))
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,8 @@ class Manner:
     drift: float
 
 
-MANNERS = {
-    "listening": Manner(brows=0.12, tilt=0.035, gaze_near=0.02, away=0.08, away_yaw=0.06, away_pitch=0.04, gaze_every_s=1.4, drift=0.8),
-    "idle": Manner(brows=0.02, tilt=0.0, gaze_near=0.03, away=0.3, away_yaw=0.2, away_pitch=0.08, gaze_every_s=2.1, drift=1.0),
-    "thinking": Manner(brows=0.07, tilt=-0.02, gaze_near=0.03, away=0.75, away_yaw=0.18, away_pitch=-0.14, gaze_every_s=1.7, drift=0.9),
-}
-_RESTING: dict[str, dict[str, float]] = {  # an affect at full intensity, at rest
+MANNERS = {name: Manner(**values) for name, values in PARAMETERS["manners"].items()}
+_AT_REST: dict[str, dict[str, float]] = {  # an affect at full intensity, at rest
     "neutral": {},
     "joy": {"mouthSmile": 0.4, "cheekSquint": 0.2, "eyeSquint": 0.1},
     "sadness": {"browInnerUp": 0.4, "mouthFrown": 0.3},
@@ -51,12 +51,12 @@ _RESTING: dict[str, dict[str, float]] = {  # an affect at full intensity, at res
 }
 
 
-def presence(
+def idle_face(
     state: str,
     first_frame: int,
     frames: int,
     seed: int,
-    rate_hz: float = NATIVE_HZ,
+    rate_hz: float = FrameClock.motion_hz,
     nod_frames: Sequence[int] = (),
     affect: Affect | None = None,
     start: NDArray[np.floating] | None = None,
@@ -71,9 +71,9 @@ def presence(
         raise ValueError(f"unknown state {state!r}: choose one of {', '.join(MANNERS)}")
     if first_frame < 0 or frames < 0 or rate_hz <= 0:
         raise ValueError("frames must not be negative, and the rate must be positive")
-    manner, resting = MANNERS[state], affect or Affect()
+    manner, mood = MANNERS[state], affect or Affect()
     at_s = (first_frame + np.arange(frames)) / rate_hz
-    motion = np.tile(ARKIT61.pose(_RESTING[resting.category]) * resting.intensity, (frames, 1)).astype(np.float64)
+    motion = np.tile(ARKIT61.pose(_AT_REST[mood.category]) * mood.intensity, (frames, 1)).astype(np.float64)
     motion[:, ARKIT61.group("head")] += _head(at_s, manner, seed, np.asarray(nod_frames, np.float64) / rate_hz)
     _add_brows(motion, at_s, manner, seed)
     _add_eyes(motion, at_s, manner, seed)
@@ -84,7 +84,7 @@ def presence(
 
 
 def return_to_neutral(start: NDArray[np.floating], frames: int = 10, rig: Rig = ARKIT61) -> NDArray[np.float32]:
-    """From the pose `start` [C] to rest in `frames` frames [F, C]; the last one rests. The mouth is closed after half of them.
+    """Frames [F, C] that lead the pose `start` [C] to rest; the last one rests. The mouth is closed after half of them.
 
     200 to 300 ms look natural. Raises ValueError for a pose of another width or no frames.
     """
@@ -107,12 +107,15 @@ def _mouth(rig: Rig) -> NDArray[np.int64]:
 
 def _head(at_s: Floats, manner: Manner, seed: int, nods_s: Floats) -> Floats:
     """Yaw, pitch, roll [F, 3]: slow drift, breath, and nods."""
-    breath = 0.004 * np.sin(2 * np.pi * (at_s / 3.6 + _uniform(seed, 10, np.zeros(1, np.int64))))
-    pitch = 0.018 * _wander(at_s, 2.6, seed, 12)
-    pitch = manner.drift * pitch + breath + sum((_nod(at_s - nod) for nod in nods_s), np.zeros(len(at_s)))
-    yaw = manner.drift * (0.04 * _wander(at_s, 3.1, seed, 11) + 0.01 * _wander(at_s, 1.1, seed, 14))
-    roll = manner.drift * 0.022 * _wander(at_s, 4.3, seed, 13) + manner.tilt
-    return np.stack([yaw, pitch, roll], axis=1)
+    breath = _BREATH["rad"] * np.sin(2 * np.pi * (at_s / _BREATH["period_s"] + _uniform(seed, 10, np.zeros(1, np.int64))))
+    yaw, pitch, roll = (manner.drift * _drift(at_s, axis, seed) for axis in ("yaw", "pitch", "roll"))
+    nods = sum((_nod(at_s - nod) for nod in nods_s), np.zeros(len(at_s)))
+    return np.stack([yaw, pitch + breath + nods, roll + manner.tilt], axis=1)
+
+
+def _drift(at_s: Floats, axis: str, seed: int) -> Floats:
+    waves = PARAMETERS["wander"][axis]
+    return sum((wave["rad"] * _wander(at_s, wave["period_s"], seed, wave["stream"]) for wave in waves), np.zeros(len(at_s)))
 
 
 def _nod(since_s: Floats) -> Floats:
@@ -121,14 +124,14 @@ def _nod(since_s: Floats) -> Floats:
 
 
 def _add_brows(motion: Floats, at_s: Floats, manner: Manner, seed: int) -> None:
-    lift = manner.brows * (1 + 0.5 * _wander(at_s, 1.9, seed, 20))
+    lift = manner.brows * (1 + _BROWS["swing"] * _wander(at_s, _BROWS["period_s"], seed, 20))
     motion[:, ARKIT61.index("browInnerUp")] += lift
-    motion[:, ARKIT61.indices("browOuterUpLeft", "browOuterUpRight")] += 0.6 * lift[:, None]
+    motion[:, ARKIT61.indices("browOuterUpLeft", "browOuterUpRight")] += _BROWS["outer"] * lift[:, None]
 
 
 def _add_eyes(motion: Floats, at_s: Floats, manner: Manner, seed: int) -> None:
     head = motion[:, ARKIT61.group("head")]
-    yaw, pitch = (_gaze(at_s, manner, seed, axis) - _EYES_HOLD * head[:, axis] for axis in (0, 1))
+    yaw, pitch = (_gaze(at_s, manner, seed, axis) - _GAZE["eyes_hold"] * head[:, axis] for axis in (0, 1))
     motion[:, ARKIT61.indices("leftEyeYaw", "rightEyeYaw")] = yaw[:, None]
     motion[:, ARKIT61.indices("leftEyePitch", "rightEyePitch")] = pitch[:, None]
     for angle, towards, back in (
@@ -136,7 +139,7 @@ def _add_eyes(motion: Floats, at_s: Floats, manner: Manner, seed: int) -> None:
         (pitch, ("DownLeft", "DownRight"), ("UpLeft", "UpRight")),
     ):
         for sign, ends in ((1, towards), (-1, back)):
-            motion[:, ARKIT61.indices(*(f"eyeLook{end}" for end in ends))] = (sign * angle / _GAZE_AT_ONE_RAD)[:, None]
+            motion[:, ARKIT61.indices(*(f"eyeLook{end}" for end in ends))] = (sign * angle / _GAZE["one_rad"])[:, None]
     shut = _lids(at_s, seed)[:, None]
     open_lids = ARKIT61.indices("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight")
     motion[:, open_lids] *= 1 - 0.8 * shut
@@ -147,7 +150,7 @@ def _gaze(at_s: Floats, manner: Manner, seed: int, axis: int) -> Floats:
     """Yaw (axis 0) or pitch (1) of the gaze [F]: it rests, and jumps to the next target once in each period."""
     slot = np.floor(at_s / manner.gaze_every_s).astype(np.int64)
     jump_s = (slot + 0.1 + 0.7 * _uniform(seed, 30, slot)) * manner.gaze_every_s
-    moved = _smooth((at_s - jump_s) / _SACCADE_S)
+    moved = _smooth((at_s - jump_s) / _GAZE["saccade_s"])
     return _target(slot - 1, manner, seed, axis) * (1 - moved) + _target(slot, manner, seed, axis) * moved
 
 
@@ -164,14 +167,14 @@ def _lids(at_s: Floats, seed: int) -> Floats:
     shut = np.zeros(len(at_s))
     for each in (slot - 1, slot):
         blink_s = (each + 0.05 + 0.9 * _uniform(seed, 40, each)) * BLINK_EVERY_S
-        again_s = blink_s + 0.4
-        twice = _uniform(seed, 41, each) < 0.1
+        again_s = blink_s + _BLINK["again_s"]
+        twice = _uniform(seed, 41, each) < _BLINK["twice"]
         shut = np.maximum(shut, np.maximum(_blink(at_s - blink_s), twice * _blink(at_s - again_s)))
     return shut
 
 
 def _blink(since_s: Floats) -> Floats:
-    return _smooth(since_s / _CLOSE_S) * (1 - _smooth((since_s - _CLOSE_S) / _OPEN_S))
+    return _smooth(since_s / _BLINK["close_s"]) * (1 - _smooth((since_s - _BLINK["close_s"]) / _BLINK["open_s"]))
 
 
 def _eased(motion: Floats, start: Floats, rate_hz: float) -> Floats:
