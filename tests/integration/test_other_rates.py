@@ -50,10 +50,10 @@ def test_a2_say_writes_the_checkpoints_rates(clock: FrameClock, tmp_path: Path) 
     with wave.open(str(tmp_path / "answer.wav")) as sound:
         assert sound.getframerate() == clock.sample_rate_hz
         seconds = sound.getnframes() / clock.sample_rate_hz
-    motion, told = (json.loads((tmp_path / name).read_text()) for name in ("answer.motion.json", "answer.json"))
+    motion, described = (json.loads((tmp_path / name).read_text()) for name in ("answer.motion.json", "answer.json"))
     assert motion["fps"] == clock.motion_hz and len(motion["frames"]) == seconds * clock.motion_hz > 0
-    assert told["sample_rate_hz"] == clock.sample_rate_hz
-    assert max(word["end_ms"] for word in told["words"]) <= seconds * 1000
+    assert described["sample_rate_hz"] == clock.sample_rate_hz
+    assert max(word["end_ms"] for word in described["words"]) <= seconds * 1000
 
 
 @pytest.mark.parametrize("own", [True, False])

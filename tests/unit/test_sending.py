@@ -69,14 +69,14 @@ def test_media_wait_at_the_half_and_reading_at_the_whole(limits: SessionLimits):
     async def scene() -> None:
         wire = Wire()
         queue = SendQueue(wire, "sess_1", limits)
-        await queue.room_for_media()
+        await queue.space_for_media()
         for _ in range(4):
             queue.send(delta("r"))
-        media = asyncio.create_task(queue.room_for_media())
-        await queue.room()
+        media = asyncio.create_task(queue.space_for_media())
+        await queue.space()
         for _ in range(4):
             queue.send(delta("r"))
-        reading = asyncio.create_task(queue.room())
+        reading = asyncio.create_task(queue.space())
         await asyncio.sleep(0.01)
         assert not media.done() and not reading.done()
         task = asyncio.create_task(queue.run())

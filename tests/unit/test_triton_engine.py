@@ -37,17 +37,17 @@ class Script(GRPCInferenceServiceServicer):
 
     async def ModelStreamInfer(self, requests: AsyncIterator, context: grpc.aio.ServicerContext) -> AsyncGenerator:
         self.asked.append(await anext(requests))
-        for reply in self.streams.pop(0):
-            if reply is None:
+        for response in self.streams.pop(0):
+            if response is None:
                 try:
                     self.last_words += [request async for request in requests]
                 except asyncio.CancelledError:
                     self.cancelled = True
                     raise
-            elif isinstance(reply, str):
-                yield kserve.ModelStreamInferResponse(error_message=reply)
+            elif isinstance(response, str):
+                yield kserve.ModelStreamInferResponse(error_message=response)
             else:
-                data = reply.SerializeToString()
+                data = response.SerializeToString()
                 tensor = kserve.ModelInferResponse.InferOutputTensor(name="packet", datatype="UINT8", shape=[len(data)])
                 response = kserve.ModelInferResponse(model_version=self.version, outputs=[tensor], raw_output_contents=[data])
                 yield kserve.ModelStreamInferResponse(infer_response=response)
@@ -83,7 +83,7 @@ async def read(pieces: AsyncGenerator[StepOutput, None]) -> list[StepOutput]:
 
 
 @pytest.mark.parametrize(
-    ("reply", "kind", "said"),
+    ("response", "kind", "said"),
     [
         (pb.EngineReply(refused=pb.Refusal(message="all 2 slots are speaking", retry_after_ms=700)), Refused, "all 2"),
         (pb.EngineReply(down="the engine failed: out of memory"), EngineDown, "out of memory"),
@@ -92,9 +92,9 @@ async def read(pieces: AsyncGenerator[StepOutput, None]) -> list[StepOutput]:
         (UNKNOWN, EngineDown, "not at ready state"),
     ],
 )
-def test_what_comes_instead_of_an_answer(reply: pb.EngineReply | str, kind: type[Exception], said: str) -> None:
+def test_what_comes_instead_of_an_answer(response: pb.EngineReply | str, kind: type[Exception], said: str) -> None:
     async def scenario() -> None:
-        async with serving(Script([[reply]])) as (_, engine):
+        async with serving(Script([[response]])) as (_, engine):
             with pytest.raises(kind, match=said) as raised:
                 await read(engine.respond(ask()))
             if isinstance(raised.value, Refused):

@@ -106,7 +106,7 @@ class LocalEngine:
         """Take a slot; returns also the session that loses it. Raises Refused; what goes on from elsewhere only for want of a slot."""
         party = Party(request.session_id, request.tenant, request.tenant_weight)
         if not request.options.resume:
-            self._require_room(party, request.comes_back)
+            self._require_capacity(party, request.comes_back)
         try:
             evicted = self._table.take(request.session_id)
         except SlotsFull as error:
@@ -116,7 +116,7 @@ class LocalEngine:
         self._show()
         return current, evicted
 
-    def _require_room(self, party: Party, comes_back: bool) -> None:
+    def _require_capacity(self, party: Party, comes_back: bool) -> None:
         """Raises Refused where another response would disturb those that are spoken to, or take what others wait for."""
         if self._crowded:
             raise self._refused("overloaded", "those who speak need all of this replica's speed", party, comes_back)

@@ -28,7 +28,7 @@ class EngineHost:
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._loop = asyncio.get_running_loop()
-        self._answers: set[asyncio.Future[Any]] = set()
+        self._promises: set[asyncio.Future[Any]] = set()
         self._mailboxes: set[Mailbox] = set()
         self._ready = self._promise()
         self.down = "the engine has not started"  # why it does not run; empty while it does
@@ -68,17 +68,17 @@ class EngineHost:
     async def ask(self, question: Callable[[EngineCore], Result]) -> Result:
         """Run this on the engine's thread and wait for its result. Raises EngineDown, or the ValueError it raised."""
         self._require_up()
-        answer: asyncio.Future[Result] = self._promise()
+        promise: asyncio.Future[Result] = self._promise()
 
         def command(core: EngineCore) -> list[Delivery]:
             try:
-                self._call(_resolve, answer, question(core))
+                self._call(_resolve, promise, question(core))
             except ValueError as error:
-                self._call(_fail, answer, error)
+                self._call(_fail, promise, error)
             return []
 
         self._commands.put(command)
-        return await answer
+        return await promise
 
     def _require_up(self) -> None:
         if self.down:
@@ -87,8 +87,8 @@ class EngineHost:
     def _promise(self) -> "asyncio.Future[Any]":
         """A future that fails when the engine goes down."""
         promise: asyncio.Future[Any] = self._loop.create_future()
-        self._answers.add(promise)
-        promise.add_done_callback(self._answers.discard)
+        self._promises.add(promise)
+        promise.add_done_callback(self._promises.discard)
         return promise
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
@@ -133,8 +133,8 @@ class EngineHost:
         self.down = reason
         for mailbox in self._mailboxes:
             mailbox.put(EngineDown(reason))
-        for answer in list(self._answers):
-            _fail(answer, EngineDown(reason))
+        for promise in list(self._promises):
+            _fail(promise, EngineDown(reason))
 
     def _fail_all(self, reason: str) -> None:
         self._go_down(reason)

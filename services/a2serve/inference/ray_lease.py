@@ -38,7 +38,7 @@ def connected(env: Mapping[str, str]) -> Generator[Command]:
         def command(*words: object) -> Any:
             parts = [str(word).encode() for word in words]
             link.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
-            return _read_answer(connection)
+            return _read_value(connection)
 
         if password := env.get("REDIS_PASSWORD"):
             command("AUTH", *filter(None, (env.get("REDIS_USERNAME"), password)))
@@ -60,7 +60,7 @@ def _trust(env: Mapping[str, str]) -> ssl.SSLContext:
     return found
 
 
-def _read_answer(connection: BinaryIO) -> Any:
+def _read_value(connection: BinaryIO) -> Any:
     """One value of Redis' protocol (RESP 2). Raises RedisError for an error, ConnectionError when the connection ends."""
     line = connection.readline()
     if not line.endswith(b"\r\n"):
@@ -69,7 +69,7 @@ def _read_answer(connection: BinaryIO) -> Any:
     if kind == b"-":
         raise RedisError(rest.decode(errors="replace"))
     if kind == b"*":
-        return [_read_answer(connection) for _ in range(int(rest))]
+        return [_read_value(connection) for _ in range(int(rest))]
     if kind == b"$" and int(rest) >= 0:
         return connection.read(int(rest) + 2)[:-2].decode()
     return int(rest) if kind == b":" else rest.decode()

@@ -35,7 +35,7 @@ from a2serve.inference.triton_stream import Message, TritonStream
 
 MODEL = "a2llm"
 START_S = 600.0
-_ANSWER_S = 2.0  # for a question that costs the engine nothing
+_RESPONSE_S = 2.0  # for a question that costs the engine nothing
 _LOOK_AGAIN_S = 0.1
 _CLOSE_S = 1.0  # for streams that nobody listens to any more
 _MOST_SESSIONS = 10_000  # whose version is remembered
@@ -94,7 +94,7 @@ class TritonEngine:
     async def ready(self) -> bool:
         """Whether Triton has the model, and the engine in it answers."""
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(_RESPONSE_S):
                 ready = bool(await self._client.is_model_ready(self._model))
                 if ready:
                     self._state = (await self._ask(pb.EngineRequest(state=pb.StateRequest()))).state
@@ -113,9 +113,9 @@ class TritonEngine:
         this = object()
         self._open.add(this)
         try:
-            async with aclosing(self._replies(triton_wire.respond_request(request), request.session_id)) as replies:
-                async for reply in replies:
-                    output = wire.read_output(reply.packet)
+            async with aclosing(self._responses(triton_wire.respond_request(request), request.session_id)) as responses:
+                async for response in responses:
+                    output = wire.read_output(response.packet)
                     if output.done:
                         self._open.discard(this)
                     yield output
@@ -131,25 +131,25 @@ class TritonEngine:
 
     async def release(self, session_id: str) -> bool:
         """See EngineClient."""
-        reply = await self._ask(pb.EngineRequest(release=avatar.ReleaseRequest(session_id=session_id)), session_id)
+        response = await self._ask(pb.EngineRequest(release=avatar.ReleaseRequest(session_id=session_id)), session_id)
         self._versions.pop(session_id, None)
-        return reply.released.known
+        return response.released.known
 
     async def _ask(self, request: pb.EngineRequest, session_id: str = "") -> pb.EngineReply:
         """The one reply."""
-        async with aclosing(self._replies(request, session_id)) as replies:
-            async for reply in replies:
-                return reply
+        async with aclosing(self._responses(request, session_id)) as responses:
+            async for response in responses:
+                return response
         raise EngineDown(f"Triton at {self._url} did not answer")
 
-    async def _replies(self, request: pb.EngineRequest, session_id: str) -> AsyncGenerator[pb.EngineReply, None]:
+    async def _responses(self, request: pb.EngineRequest, session_id: str) -> AsyncGenerator[pb.EngineReply, None]:
         """From the version that the session is used to, or from the newest if that one is gone."""
         usual = self.version_of(session_id)
         for version in dict.fromkeys((usual, "")):
             try:
-                async with aclosing(self._stream(request, version, session_id)) as replies:
-                    async for reply in replies:
-                        yield reply
+                async with aclosing(self._stream(request, version, session_id)) as responses:
+                    async for response in responses:
+                        yield response
                 return
             except _VersionGone:
                 if not version:
@@ -169,9 +169,9 @@ class TritonEngine:
                     result = self._require(message)
                     version = result.get_response().model_version
                     self._remember(session_id, version)
-                    reply = triton_wire.read_reply(result)
-                    last = triton_wire.is_last(reply)
-                    yield reply
+                    response = triton_wire.read_response(result)
+                    last = triton_wire.is_last(response)
+                    yield response
         except grpc.aio.AioRpcError as error:
             raise EngineDown(f"Triton at {self._url}: {error.details()}") from None
         finally:

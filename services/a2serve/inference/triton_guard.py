@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_LEAVE_S = 10.0  # a stub that said goodbye may take so long to end
+_LEAVE_S = 10.0  # a stub that announced its close may take so long to end
 _SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -24,7 +24,7 @@ class Guard:
     def __init__(self) -> None:
         self._process = start(os.getppid(), os.getpid(), _region())
 
-    def goodbye(self) -> None:
+    def announce_close(self) -> None:
         """The stub is about to end because Triton asked it to."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it saw Triton die, and acts already
@@ -33,7 +33,7 @@ class Guard:
 
 
 def start(triton_pid: int, stub_pid: int, region: str) -> "subprocess.Popen[bytes]":
-    """The guard's process. Its standard input: a byte is a goodbye, the end without one a failure."""
+    """The guard's process. Its standard input: a byte announces the close, the end without one is a failure."""
     both = os.pidfd_open(triton_pid), os.pidfd_open(stub_pid)
     try:
         # A session of its own: it has to outlive a kill of the whole group by a moment.
@@ -52,12 +52,12 @@ def _region() -> str:
 
 
 def watch(triton: int, stub: int, region: str) -> None:
-    """Returns when the stub has ended, and Triton too unless the stub said goodbye."""
+    """Returns when the stub has ended, and Triton too unless the stub announced its close."""
     pipe = sys.stdin.fileno()
-    said_goodbye = pipe in _wait([triton, pipe], None) and bool(os.read(pipe, 1))
-    if said_goodbye and _wait([stub], _LEAVE_S):
+    announced = pipe in _wait([triton, pipe], None) and bool(os.read(pipe, 1))
+    if announced and _wait([stub], _LEAVE_S):
         return
-    for process in [stub] if said_goodbye else [stub, triton]:
+    for process in [stub] if announced else [stub, triton]:
         _kill(process)
     if region:
         (_SHARED_MEMORY / region).unlink(missing_ok=True)

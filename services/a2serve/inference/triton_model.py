@@ -1,8 +1,8 @@
 """The engine inside Triton's Python backend: takes inference requests, hands them to LocalEngine, sends what it answers.
 
-Runs in the process that Triton starts for a model (the stub). services/triton/a2llm/1/model.py is the door; this is the room.
+Runs in the process that Triton starts for a model (the stub). services/triton/a2llm/1/model.py only imports it.
 One engine per process, all responses batched in it; admission, pace and numbers are those of an engine in its own host.
-Tensors pass as DLPack through torch: Triton's own numpy door was built for numpy 1 and reads garbage with numpy 2.
+Tensors pass as DLPack through torch: Triton's own conversion to numpy was built for numpy 1 and reads garbage with numpy 2.
 """
 
 import asyncio
@@ -101,7 +101,7 @@ class TritonModel:
         try:
             self._wait(self._start())
         except BaseException:
-            self._guard.goodbye()  # a version that cannot be loaded is no reason to end the others
+            self._guard.announce_close()  # a version that cannot be loaded is no reason to end the others
             raise
         threading.Thread(target=self._show_metrics, name="metrics", daemon=True).start()
 
@@ -114,7 +114,7 @@ class TritonModel:
 
     def stop(self) -> None:
         """Triton asks for it once every request is answered."""
-        self._guard.goodbye()
+        self._guard.announce_close()
         self._stopped.set()
         self._wait(self._host.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -150,19 +150,19 @@ class TritonModel:
         assert task is not None
         watch = self._loop.create_task(_cancel_with(sender, task))
         try:
-            async with aclosing(self._replies(data, trace)) as replies:
-                async for reply in replies:
-                    self._send(sender, reply)
+            async with aclosing(self._responses(data, trace)) as responses:
+                async for response in responses:
+                    self._send(sender, response)
         finally:
             watch.cancel()
             sender.send(flags=self._utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
-    async def _replies(self, data: bytes, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineReply, None]:
+    async def _responses(self, data: bytes, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineReply, None]:
         """What the engine says; instead of it, why it does not."""
         try:
-            async with aclosing(self._answer(pb.EngineRequest.FromString(data), trace)) as replies:
-                async for reply in replies:
-                    yield reply
+            async with aclosing(self._handle(pb.EngineRequest.FromString(data), trace)) as responses:
+                async for response in responses:
+                    yield response
         except Refused as error:
             yield pb.EngineReply(refused=pb.Refusal(message=str(error), retry_after_ms=error.retry_after_ms))
         except EngineDown as error:
@@ -170,12 +170,12 @@ class TritonModel:
         except (ValueError, DecodeError) as error:
             yield pb.EngineReply(invalid=str(error))
 
-    async def _answer(self, request: pb.EngineRequest, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineReply, None]:
+    async def _handle(self, request: pb.EngineRequest, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineReply, None]:
         match request.WhichOneof("what"):
             case "respond":
-                async with aclosing(self._respond(request.respond, trace)) as replies:
-                    async for reply in replies:
-                        yield reply
+                async with aclosing(self._respond(request.respond, trace)) as responses:
+                    async for response in responses:
+                        yield response
             case "turn_end":
                 yield pb.EngineReply(turn_end_probability=await self._engine.turn_end(request.turn_end.words))
             case "cancel":
@@ -199,9 +199,9 @@ class TritonModel:
                 async for output in outputs:
                     yield pb.EngineReply(packet=packets.packet(output))
 
-    def _send(self, sender: Any, reply: pb.EngineReply) -> None:
+    def _send(self, sender: Any, response: pb.EngineReply) -> None:
         """Takes some 0.3 ms, in which other threads run."""
-        data = torch.frombuffer(bytearray(reply.SerializeToString()), dtype=torch.uint8)
+        data = torch.frombuffer(bytearray(response.SerializeToString()), dtype=torch.uint8)
         sender.send(self._utils.InferenceResponse([self._utils.Tensor.from_dlpack(OUTPUT, data)]))
 
 

@@ -33,20 +33,20 @@ def infer_request(request: engine.EngineRequest, name: str, model: str, version:
     return {"model_name": model, "model_version": version, "request_id": name, "inputs": [tensor], "parameters": trace}
 
 
-def is_last(reply: engine.EngineReply) -> bool:
+def is_last(response: engine.EngineReply) -> bool:
     """Nothing follows it."""
-    return not reply.HasField("packet") or reply.packet.HasField("done")
+    return not response.HasField("packet") or response.packet.HasField("done")
 
 
-def read_reply(result: InferResult) -> engine.EngineReply:
+def read_response(result: InferResult) -> engine.EngineReply:
     """Raises what came instead of an answer: Refused, EngineDown or ValueError."""
-    reply = engine.EngineReply.FromString(cast("Any", result).as_numpy(OUTPUT).tobytes())
-    match reply.WhichOneof("what"):
+    response = engine.EngineReply.FromString(cast("Any", result).as_numpy(OUTPUT).tobytes())
+    match response.WhichOneof("what"):
         case "refused":
-            raise Refused(reply.refused.message, reply.refused.retry_after_ms)
+            raise Refused(response.refused.message, response.refused.retry_after_ms)
         case "down":
-            raise EngineDown(reply.down)
+            raise EngineDown(response.down)
         case "invalid":
-            raise ValueError(reply.invalid)
+            raise ValueError(response.invalid)
         case _:
-            return reply
+            return response

@@ -22,7 +22,7 @@ from a2serve.telemetry import names
 
 MOST_SESSIONS = 10_000  # that went over; older ones try the canary again
 FAILED = (Code.UNAVAILABLE, Code.NO_CAPACITY, Code.TIMEOUT, Code.INTERNAL)  # everything else is about the request
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 
@@ -87,7 +87,7 @@ class CanaryInference:
         await self._stable.close()
         await self._canary.close()
 
-    async def _ask(self, session_id: str, ask: Callable[[GrpcInference], Awaitable[Answer]]) -> Answer:
+    async def _ask(self, session_id: str, ask: Callable[[GrpcInference], Awaitable[Result]]) -> Result:
         if self._on_canary(session_id, self._tenant()):
             try:
                 return await ask(self._canary)

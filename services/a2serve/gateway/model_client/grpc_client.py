@@ -66,8 +66,8 @@ class GrpcInference:
     async def describe(self) -> ModelInfo:
         with _problems():
             stub = (await self._host("")).stub
-            reply = await stub.Describe(avatar_pb2.DescribeRequest(), timeout=UNARY_TIMEOUT_S, metadata=self._metadata(""))
-        return from_wire(ModelInfo, reply)
+            message = await stub.Describe(avatar_pb2.DescribeRequest(), timeout=UNARY_TIMEOUT_S, metadata=self._metadata(""))
+        return from_wire(ModelInfo, message)
 
     async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
         async with aclosing(read_ahead(self.whole(request), MOST_AHEAD, f"read {request.response_id}")) as packets:
@@ -170,19 +170,19 @@ class GrpcInference:
         try:
             with _problems(f"{audio.seconds:.0f} s of sound were not heard within {limit_s:.0f} s: say it again in shorter parts"):
                 message, metadata = to_wire(audio), self._metadata(audio.session_id)
-                reply = await host.stub.Listen(message, timeout=limit_s, metadata=metadata)
+                message = await host.stub.Listen(message, timeout=limit_s, metadata=metadata)
         except Problem as problem:
             if problem.code is Code.RIG_UNAVAILABLE:  # FAILED_PRECONDITION of Listen has one meaning
                 raise UtteranceUnknown(audio.utterance_id) from None
             raise
-        return from_wire(ListenResult, reply)
+        return from_wire(ListenResult, message)
 
     async def idle(self, request: IdleRequest) -> Motion:
         with _problems():
             message, metadata = to_wire(request), self._metadata(request.session_id)
             stub = (await self._host(request.session_id)).stub
-            reply = await stub.Idle(message, timeout=UNARY_TIMEOUT_S, metadata=metadata)
-        return from_wire(Motion, reply)
+            message = await stub.Idle(message, timeout=UNARY_TIMEOUT_S, metadata=metadata)
+        return from_wire(Motion, message)
 
     async def release(self, session_id: str) -> None:
         with _problems():

@@ -5,26 +5,26 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeVar
 
-Piece = TypeVar("Piece")
+Value = TypeVar("Value")
 
 
-async def read_ahead(source: AsyncGenerator[Piece, None], most: int, name: str) -> AsyncGenerator[Piece, None]:
+async def read_ahead(source: AsyncGenerator[Value, None], most: int, name: str) -> AsyncGenerator[Value, None]:
     """Yields what `source` gives, of which up to `most` packets wait here. Raises what it raises; closing this closes it."""
-    arrived: asyncio.Queue[Piece | None] = asyncio.Queue()  # None: the end, which is told by the task
-    room = asyncio.Semaphore(most)
+    arrived: asyncio.Queue[Value | None] = asyncio.Queue()  # None: the end, which is told by the task
+    places = asyncio.Semaphore(most)
 
     async def read() -> None:
         async with aclosing(source):
-            async for piece in source:
-                await room.acquire()
-                arrived.put_nowait(piece)
+            async for value in source:
+                await places.acquire()
+                arrived.put_nowait(value)
 
     reading = asyncio.create_task(read(), name=name)
     reading.add_done_callback(lambda _: arrived.put_nowait(None))
     try:
-        while (piece := await arrived.get()) is not None:
-            room.release()
-            yield piece
+        while (value := await arrived.get()) is not None:
+            places.release()
+            yield value
         await reading
     finally:
         reading.cancel()

@@ -25,7 +25,7 @@ RETRY_PAUSE_S = 2.0
 _STATES: dict[Phase, IdleState] = {"idle": "idle", "listening": "listening", "thinking": "thinking"}
 
 
-class Face:
+class IdleFace:
     """`input_ms()` tells how much audio came."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Face:
             extension = self._extension()
             try:
                 if extension and extension.events and extension.motion:
-                    await self._out.room_for_media()
+                    await self._out.space_for_media()
                     await self._advance(extension, extension.motion, phase)
             except Problem:
                 await asyncio.sleep(RETRY_PAUSE_S)

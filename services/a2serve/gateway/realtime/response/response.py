@@ -167,7 +167,7 @@ class Response:
             async for own in packets:
                 packet = wire_rate.packet(own)
                 await self.pacer.due(samples_to_ms(packet.pts_samples))
-                await self._out.room_for_media()
+                await self._out.space_for_media()
                 self._send_packet(packet)
                 if packet.done:
                     return

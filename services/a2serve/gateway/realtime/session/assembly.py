@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from a2serve.gateway.hearing.input_audio import InputBuffer
 from a2serve.gateway.hearing.listening import Ears
-from a2serve.gateway.realtime.face.idle_face import Face
+from a2serve.gateway.realtime.face.idle_face import IdleFace
 from a2serve.gateway.realtime.session.audio_input import AudioInput
 from a2serve.gateway.realtime.session.commands import SessionCommands
 from a2serve.gateway.realtime.session.core import SessionCore
@@ -24,7 +24,7 @@ class SessionParts:
     audio: AudioInput
     floor: Floor
     ears: Ears
-    face: Face
+    face: IdleFace
 
 
 def assemble(core: SessionCore) -> SessionParts:
@@ -32,7 +32,7 @@ def assemble(core: SessionCore) -> SessionParts:
     inference, session_id = core.parts.inference, core.identity.session_id
     buffer = InputBuffer(core.parts.limits.max_input_ms)
     ears = Ears(inference, session_id, lambda: buffer.utterance, core.conversation.last_assistant_text)
-    face = Face(
+    face = IdleFace(
         inference, core.out, session_id, extension=lambda: core.config.a2, input_ms=lambda: buffer.input_ms, now_ms=core.parts.now_ms
     )
     utterances = UserUtterances(core, buffer, ears)

@@ -74,7 +74,7 @@ class SessionCommands:
             before = None
             for item in list(core.conversation.items):
                 if item.sequence > core.identity.resumed_after:
-                    await core.out.room()
+                    await core.out.space()
                     core.out.send(ItemAdded(previous_item_id=before, item=item.wire()))
                     item.sequence = core.out.send(ItemDone(previous_item_id=before, item=item.wire()))
                     core.keeper.item_done(item)

@@ -11,7 +11,7 @@ from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import ItemTruncated, StatusDetails
 from a2serve.gateway.conversation.conversation import Item
-from a2serve.gateway.realtime.face.idle_face import Face
+from a2serve.gateway.realtime.face.idle_face import IdleFace
 from a2serve.gateway.realtime.response.response import CLIENT_CANCELLED, TURN_DETECTED, Response
 from a2serve.gateway.realtime.session.bookkeeping import book_response, keep_items, release_slot
 from a2serve.gateway.realtime.session.core import SessionCore
@@ -25,7 +25,7 @@ from a2serve.gateway.realtime.turn.rules import TurnRules, rules_of
 class Floor:
     """The floor of one session. Its state changes by `on_turn_event`, by what the client asks, and by what responses report."""
 
-    def __init__(self, core: SessionCore, utterances: UserUtterances, maker: ResponseMaker, face: Face) -> None:
+    def __init__(self, core: SessionCore, utterances: UserUtterances, maker: ResponseMaker, face: IdleFace) -> None:
         self._core, self._utterances, self._maker, self._face = core, utterances, maker, face
         self._responses = core.responses
         self._state = TurnState(rules=rules_of(core.config.audio.input.turn_detection))

@@ -24,7 +24,7 @@ SPEAKING_BEAT_S = 0.5  # so much of an answer may be forgotten with its gateway
 log = logging.getLogger(__name__)
 
 
-class Kept(Protocol):
+class SessionState(Protocol):
     """The session, as its keeper asks it when something is to be written."""
 
     def saved(self) -> SavedSession:
@@ -48,7 +48,7 @@ class Kept(Protocol):
 class Keeper:
     """`fresh`: nothing is stored of the session yet. Once it is `gone`, only records are written."""
 
-    def __init__(self, identity: Identity, parts: Collaborators, session: Kept, *, stored_items: int, fresh: bool) -> None:
+    def __init__(self, identity: Identity, parts: Collaborators, session: SessionState, *, stored_items: int, fresh: bool) -> None:
         self._identity, self._parts, self._session = identity, parts, session
         self._items: dict[str, None] = {}  # new or changed, in order
         self._removed: list[str] = []

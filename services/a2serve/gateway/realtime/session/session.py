@@ -137,7 +137,7 @@ class Session:
         """Event by event, others in between; nothing while the client does not take what is said to it."""
         await commands.greet()
         while True:
-            await self._out.room()
+            await self._out.space()
             try:
                 event = await self._transport.receive()
             except Problem as problem:

@@ -27,15 +27,15 @@ class SlowReader(Exception):
 
 
 class SendQueue:
-    """`send` never blocks; `run` writes to the socket; `room` and `room_for_media` are where its fillers wait."""
+    """`send` never blocks; `run` writes to the socket; `space` and `space_for_media` are where its fillers wait."""
 
     def __init__(self, transport: Transport, session_id: str, limits: SessionLimits, sequence: int = 0) -> None:
         self.sequence = sequence
         self._transport, self._limits, self._tail = transport, limits, session_id[-8:]
         self._frames: deque[_Frame] = deque()
         self._bytes = self._last_bytes = 0
-        self._news, self._room, self._half_empty, self._all_sent = (asyncio.Event() for _ in range(4))
-        self._mark_room()
+        self._news, self._space, self._half_empty, self._all_sent = (asyncio.Event() for _ in range(4))
+        self._mark_space()
 
     def send(self, event: ServerEventBase, media_of: str = "") -> int:
         """Queue an event; returns its number within the session."""
@@ -52,13 +52,13 @@ class SendQueue:
         """Forget queued audio, text and motion deltas of a response that was cut."""
         self._frames = deque(frame for frame in self._frames if frame.response_id != response_id)
         self._bytes = sum(frame.packed.size_bytes for frame in self._frames)
-        self._mark_room()
+        self._mark_space()
 
-    async def room(self) -> None:
+    async def space(self) -> None:
         """Wait until the client has read enough for more answers."""
-        await self._room.wait()
+        await self._space.wait()
 
-    async def room_for_media(self) -> None:
+    async def space_for_media(self) -> None:
         """The same with the queue half empty: however much is said, the client's next event is read."""
         await self._half_empty.wait()
 
@@ -72,7 +72,7 @@ class SendQueue:
             while self._frames:
                 frame = self._frames.popleft()
                 self._bytes -= frame.packed.size_bytes
-                self._mark_room()
+                self._mark_space()
                 await self._write(frame)
             self._all_sent.set()
             await self._news.wait()
@@ -95,15 +95,15 @@ class SendQueue:
         self._frames.append(frame)
         self._all_sent.clear()
         self._bytes += frame.packed.size_bytes
-        self._mark_room()
+        self._mark_space()
         self._news.set()
 
-    def _mark_room(self) -> None:
+    def _mark_space(self) -> None:
         messages, size, limits = len(self._frames), self._bytes, self._limits
         if messages < limits.queue_messages and size < limits.queue_bytes:
-            self._room.set()
+            self._space.set()
         else:
-            self._room.clear()
+            self._space.clear()
         if 2 * messages < limits.queue_messages and 2 * size < limits.queue_bytes:
             self._half_empty.set()
         else:
