@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -67,14 +68,19 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
     run(within)
 
 
-def test_a_turn_that_is_under_way_may_end_like_a_session(valkey_port: int, tmp_path: Path) -> None:
-    """It has the time to drain, not the few seconds that an HTTP server gives a request."""
+@pytest.mark.parametrize(
+    ("packets", "drain_s", "last", "told"), [(120, "60", "response.done", "completed"), (2000, "1", "error", "draining")]
+)
+def test_a_turn_that_is_under_way_may_end_like_a_session(
+    valkey_port: int, tmp_path: Path, packets: int, drain_s: str, last: str, told: str
+) -> None:
+    """It has the time to drain, not the few seconds that an HTTP server gives a request; after that it is told why it ends."""
 
     async def within() -> None:
-        avatar, inference = await scripted(Script(packets=120, pace_s=0.05))
+        avatar, inference = await scripted(Script(packets=packets, pace_s=0.05))
         key, _ = create_key(tmp_path / "tenants.toml", "acme")
         redis = f"redis://127.0.0.1:{valkey_port}/0"
-        env = environment(tmp_path, PORT="0", INFERENCE=inference, REDIS_URL=redis, KAFKA_SERVERS="127.0.0.1:9", DRAIN_S="60")
+        env = environment(tmp_path, PORT="0", INFERENCE=inference, REDIS_URL=redis, KAFKA_SERVERS="127.0.0.1:9", DRAIN_S=drain_s)
         command = (sys.executable, "-m", "a2serve.gateway")
         gateway = await asyncio.create_subprocess_exec(*command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert gateway.stdout
@@ -83,16 +89,24 @@ def test_a_turn_that_is_under_way_may_end_like_a_session(valkey_port: int, tmp_p
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=WAIT_S, headers=headers) as client:
             session_id = (await client.post("/v1/sessions", json={})).json()["id"]
             async with client.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hello"}) as answer:
-                events: list[str] = []
-                async for line in answer.aiter_lines():
-                    events += [line.removeprefix("event: ")] if line.startswith("event: ") else []
-                    if events.count("response.output_audio.delta") == 1 and line.startswith("data: "):
-                        gateway.send_signal(signal.SIGTERM)
-            assert events.count("response.output_audio.delta") == 120 and "response.done" in events
+                events = [json.loads(line[6:]) async for line in _stopped_at_the_first_sound(answer, gateway)]
+            ended = next(event for event in events if event["type"] == last)
+            assert (ended["response"]["status"] if last == "response.done" else ended["error"]["code"]) == told
         assert await asyncio.wait_for(gateway.wait(), WAIT_S) == 0
         await avatar.stop(None)
 
     run(within)
+
+
+async def _stopped_at_the_first_sound(answer: httpx.Response, gateway: asyncio.subprocess.Process) -> AsyncIterator[str]:
+    """The lines of data; the gateway is told to stop behind the first sound."""
+    stopped = False
+    async for line in answer.aiter_lines():
+        if line.startswith("data: "):
+            yield line
+        if "response.output_audio.delta" in line and not stopped:
+            stopped = True
+            gateway.send_signal(signal.SIGTERM)
 
 
 async def _drained(gateway: asyncio.subprocess.Process, talking: Client, client: httpx.AsyncClient) -> None:

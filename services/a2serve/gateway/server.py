@@ -57,4 +57,5 @@ class DrainingServer(uvicorn.Server):
         while (self._realtime.sessions or self._parts.background.busy) and waited_s < self._drain_s + 1:
             await asyncio.sleep(LOOK_S)
             waited_s += LOOK_S
+        await self._parts.background.close(0.0)  # while their clients can still be told
         self.should_exit = True

@@ -42,13 +42,19 @@ class HeadlessTurn:
         self._session = Session(identity, config, self._transport, quiet, info=info, saved=replace(saved, lost=[]))
 
     async def run(self, asked: Sequence[Incoming], timeout_s: float) -> None:
-        """To the end of the response, or until `leave`. Keeps the conversation. Never raises for what happens within."""
+        """Runs to the end of the response, or until `leave`, and keeps the conversation. Never raises for what happens within.
+
+        Where it is cancelled, since the gateway stops, the reader is told.
+        """
         self._transport.ask(asked)
         try:
             async with asyncio.timeout(timeout_s):
                 await self._session.run()
         except TimeoutError:
             self._transport.fail(Problem(Code.TIMEOUT, f"the turn took longer than {timeout_s:g} s"))
+        except asyncio.CancelledError:
+            self._transport.fail(Problem(Code.DRAINING, "this replica stops; what was sent is kept"))
+            raise
         except Exception:
             log.exception("a turn failed")
             self._transport.fail(Problem(Code.INTERNAL, "this is our fault; quote the request_id"))
