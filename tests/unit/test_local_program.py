@@ -80,9 +80,11 @@ def test_what_a_killed_supervisor_left_is_stopped(home: Home, capsys: pytest.Cap
         left.wait(WAIT_S)
 
 
-TIED = (
-    "import os, subprocess, sys; print(subprocess.Popen([sys.executable, sys.argv[1], str(os.getpid()), 'sleep', '600']).pid, flush=True)"
-)
+TIED = """
+import os, subprocess, sys, time
+print(subprocess.Popen([sys.executable, sys.argv[1], str(os.getpid()), "sleep", "600"]).pid, flush=True)
+time.sleep(600)
+"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's death signal is Linux'")
