@@ -86,7 +86,7 @@ class A2LLM:
         return self._listener
 
     def restart(self) -> None:
-        """Forget the conversation."""
+        """Forgets the conversation and begins a new one."""
         if hasattr(self, "_conversation"):
             self.engine.close_conversation(self._conversation)
         self._conversation = self.engine.open_conversation(self.persona)

@@ -211,7 +211,7 @@ def most_streams(climbs: Sequence[Climb]) -> list[Run]:
 
 
 def step_ms_by_batch(parts: Parts, sizes: Sequence[int] = (1, 2, 4, 8, 16)) -> dict[str, float]:
-    """Mean time of a step in which so many replies take part, text and prompts included."""
+    """Mean time of a step in which so many responses take part, text and prompts included."""
     found: dict[str, float] = {}
     for size in sizes:
         engine = Engine(parts, size)

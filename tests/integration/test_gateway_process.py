@@ -69,10 +69,10 @@ def test_it_says_when_it_is_ready_and_lets_sessions_leave(valkey_port: int, tmp_
 
 
 @pytest.mark.parametrize(
-    ("packets", "drain_s", "last", "told"), [(120, "60", "response.done", "completed"), (2000, "1", "error", "draining")]
+    ("packets", "drain_s", "last", "expected"), [(120, "60", "response.done", "completed"), (2000, "1", "error", "draining")]
 )
 def test_a_turn_that_is_under_way_may_end_like_a_session(
-    valkey_port: int, tmp_path: Path, packets: int, drain_s: str, last: str, told: str
+    valkey_port: int, tmp_path: Path, packets: int, drain_s: str, last: str, expected: str
 ) -> None:
     """It has the time to drain, not the few seconds that an HTTP server gives a request; after that it is told why it ends."""
 
@@ -88,20 +88,20 @@ def test_a_turn_that_is_under_way_may_end_like_a_session(
         url, headers = f"http://127.0.0.1:{ready['port']}", {"authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=WAIT_S, headers=headers) as client:
             session_id = (await client.post("/v1/sessions", json={})).json()["id"]
-            async with client.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hello"}) as answer:
-                events = [json.loads(line[6:]) async for line in _stopped_at_the_first_sound(answer, gateway)]
+            async with client.stream("POST", f"/v1/sessions/{session_id}/turns", json={"text": "Hello"}) as response:
+                events = [json.loads(line[6:]) async for line in _stopped_at_the_first_sound(response, gateway)]
             ended = next(event for event in events if event["type"] == last)
-            assert (ended["response"]["status"] if last == "response.done" else ended["error"]["code"]) == told
+            assert (ended["response"]["status"] if last == "response.done" else ended["error"]["code"]) == expected
         assert await asyncio.wait_for(gateway.wait(), WAIT_S) == 0
         await avatar.stop(None)
 
     run(within)
 
 
-async def _stopped_at_the_first_sound(answer: httpx.Response, gateway: asyncio.subprocess.Process) -> AsyncIterator[str]:
+async def _stopped_at_the_first_sound(response: httpx.Response, gateway: asyncio.subprocess.Process) -> AsyncIterator[str]:
     """The lines of data; the gateway is told to stop behind the first sound."""
     stopped = False
-    async for line in answer.aiter_lines():
+    async for line in response.aiter_lines():
         if line.startswith("data: "):
             yield line
         if "response.output_audio.delta" in line and not stopped:

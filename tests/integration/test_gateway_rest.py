@@ -310,8 +310,8 @@ def test_of_parallel_deletes_of_a_session_one_wins(stand) -> None:
             for _ in range(5):
                 session_id = await new_session(client)
                 await made.parts.redis.delete(redis_keys.OUTBOX)
-                answers = await asyncio.gather(*(made.parts.sessions.delete("acme", session_id, record) for _ in range(8)))
-                assert sorted(answers) == [False] * 7 + [True]
+                deleted = await asyncio.gather(*(made.parts.sessions.delete("acme", session_id, record) for _ in range(8)))
+                assert sorted(deleted) == [False] * 7 + [True]
                 assert await made.parts.redis.xlen(redis_keys.OUTBOX) == 1
                 check_problem(await client.delete(f"/v1/sessions/{session_id}"), 404, "not_found")
 

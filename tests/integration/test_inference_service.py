@@ -205,9 +205,9 @@ def test_what_is_said_is_heard(run, rate: int):
         assert unknown.value.code() == grpc.StatusCode.FAILED_PRECONDITION
         step, before = rate // 4, ""
         for offset in range(0, len(pcm), step):
-            reply = await stub.Listen(sound(offset, step))
-            assert reply.received_samples == min(offset + step, len(pcm))
-            before = before or reply.transcript
+            response = await stub.Listen(sound(offset, step))
+            assert response.received_samples == min(offset + step, len(pcm))
+            before = before or response.transcript
         assert before
         final = await stub.Listen(sound(len(pcm), 0, final=True))
         assert final.transcript.lower().rstrip("?.") == words
@@ -288,5 +288,5 @@ def test_describe_and_health(server: inference_server.Server, run):
     with grpc.insecure_channel(server.target) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         for service in ("", "a2.inference.v1.Avatar"):
-            reply = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
-            assert reply.status == health_pb2.HealthCheckResponse.SERVING
+            response = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+            assert response.status == health_pb2.HealthCheckResponse.SERVING

@@ -244,7 +244,7 @@ def test_the_end_that_is_still_playing_is_cut_too():
 
 
 def test_the_end_that_is_still_playing_is_cut_although_the_next_response_speaks():
-    """As after a function call: the next response has sent sound ahead, while the last one is still heard."""
+    """After a function call the next response has sent sound ahead, while the last one is still heard."""
 
     async def scene() -> None:
         async with standing(Script(packets=20, running="wait stop")) as stand, stand.connect() as client:

@@ -56,7 +56,7 @@ class InProcess:
     async def release(self, session_id: str) -> None: ...
 
 
-class Kept(Memory):
+class Remembering(Memory):
     """Without the check that what is saved is JSON."""
 
     async def save(self, identity: Any, saved: SavedSession, checkpoint: Any) -> None:
@@ -88,7 +88,7 @@ def forbid(patch: pytest.MonkeyPatch) -> None:
 
 async def turn(body: TurnCreate, patch: pytest.MonkeyPatch, inference: InProcess) -> list[ServerEventBase]:
     """The events of one turn, run with nothing to serialise by."""
-    asked, config, memory = _events_of(body), _turn_config(SessionConfig(), body), Kept()
+    asked, config, memory = _events_of(body), _turn_config(SessionConfig(), body), Remembering()
     parts = Collaborators(inference, memory, memory, now_ms=Clock())
     made = HeadlessTurn(Identity("sess_1", "acme", "turn_1"), config, SavedSession({}, []), parts, await inference.describe())
     with patch.context() as inside:
@@ -114,12 +114,12 @@ def test_sound_and_motion_of_a_turn_are_never_text(encoding: str, monkeypatch: p
         collector = TurnCollector("sess_1", "pcm16")
         for event in found:
             collector.take(event)
-        answer = collector.body()
-        assert (answer.status, answer.text) == ("completed", "word0 word1 word2 word3")
-        assert answer.user and answer.user.transcript == "good morning" and inference.listened_bytes == len(SAID)
+        whole = collector.body()
+        assert (whole.status, whole.text) == ("completed", "word0 word1 word2 word3")
+        assert whole.user and whole.user.transcript == "good morning" and inference.listened_bytes == len(SAID)
         sound = b"".join(index.to_bytes(2, "little") * PACKET_SAMPLES for index in range(PACKETS))
-        assert answer.audio and base64.b64decode(answer.audio.data) == sound
-        assert answer.motion and answer.motion.frames == 3 * PACKETS
+        assert whole.audio and base64.b64decode(whole.audio.data) == sound
+        assert whole.motion and whole.motion.frames == 3 * PACKETS
         assert sum(isinstance(event, AudioDelta) for event in found) == PACKETS
         assert isinstance([event for event in found if isinstance(event, ResponseDone)][-1], ResponseDone)
 

@@ -34,9 +34,9 @@ def test_states_are_those_of_the_backbone_behind_the_prompt() -> None:
     mine, tokenizer = reader(), tiny.tokenizer()
     found = mine.read(SAMPLES)
     for sample, states in zip(SAMPLES, found, strict=True):
-        prompt, answer = mine._prompt(sample), tokenizer.encode(str(sample["response"]))
-        hidden = tiny.backbone().forward(torch.tensor([prompt + answer]))[0]
-        wanted = hidden[[len(prompt) + end for end in word_ends(tokenizer, answer)]]
+        prompt, response = mine._prompt(sample), tokenizer.encode(str(sample["response"]))
+        hidden = tiny.backbone().forward(torch.tensor([prompt + response]))[0]
+        wanted = hidden[[len(prompt) + end for end in word_ends(tokenizer, response)]]
         np.testing.assert_allclose(states.astype(np.float32), wanted.numpy(), atol=5e-3)
         assert states.dtype == np.float16 and states.shape[1] == tiny.HIDDEN
 
@@ -50,10 +50,10 @@ def test_a_sample_s_states_do_not_depend_on_its_neighbours() -> None:
 
 def test_finished_shards_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("a2llm.data.hidden.SHARD", 2)
-    told: list[tuple[int, int]] = []
-    build_hidden(SAMPLES, reader(), tmp_path, lambda done, all_: told.append((done, all_)))
+    progress: list[tuple[int, int]] = []
+    build_hidden(SAMPLES, reader(), tmp_path, lambda done, all_: progress.append((done, all_)))
     files = sorted(tmp_path.glob("hidden-*.npz"))
-    assert [file.name for file in files] == ["hidden-0000.npz", "hidden-0001.npz"] and told == [(2, 3), (3, 3)]
+    assert [file.name for file in files] == ["hidden-0000.npz", "hidden-0001.npz"] and progress == [(2, 3), (3, 3)]
     with np.load(files[0]) as first:
         assert first["samples"].tolist() == [0, 1] and len(first["hidden"]) == first["counts"].sum()
     files[0].write_bytes(b"kept as it is")

@@ -33,7 +33,7 @@ class Begun:
 
 
 def read(*sizes: int) -> list[tuple[int, int]]:
-    """Which of so long prompts are read, and how much of each."""
+    """Prompts of these lengths that are read, and how much of each."""
     prompts = [Unread(size) for size in sizes]
     chunks = pack_prompts(prompts, AT_ONCE)  # pyright: ignore[reportArgumentType]
     return [(prompts.index(chunk.response), chunk.tokens) for chunk in chunks]  # pyright: ignore[reportArgumentType]

@@ -138,11 +138,11 @@ def test_a_name_is_looked_up_again_and_what_left_it_speaks_on(monkeypatch: pytes
                 assert await words(client, new_request("t")) == "Hello"
             assert await words(client, new_request("s")) == "Hello"
             assert [request.session_id for request in new.asked] == ["t", "s"]
-            resting = asyncio.ensure_future(anext(stream))
+            waiting = asyncio.ensure_future(anext(stream))
             await asyncio.sleep(0.2)
-            assert not resting.done() and old.asked[0].session_id == "s", "the stream goes on where it began"
-            resting.cancel()
-            await asyncio.wait([resting])
+            assert not waiting.done() and old.asked[0].session_id == "s", "the stream goes on where it began"
+            waiting.cancel()
+            await asyncio.wait([waiting])
             await stream.aclose()
             await client.close()
 

@@ -76,8 +76,8 @@ def run(scenario: Callable[[], object]) -> None:
     asyncio.run(bounded())
 
 
-def ask(session: str = "s", seed: int = 1, items: tuple = HELLO, burst: bool = False, **wishes) -> ResponseRequest:
-    return ResponseRequest(session, f"r-{session}-{seed}", items, ResponseOptions(seed, **wishes), burst=burst).answered_by(ADA)
+def ask(session: str = "s", seed: int = 1, items: tuple = HELLO, burst: bool = False, **options) -> ResponseRequest:
+    return ResponseRequest(session, f"r-{session}-{seed}", items, ResponseOptions(seed, **options), burst=burst).answered_by(ADA)
 
 
 async def read(pieces: AsyncGenerator[StepOutput, None]) -> list[StepOutput]:
@@ -260,28 +260,28 @@ def test_a_full_replica_refuses_within_milliseconds():
 
 
 def test_a_tenant_with_many_requests_leaves_the_next_slot_to_the_one_that_waits():
-    def wish(tenant: str, number: int, comes_back: bool = True) -> ResponseRequest:
+    def request_of(tenant: str, number: int, comes_back: bool = True) -> ResponseRequest:
         return replace(ask(f"{tenant}{number}"), tenant=tenant, comes_back=comes_back)
 
-    async def refused(b: Bench, wished: ResponseRequest) -> str:
+    async def refused(b: Bench, request: ResponseRequest) -> str:
         with pytest.raises(Refused) as error:
-            await anext(b.engine.respond(wished))
+            await anext(b.engine.respond(request))
         return str(error.value)
 
     async def scenario():
         async with bench(slots=2, tokens=400) as b:
-            speaking = [b.engine.respond(wish("many", number)) for number in range(2)]
+            speaking = [b.engine.respond(request_of("many", number)) for number in range(2)]
             for pieces in speaking:
                 await anext(pieces)
-            assert await refused(b, wish("many", 2)) == await refused(b, wish("one", 0)) == "all 2 slots are speaking"
-            await refused(b, wish("elsewhere", 0, comes_back=False))  # it asks another replica, so nothing is kept for it
+            assert await refused(b, request_of("many", 2)) == await refused(b, request_of("one", 0)) == "all 2 slots are speaking"
+            await refused(b, request_of("elsewhere", 0, comes_back=False))  # it asks another replica, so nothing is kept for it
             await speaking[0].aclose()
-            kept = {await refused(b, wish("many", number)) for number in range(2, 20)}
+            kept = {await refused(b, request_of("many", number)) for number in range(2, 20)}
             assert kept == {"the slots that are free wait for other tenants"}
-            async with aclosing(b.engine.respond(wish("one", 0))) as pieces:
+            async with aclosing(b.engine.respond(request_of("one", 0))) as pieces:
                 await anext(pieces)
                 await speaking[1].aclose()
-                async with aclosing(b.engine.respond(wish("many", 2))) as own:
+                async with aclosing(b.engine.respond(request_of("many", 2))) as own:
                     await anext(own)  # its share, and nobody waits
             assert b.metrics.refused.labels("share")._value.get() == 18
 

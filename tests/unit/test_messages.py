@@ -65,7 +65,7 @@ def values(kind: type) -> st.SearchStrategy[Any]:
 
 
 def _field(kind: type, own: "Field[Any]", hint: Any) -> st.SearchStrategy[Any]:
-    """What is zero on the wire reads as the default, so a field whose default is something else is never zero."""
+    """Values of a field. A zero on the wire reads as the default, so a field whose default is something else is never zero."""
     if (kind, own.name) in BOUNDS:
         return BOUNDS[kind, own.name]
     usual = None if own.default is MISSING else own.default

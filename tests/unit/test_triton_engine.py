@@ -24,7 +24,7 @@ UNKNOWN = "Request for unknown model: 'a2llm' version 1 is not at ready state"
 
 @dataclass
 class Script(GRPCInferenceServiceServicer):
-    """Each stream takes the next of `streams`: replies, texts of Triton's own errors, or None to wait for the client's last words."""
+    """Each stream takes the next of `streams`: answers, texts of Triton's own errors, or None to wait for the client's last words."""
 
     streams: list[list[pb.EngineReply | str | None]] = field(default_factory=list)
     version: str = "1"

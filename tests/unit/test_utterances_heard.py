@@ -85,9 +85,9 @@ def test_a_replica_that_does_not_know_the_utterance_gets_all_of_it() -> None:
 def test_inference_that_never_knows_it_is_a_problem() -> None:
     async def scene() -> None:
         replica, utterance = Replica({1: UtteranceUnknown("who?"), 2: UtteranceUnknown("who?")}), spoken(300)
-        with pytest.raises(Problem) as told:
+        with pytest.raises(Problem) as raised:
             await ears(replica, lambda: utterance).finish(utterance)
-        assert told.value.code == Code.UNAVAILABLE
+        assert raised.value.code == Code.UNAVAILABLE
 
     run(scene)
 
@@ -113,15 +113,15 @@ def test_words_of_an_utterance_that_has_ended_meanwhile_are_not_told() -> None:
                 current[0] = None
                 return await super().listen(request)
 
-        replica, told = EndsMeanwhile(), []
+        replica, shown = EndsMeanwhile(), []
         mine = ears(replica, lambda: current[0])
-        task = asyncio.create_task(mine.run(lambda *args: told.append(args)))
+        task = asyncio.create_task(mine.run(lambda *args: shown.append(args)))
         mine.ask_words()
         while not replica.requests:
             await asyncio.sleep(0)
         for _ in range(10):
             await asyncio.sleep(0)
         task.cancel()
-        assert told == []
+        assert shown == []
 
     run(scene)

@@ -64,7 +64,7 @@ class ResponseMedia:
         self._talker.push_word(word, np.zeros(self._talker.config.hidden_size, np.float32) if hidden is None else hidden)
 
     def end_text(self) -> None:
-        """No more words come."""
+        """Notes that no more words will come."""
         self._talker.end_text()
 
     def pair(self, motion: np.ndarray, pcm: np.ndarray, last: bool) -> MediaPiece | None:

@@ -33,7 +33,7 @@ class PrefixCache:
 
     @property
     def tokens(self) -> int:
-        """Stored now."""
+        """Number of tokens that are stored now."""
         return sum(len(prefix.ids) for prefix in self._prefixes.values())
 
     @torch.inference_mode()

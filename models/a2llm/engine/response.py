@@ -70,7 +70,7 @@ class Response:
 
     @property
     def tokens(self) -> list[int]:
-        """Drawn so far."""
+        """Tokens that were drawn so far."""
         return self._text.tokens
 
     @property
@@ -125,7 +125,7 @@ class Response:
 
     @property
     def done(self) -> bool:
-        """Came to its end."""
+        """True if the response came to its end."""
         return self._text.ended and (self.talker.finished or not self._speaks)
 
     @property

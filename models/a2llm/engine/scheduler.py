@@ -11,7 +11,7 @@ from a2llm.engine.response import Response
 
 
 def everybody(engine: Engine) -> Plan:
-    """All responses go on."""
+    """Plan in which all responses go on."""
     return pack(engine.responses, engine.tokens_at_once)
 
 

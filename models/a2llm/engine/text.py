@@ -74,7 +74,7 @@ class ResponseText:
 
     @property
     def cut(self) -> bool:
-        """Ended by the limit."""
+        """True if the limit ended the text."""
         return self._cut
 
     @property

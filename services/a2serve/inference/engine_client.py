@@ -1,4 +1,4 @@
-"""What the servicer needs of a model, wherever it runs: the EngineClient protocol, and the one in this process.
+"""Interface of the servicer to a model, wherever it runs: the EngineClient protocol, and the one in this process.
 
 Admission happens here, on the event loop: a refusal costs no engine time and comes at once.
 """
@@ -28,7 +28,7 @@ class EngineClient(Protocol):
 
     @property
     def speaking(self) -> int:
-        """Responses in progress."""
+        """Number of responses in progress."""
         ...
 
     def respond(self, request: ResponseRequest) -> AsyncGenerator[StepOutput, None]:

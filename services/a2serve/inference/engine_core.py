@@ -46,7 +46,7 @@ class EngineCore:
         return []
 
     def release(self, session_id: str) -> list[Delivery]:
-        """Forget a session."""
+        """Forgets a session; its response ends."""
         ended = self._end_response_of(session_id)
         if conversation := self._sessions.pop(session_id, None):
             self._engine.close_conversation(conversation)

@@ -47,7 +47,7 @@ class EngineHost:
 
     @property
     def waiting(self) -> int:
-        """Commands not taken yet."""
+        """Number of commands that the thread has not taken yet."""
         return self._commands.qsize()
 
     def open_mailbox(self) -> Mailbox:
@@ -99,7 +99,7 @@ class EngineHost:
             self._call(deliver, events)
 
     def _run(self) -> None:
-        """The thread."""
+        """Runs in the engine's thread until the host closes."""
         try:
             core = self._make()
         except Exception as error:  # noqa: BLE001 - the thread's edge: start() raises it

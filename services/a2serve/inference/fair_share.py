@@ -14,7 +14,7 @@ CLAIM_S = 1.5  # beyond the time to wait that it was told: HTTP tells whole seco
 
 @dataclass(frozen=True)
 class Party:
-    """Who asks: a session of a tenant, and how much of the slots is the tenant's own against the others'."""
+    """The requesting session of a tenant, with the tenant's weight against the others'."""
 
     session_id: str
     tenant: str = ""
@@ -30,7 +30,7 @@ class _Claim:
 
 @dataclass
 class FairShare:
-    """`clock` tells seconds."""
+    """Shares slots among tenants. `clock` returns seconds."""
 
     slots: int
     clock: Callable[[], float]
@@ -58,12 +58,12 @@ class FairShare:
             self._weights[party.tenant] = party.weight
 
     def taken(self, party: Party) -> None:
-        """It has a slot."""
+        """Notes that the party has got a slot."""
         self._claims.pop(party.session_id, None)
         self._served_s[party.tenant] = self.clock()
 
     def _turn(self, claim: _Claim) -> tuple[float, float]:
-        """Least goes first."""
+        """Sort key of claims: the tenant that was served longest ago goes first."""
         return self._served_s.get(claim.party.tenant, 0.0), claim.since_s
 
     def _shares(self, used: Iterable[str]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""From the engine's thread to one reader on the event loop."""
+"""Passes results from the engine's thread to one reader on the event loop."""
 
 import asyncio
 import time

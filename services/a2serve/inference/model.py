@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Facts:
-    """What a replica can say about its model before anything is asked of it."""
+    """Facts about a replica's model that are known before any request."""
 
     revision: str
     clock: FrameClock
@@ -90,7 +90,7 @@ def _say(core: EngineCore, responses: Sequence[ResponseOptions]) -> None:
 
 
 def load_listener(settings: InferenceSettings) -> Listener:
-    """The ear, warm."""
+    """Loads the listener and warms it up."""
     listener = Listener(threads=settings.ear_threads, workers=settings.ears)
     listener.transcriber.transcribe(np.zeros(EAR_RATE_HZ, np.float32))
     return listener

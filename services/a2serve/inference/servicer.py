@@ -43,7 +43,7 @@ class Status(NamedTuple):
 
 
 def status_of(error: Exception) -> Status:
-    """Of an EXPECTED error."""
+    """gRPC status of an EXPECTED error."""
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), grpc.StatusCode.INVALID_ARGUMENT)
     metadata = (("retry-after-ms", str(error.retry_after_ms)),) if isinstance(error, Refused) else ()
     return Status(code, str(error), metadata)

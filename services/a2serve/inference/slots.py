@@ -1,4 +1,4 @@
-"""Which session has which slot: admission, reuse and eviction. Pure bookkeeping; used by one thread, holds no tensors."""
+"""Gives slots to sessions: admission, reuse and eviction. Pure bookkeeping; used by one thread, holds no tensors."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field

@@ -66,7 +66,7 @@ class TritonEngine:
 
     @property
     def slots(self) -> int:
-        """Of the engine, as it said last; 0 before start()."""
+        """Slots of the engine by its last state; 0 before start()."""
         return self._state.slots
 
     @property
@@ -76,7 +76,7 @@ class TritonEngine:
 
     @property
     def revision(self) -> str:
-        """Of the engine's weights, as it said last."""
+        """Revision of the engine's weights by its last state."""
         return self._state.revision
 
     def version_of(self, session_id: str) -> str:
@@ -103,7 +103,7 @@ class TritonEngine:
             return False
 
     async def close(self) -> None:
-        """Responses in progress fail."""
+        """Closes the connection; responses in progress fail."""
         if self._streams:
             await asyncio.wait(self._streams, timeout=_CLOSE_S)
         await self._client.close()
@@ -136,14 +136,14 @@ class TritonEngine:
         return response.released.known
 
     async def _ask(self, request: pb.EngineRequest, session_id: str = "") -> pb.EngineReply:
-        """The one reply."""
+        """Sends a request that has one answer, and returns it."""
         async with aclosing(self._responses(request, session_id)) as responses:
             async for response in responses:
                 return response
         raise EngineDown(f"Triton at {self._url} did not answer")
 
     async def _responses(self, request: pb.EngineRequest, session_id: str) -> AsyncGenerator[pb.EngineReply, None]:
-        """From the version that the session is used to, or from the newest if that one is gone."""
+        """Yields the answers of the version that the session is used to, or of the newest if that one is gone."""
         usual = self.version_of(session_id)
         for version in dict.fromkeys((usual, "")):
             try:

@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 
 
 def read_settings(arguments: Mapping[str, str]) -> InferenceSettings:
-    """From what Triton hands to a model. Of several places the first counts: the version's own folder `weights`, the environment
-    (A2_INFERENCE_*), `parameters` of config.pbtxt, KIND_CPU or KIND_GPU. Raises ValueError for a bad one.
+    """Reads settings from what Triton hands to a model. Of several places the first counts: the version's own folder `weights`, the
+    environment (A2_INFERENCE_*), `parameters` of config.pbtxt, KIND_CPU or KIND_GPU. Raises ValueError for a bad one.
 
     KIND_GPU is a promise that nothing breaks: "auto" is then that GPU, and "cpu" an error.
     """
@@ -158,7 +158,7 @@ class TritonModel:
             sender.send(flags=self._utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     async def _responses(self, data: bytes, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineReply, None]:
-        """What the engine says; instead of it, why it does not."""
+        """Yields the engine's answers, or the reason why there are none."""
         try:
             async with aclosing(self._handle(pb.EngineRequest.FromString(data), trace)) as responses:
                 async for response in responses:

@@ -19,7 +19,7 @@ _LEAVE_S = 10.0  # within which Triton ends a stream of which nothing is wanted 
 
 
 class Message(NamedTuple):
-    """One of the two."""
+    """One message of the stream: a response or an error."""
 
     result: InferResult | None
     error: InferenceServerException | None
@@ -44,7 +44,7 @@ class TritonStream:
             raise self._error
 
     def leave(self, last_words: dict[str, Any] | None) -> None:
-        """Nobody listens any more."""
+        """Leaves the stream: nobody listens any more."""
         if not self._last_words.done():
             self._last_words.set_result(last_words)
             asyncio.get_running_loop().call_later(_LEAVE_S, self.done.cancel)

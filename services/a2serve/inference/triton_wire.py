@@ -27,14 +27,14 @@ def respond_request(request: ResponseRequest) -> engine.EngineRequest:
 
 
 def infer_request(request: engine.EngineRequest, name: str, model: str, version: str, trace: dict[str, str]) -> dict[str, Any]:
-    """What Triton's client sends as one request. name: the request's id. version "": the newest that is loaded. trace: W3C context."""
+    """Builds one request of Triton's client. name: the request's id. version "": the newest that is loaded. trace: W3C context."""
     data = np.frombuffer(request.SerializeToString(), np.uint8)
     tensor = cast("Any", InferInput)(INPUT, data.shape, "UINT8").set_data_from_numpy(data)
     return {"model_name": model, "model_version": version, "request_id": name, "inputs": [tensor], "parameters": trace}
 
 
 def is_last(response: engine.EngineReply) -> bool:
-    """Nothing follows it."""
+    """True if nothing follows this answer."""
     return not response.HasField("packet") or response.packet.HasField("done")
 
 

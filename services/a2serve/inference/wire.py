@@ -1,4 +1,4 @@
-"""What a replica checks of a request and adds to it before the engine sees it, and what it makes of the engine's outputs for a client.
+"""Checks of a request before the engine sees it, what a replica adds to it, and the engine's outputs as clients get them.
 
 Field by field the wire is `contracts.proto.convert`'s business. What cannot be right is refused here with ValueError, before it
 costs a slot.
@@ -38,7 +38,7 @@ def read_request(received: pb.RespondRequest, facts: Facts) -> ResponseRequest:
 
 
 def _resume(request: ResponseRequest, facts: Facts) -> Resume | None:
-    """From where PacketStream has to be fed: with the frame of motion before the one that is missing, where it needs that."""
+    """Place from which PacketStream has to be fed: with the frame of motion before the missing one, where it needs that."""
     resume, unit = request.options.resume, facts.clock.samples_per_motion_frame
     if not resume:
         return None
@@ -112,7 +112,7 @@ def read_output(received: pb.Packet) -> StepOutput:
 
 
 def make_motion(rig: str, hz: int, first: int, frames: Floats) -> Motion:
-    """Of frames [F, C]."""
+    """Makes the message of frames [F, C]."""
     return Motion(rig, hz, first, len(frames), to_f16(frames))
 
 
@@ -126,7 +126,7 @@ def read_audio(received: pb.ListenRequest) -> ListenRequest:
 
 
 def model_info(facts: Facts, slots: int, free: int) -> ModelInfo:
-    """What a replica with so many slots tells of itself."""
+    """Description of a replica with so many slots."""
     return ModelInfo(
         facts.revision,
         facts.clock.sample_rate_hz,

@@ -142,7 +142,7 @@ def test_modules_of_the_model_that_its_program_imports_are_inside(image: str):
 
 
 def _files_of(name: str) -> set[Path]:
-    """What an import of a module reads: the module and the `__init__.py` of each package that it is in."""
+    """Files that an import of a module reads: the module and the `__init__.py` of each package that it is in."""
     parts = Path("models", *name.split("."))
     return {file.relative_to(ROOT) for file in _on_the_way(ROOT / parts) if file.exists()}
 

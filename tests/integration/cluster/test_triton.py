@@ -102,8 +102,8 @@ def run(triton: Triton, scenario: Callable[[TritonEngine], Awaitable[None]]) -> 
     asyncio.run(bounded())
 
 
-def ask(session: str = "s", seed: int = 1, burst: bool = True, **wishes: object) -> ResponseRequest:
-    return ResponseRequest(session, f"r-{session}-{seed}", (UserTurn("Hello"),), ResponseOptions(seed, **wishes), burst=burst).answered_by(
+def ask(session: str = "s", seed: int = 1, burst: bool = True, **options: object) -> ResponseRequest:
+    return ResponseRequest(session, f"r-{session}-{seed}", (UserTurn("Hello"),), ResponseOptions(seed, **options), burst=burst).answered_by(
         ADA
     )
 
@@ -142,9 +142,9 @@ def assert_same(response: list[StepOutput], other: list[StepOutput]) -> None:
 
 def test_answers_are_those_of_an_engine_in_process(triton: Triton) -> None:
     async def scenario(engine: TritonEngine) -> None:
-        wishes = [ask("a", max_output_tokens=12), ask("b", 2, audio=False, max_output_tokens=12)]
-        responses = [await read(engine.respond(each)) for each in wishes]
-        for response, other in zip(responses, await in_process(*wishes), strict=True):
+        requests = [ask("a", max_output_tokens=12), ask("b", 2, audio=False, max_output_tokens=12)]
+        responses = [await read(engine.respond(each)) for each in requests]
+        for response, other in zip(responses, await in_process(*requests), strict=True):
             assert_same(response, other)
         assert finish(responses[0]).timings.first_audio_ms > 0
         assert (engine.slots, engine.speaking) == (2, 0)

@@ -1,6 +1,6 @@
 """Tiny random models with the real shapes of everything around them, and the real voice's letters-to-phones.
 
-Every builder is deterministic. Sizes are chosen so that a whole reply takes a fraction of a second.
+Every builder is deterministic. Sizes are chosen so that a whole response takes a fraction of a second.
 """
 
 from copy import deepcopy

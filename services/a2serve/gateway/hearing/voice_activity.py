@@ -23,11 +23,11 @@ class VoiceActivity:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was heard."""
+        """Forgets the sound that was heard before."""
         self._resampler, self._state = Resampler(RATE_HZ, VAD_RATE_HZ), VadState()
 
     def probability(self, pcm16: bytes) -> float:
-        """That the next window (32 ms, WINDOW_BYTES of PCM16) holds a voice: 0..1."""
+        """Probability 0..1 that the next window (32 ms, WINDOW_BYTES of PCM16) holds a voice."""
         return float(self._network.step(self._state, self._resampler.push(from_pcm16(pcm16)))[0])
 
 

@@ -1,4 +1,4 @@
-"""What the gateway asks of inference. Its messages are `a2llm.messages`; the gRPC implementation is `grpc_client`.
+"""Interface of the gateway to inference. Its messages are `a2llm.messages`; the gRPC implementation is `grpc_client`.
 
 Errors of every call: `Problem` (no_capacity with retry_after_ms, inference_unavailable, invalid_value, rig_unavailable,
 internal_error, timeout). Calls are bounded by the implementation's timeouts.

@@ -72,7 +72,7 @@ async def create_turn(
 
 
 def _check_size(body_bytes: int, body: TurnCreate, most_bytes: int) -> None:
-    """What is not sound becomes events of the session, bounded as those of a socket. Raises Problem(event_too_large)."""
+    """Bounds everything but the sound, which becomes events of the session. Raises Problem(event_too_large)."""
     event_bytes = body_bytes - (len(body.audio.data) if body.audio else 0)
     if event_bytes > most_bytes:
         raise Problem(Code.EVENT_TOO_LARGE, f"all but the audio may have {most_bytes} bytes; here it has {event_bytes}")

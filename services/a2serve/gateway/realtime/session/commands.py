@@ -63,7 +63,7 @@ class SessionCommands:
             self._core.error(problem, None if isinstance(event, MediaPacket) else event.event_id)
 
     def refuse(self, problem: Problem) -> None:
-        """What the client sent is no event."""
+        """Reports that the client sent something that is no event."""
         self._core.error(_binary_off() if problem.code == Code.INVALID_PACKET and not self._binary else problem)
 
     async def greet(self) -> None:
