@@ -42,7 +42,7 @@ def motion(first_frame: int, frames: int = 2, hz: int = 40) -> Motion:
 
 
 def sent(act, *, binary: bool = False, encoding: str = "json") -> list[Any]:
-    """What a client gets of what `act(track)` does."""
+    """Events that a client gets after `act(track)`."""
 
     async def scene() -> list[Any]:
         wire = Wire()
@@ -126,7 +126,7 @@ class FakePacer:
 
 @dataclass(eq=False)
 class Made:
-    """As much of a response as the list looks at."""
+    """A response with the fields that the list looks at."""
 
     id: str
     in_conversation: bool = True

@@ -49,34 +49,34 @@ def with_secret(grant_id: str, expires_in_s: float = 60.0) -> Principal:
 
 def withdrawn(watch: Watch, **callers: Principal) -> list[tuple[str, str]]:
     async def scene() -> list[tuple[str, str]]:
-        told: list[tuple[str, str]] = []
+        ended: list[tuple[str, str]] = []
         with ExitStack() as held:
             for holder, caller in callers.items():
                 held.enter_context(watch.over(holder, caller))
-            await watch.look(lambda holder, why: told.append((holder, why)))
-        await watch.look(lambda holder, why: told.append(("left", why)))  # who has left is looked after no longer
-        return told
+            await watch.look(lambda holder, why: ended.append((holder, why)))
+        await watch.look(lambda holder, why: ended.append(("left", why)))  # one that has left is not looked at any longer
+        return ended
 
     return asyncio.run(scene())
 
 
 def test_a_key_that_is_gone_ends_its_sockets_and_its_secrets_sockets() -> None:
     watch = Watch(Keys("k2"), Secrets(), close_expired=False)
-    told = withdrawn(watch, a=with_key("k1"), b=with_key("k2"), c=with_secret("cs_1"))
-    assert told == [("a", "revoked"), ("c", "revoked")]
+    ended = withdrawn(watch, a=with_key("k1"), b=with_key("k2"), c=with_secret("cs_1"))
+    assert ended == [("a", "revoked"), ("c", "revoked")]
 
 
-@pytest.mark.parametrize(("close_expired", "told"), [(True, [("old", "expired")]), (False, [])])
-def test_a_socket_ends_with_its_secret_where_that_is_wanted(close_expired: bool, told: list[tuple[str, str]]) -> None:
+@pytest.mark.parametrize(("close_expired", "ended"), [(True, [("old", "expired")]), (False, [])])
+def test_a_socket_ends_with_its_secret_where_that_is_wanted(close_expired: bool, ended: list[tuple[str, str]]) -> None:
     watch = Watch(Keys("k1"), Secrets(), close_expired=close_expired)
-    assert withdrawn(watch, old=with_secret("cs_1", -1.0), new=with_secret("cs_2")) == told
+    assert withdrawn(watch, old=with_secret("cs_1", -1.0), new=with_secret("cs_2")) == ended
 
 
 def test_each_revoked_secret_is_asked_for_once_and_ends_all_its_sockets() -> None:
     secrets = Secrets(("acme", "cs_1"))
     watch = Watch(Keys("k1"), secrets, close_expired=False)
-    told = withdrawn(watch, a=with_secret("cs_1"), b=with_secret("cs_1"), c=with_secret("cs_2"), d=with_key("k1"))
-    assert told == [("a", "revoked"), ("b", "revoked")]
+    ended = withdrawn(watch, a=with_secret("cs_1"), b=with_secret("cs_1"), c=with_secret("cs_2"), d=with_key("k1"))
+    assert ended == [("a", "revoked"), ("b", "revoked")]
     assert secrets.asked == [[("acme", "cs_1"), ("acme", "cs_2")]], "nothing is asked where nobody holds a secret"
 
 
