@@ -5,53 +5,71 @@ be lost, another one settles by them.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from a2llm.messages import ModelInfo
 from a2serve.contracts.server_events import StatusDetails, StatusError
+from a2serve.gateway.conversation.conversation import Conversation
 from a2serve.gateway.conversation.item_log import Entry, entry
+from a2serve.gateway.realtime.response.active_responses import ActiveResponses
 from a2serve.gateway.realtime.response.response import Response
+from a2serve.gateway.realtime.session.collaborators import Collaborators, Identity
+from a2serve.gateway.realtime.session.tally import SessionTally
 from a2serve.gateway.state.facts import SessionFacts, TurnFacts
 from a2serve.gateway.state.saved_session import Checkpoint
-
-if TYPE_CHECKING:
-    from a2serve.gateway.realtime.session.core import SessionCore
 
 _LOST = StatusError(type="server_error", code="connection_lost", message="the gateway that spoke it was lost; what was sent is kept")
 
 
-def checkpoint_of(core: "SessionCore") -> Checkpoint:
+class CheckpointedSession(Protocol):
+    """The state of a session that checkpoints and records are made of."""
+
+    identity: Identity
+    parts: Collaborators
+    conversation: Conversation
+    responses: ActiveResponses
+    tally: SessionTally
+    opened_ms: float
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """The model's last description of itself."""
+        ...
+
+
+def checkpoint_of(session: CheckpointedSession) -> Checkpoint:
     """Makes a checkpoint of the session as it is now."""
-    records, responses = core.parts.records, core.responses.in_progress
-    closed = records.of_session(closing_facts(core, "gateway_lost"))
-    bills = [record for response in responses for record in records.of_turn(replace(turn_facts(core, response), status="incomplete"))]
+    records, responses = session.parts.records, session.responses.in_progress
+    closed = records.of_session(closing_facts(session, "gateway_lost"))
+    bills = [record for response in responses for record in records.of_turn(replace(turn_facts(session, response), status="incomplete"))]
     lost = [_lost_body(response) for response in responses]
-    return Checkpoint((*closed, *bills), _unfinished(core), lost)
+    return Checkpoint((*closed, *bills), _unfinished(session), lost)
 
 
-def closing_facts(core: "SessionCore", cause: str) -> SessionFacts:
+def closing_facts(session: CheckpointedSession, cause: str) -> SessionFacts:
     """Facts of the session, as if it were closed now."""
-    identity, open_ms = core.identity, int(core.parts.now_ms() - core.opened_ms)
+    identity, open_ms = session.identity, int(session.parts.now_ms() - session.opened_ms)
     return SessionFacts(
         identity.tenant,
         identity.session_id,
         "closed",
         cause,
         open_ms,
-        core.tally.turns,
+        session.tally.turns,
         identity.holder,
-        updates=core.tally.updates,
-        updated=core.tally.updated,
+        updates=session.tally.updates,
+        updated=session.tally.updated,
     )
 
 
-def turn_facts(core: "SessionCore", response: Response) -> TurnFacts:
+def turn_facts(session: CheckpointedSession, response: Response) -> TurnFacts:
     """Facts of a response that is over, or as if it were over now."""
-    times, items = response.times, core.conversation.items
+    times, items = response.times, session.conversation.items
     heard_from_user = next((item for item in reversed(items) if item.role == "user" and item.type == "message"), None)
     first = times.first_packet_ms - times.asked_ms if times.first_packet_ms else None
     return TurnFacts(
-        tenant=core.identity.tenant,
-        session_id=core.identity.session_id,
+        tenant=session.identity.tenant,
+        session_id=session.identity.session_id,
         response_id=response.id,
         status=response.status,
         user_text=heard_from_user.transcript() if heard_from_user else "",
@@ -66,12 +84,12 @@ def turn_facts(core: "SessionCore", response: Response) -> TurnFacts:
         input_audio_ms=response.input_audio_ms,
         motion_frames=response.motion_frames,
         trace_id=response.trace.trace_id,
-        model=response.model or (core.info.revision if core.info else ""),
+        model=response.model or (session.info.revision if session.info else ""),
     )
 
 
-def _unfinished(core: "SessionCore") -> list[Entry]:
-    items = core.conversation.items
+def _unfinished(session: CheckpointedSession) -> list[Entry]:
+    items = session.conversation.items
     return [
         entry(items, place, status="incomplete", tokens=[])
         for place, item in enumerate(items[-_LAST:], max(len(items) - _LAST, 0))
