@@ -203,6 +203,7 @@ def test_what_is_said_is_heard(run, rate: int):
         with pytest.raises(grpc.aio.AioRpcError) as unknown:
             await stub.Listen(sound(100, 100))
         assert unknown.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+        assert dict(unknown.value.trailing_metadata())["a2-error-code"] == "utterance_unknown"
         step, before = rate // 4, ""
         for offset in range(0, len(pcm), step):
             response = await stub.Listen(sound(offset, step))
@@ -244,6 +245,8 @@ def test_bad_requests_are_told_why(run, change: dict, code: str):
             await read(stub, request)
         assert refused.value.code().name == code
         assert len(refused.value.details()) > 10
+        reason = {"FAILED_PRECONDITION": "rig_unavailable", "INVALID_ARGUMENT": "invalid_value"}[code]
+        assert dict(refused.value.trailing_metadata())["a2-error-code"] == reason
 
     run(scenario)
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from support.servers.replicas import SESSIONS, Replica, new_request, run, serving, words
 
-from a2llm.messages import ListenRequest, ResponseRequest
+from a2llm.messages import ListenRequest, ResponseRequest, UtteranceUnknown
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client import grpc_client, hosts
 from a2serve.gateway.model_client.grpc_client import PLACES, GrpcInference
@@ -166,6 +166,42 @@ def test_what_is_not_heard_in_time_is_said_in_our_words_with_the_limit(monkeypat
             with pytest.raises(Problem, match="the model is out of reach") as lost:
                 await words(client, new_request())
             assert lost.value.code is Code.UNAVAILABLE
+            await client.close()
+
+    run(scenario)
+
+
+OF_BEFORE, OF_LATER = (), (("a2-error-code", "too_tired"),)  # replicas of a version without codes, and of one with codes that are not known
+
+
+def says(code: str) -> tuple[tuple[str, str], ...]:
+    return (("a2-error-code", code),)
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata", "responds", "listens"),
+    [
+        ("FAILED_PRECONDITION", says("rig_unavailable"), Code.RIG_UNAVAILABLE, Code.RIG_UNAVAILABLE),
+        ("FAILED_PRECONDITION", says("utterance_unknown"), UtteranceUnknown, UtteranceUnknown),
+        ("FAILED_PRECONDITION", OF_BEFORE, Code.RIG_UNAVAILABLE, UtteranceUnknown),
+        ("FAILED_PRECONDITION", OF_LATER, Code.RIG_UNAVAILABLE, UtteranceUnknown),
+        ("INVALID_ARGUMENT", says("invalid_value"), Code.INVALID_VALUE, Code.INVALID_VALUE),
+        ("INVALID_ARGUMENT", OF_BEFORE, Code.INVALID_VALUE, Code.INVALID_VALUE),
+        ("RESOURCE_EXHAUSTED", says("no_capacity"), Code.NO_CAPACITY, Code.NO_CAPACITY),
+        ("RESOURCE_EXHAUSTED", OF_BEFORE, Code.NO_CAPACITY, Code.NO_CAPACITY),
+        ("UNAVAILABLE", says("inference_unavailable"), Code.UNAVAILABLE, Code.UNAVAILABLE),
+        ("UNAVAILABLE", OF_BEFORE, Code.UNAVAILABLE, Code.UNAVAILABLE),
+        ("INTERNAL", OF_BEFORE, Code.INTERNAL, Code.INTERNAL),
+    ],
+)
+def test_the_code_of_an_error_counts_before_its_status(status: str, metadata: tuple, responds: object, listens: object) -> None:
+    async def scenario() -> None:
+        async with serving(Replica(ends=(grpc.StatusCode[status], metadata))) as (_, port):
+            client = GrpcInference(f"127.0.0.1:{port}", patience_s=0.1)
+            for call, wanted in ((words(client, new_request()), responds), (client.listen(ListenRequest("s", "u", 0, bytes(2))), listens)):
+                with pytest.raises((Problem, UtteranceUnknown)) as error:
+                    await call
+                assert getattr(error.value, "code" if isinstance(error.value, Problem) else "__class__") == wanted
             await client.close()
 
     run(scenario)

@@ -17,6 +17,7 @@ from prometheus_client import start_http_server
 
 from a2llm.messages import Refused
 from a2serve.contracts.proto import avatar_pb2 as pb
+from a2serve.contracts.proto.errors import EXPECTED, to_status
 from a2serve.inference.ear_pool import EarPool
 from a2serve.inference.ears import Ears
 from a2serve.inference.host import SWITCH_INTERVAL_S
@@ -26,7 +27,7 @@ from a2serve.inference.ray_engine import open_engine
 from a2serve.inference.ray_places import Place, take_place
 from a2serve.inference.ray_scaling import Load
 from a2serve.inference.ray_settings import RaySettings
-from a2serve.inference.servicer import EXPECTED, Avatar, status_of
+from a2serve.inference.servicer import Avatar
 from a2serve.inference.settings import InferenceSettings
 from a2serve.telemetry import names
 from a2serve.telemetry.setup import start_tracing
@@ -125,7 +126,7 @@ class AvatarReplica:
 
     def _end(self, context: Context, error: Exception) -> None:
         """Ray sends code, message and trailing metadata when the method has returned; an exception would lose the metadata."""
-        status = status_of(error)
+        status = to_status(error)
         context.set_code(status.code)
         context.set_details(status.details)
         context.set_trailing_metadata([(REPLICA_KEY, self._name), *status.metadata])

@@ -6,15 +6,16 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import grpc
 from opentelemetry.trace import Tracer
 
-from a2llm.messages import EngineDown, IdleRequest, Refused, RigUnavailable, UtteranceUnknown
+from a2llm.messages import EngineDown, IdleRequest
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.contracts.proto.convert import from_wire, to_wire
+from a2serve.contracts.proto.errors import EXPECTED, to_status
 from a2serve.inference import wire
 from a2serve.inference.ears import Ears
 from a2serve.inference.engine_client import EngineClient
@@ -25,28 +26,6 @@ from a2serve.inference.spans import Metadata, ResponsePhases, span
 from a2serve.telemetry import names
 
 Context = grpc.aio.ServicerContext[Any, Any]
-EXPECTED = (Refused, EngineDown, UtteranceUnknown, RigUnavailable, ValueError)
-_CODES = {
-    Refused: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    EngineDown: grpc.StatusCode.UNAVAILABLE,
-    UtteranceUnknown: grpc.StatusCode.FAILED_PRECONDITION,
-    RigUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
-}
-
-
-class Status(NamedTuple):
-    """How a call ends that did not succeed: code, message and trailing metadata."""
-
-    code: grpc.StatusCode
-    details: str
-    metadata: tuple[tuple[str, str], ...] = ()
-
-
-def status_of(error: Exception) -> Status:
-    """gRPC status of an EXPECTED error."""
-    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), grpc.StatusCode.INVALID_ARGUMENT)
-    metadata = (("retry-after-ms", str(error.retry_after_ms)),) if isinstance(error, Refused) else ()
-    return Status(code, str(error), metadata)
 
 
 class Avatar:
@@ -133,5 +112,5 @@ class AvatarServicer(avatar_pb2_grpc.AvatarServicer):
 
 async def _refuse(context: Context, error: Exception) -> NoReturn:
     """End the call with the status of an expected error."""
-    await context.abort(*status_of(error))
+    await context.abort(*to_status(error))
     raise AssertionError("abort always raises")

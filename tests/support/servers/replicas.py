@@ -24,10 +24,13 @@ class Replica(AvatarServicer):
     gone: bool = False  # as an ingress says whose application was deleted
     deaf: bool = False  # never answers what it hears
     wrong: bool = False  # finds every request at fault
+    ends: tuple[grpc.StatusCode, tuple[tuple[str, str], ...]] | None = None  # every call: its status and trailing metadata
     asked: list[pb.RespondRequest] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
     async def Listen(self, request: pb.ListenRequest, context: grpc.aio.ServicerContext) -> pb.ListenReply:
+        if self.ends:
+            await context.abort(self.ends[0], "the reason", self.ends[1])
         if self.deaf:
             await asyncio.Event().wait()
         return pb.ListenReply(utterance_id=request.utterance_id, received_samples=len(request.pcm16) // 2)
@@ -39,6 +42,8 @@ class Replica(AvatarServicer):
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "all slots are speaking", (("retry-after-ms", "300"),))
         if self.gone:
             await context.abort(grpc.StatusCode.NOT_FOUND, "Application 'avatar' not found")
+        if self.ends:
+            await context.abort(self.ends[0], "the reason", self.ends[1])
         if self.wrong:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no such persona")
         if self.hold:

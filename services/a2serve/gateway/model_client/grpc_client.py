@@ -14,10 +14,24 @@ from typing import Any
 import grpc
 from opentelemetry import propagate
 
-from a2llm.messages import IdleRequest, ListenRequest, ListenResult, ModelInfo, Motion, Packet, ResponseRequest, UtteranceUnknown
+from a2llm.messages import (
+    EngineDown,
+    IdleRequest,
+    ListenRequest,
+    ListenResult,
+    ModelError,
+    ModelInfo,
+    Motion,
+    Packet,
+    Refused,
+    ResponseRequest,
+    RigUnavailable,
+    UtteranceUnknown,
+)
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2
 from a2serve.contracts.proto.convert import from_wire, to_wire
+from a2serve.contracts.proto.errors import from_status
 from a2serve.gateway.model_client.affinity import AffinityKeys
 from a2serve.gateway.model_client.continuing import PATIENCE_S, Progress, ReplicaLost, Search
 from a2serve.gateway.model_client.hosts import Host, Hosts, choose
@@ -37,11 +51,7 @@ MOST_AHEAD = 100  # packets of 50 ms that wait here: more than the engine's lead
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.NOT_FOUND)
 log = logging.getLogger(__name__)
 
-_CODES = {
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Code.NO_CAPACITY,
-    grpc.StatusCode.INVALID_ARGUMENT: Code.INVALID_VALUE,
-    grpc.StatusCode.FAILED_PRECONDITION: Code.RIG_UNAVAILABLE,
-}
+_CODES: dict[type, Code] = {Refused: Code.NO_CAPACITY, RigUnavailable: Code.RIG_UNAVAILABLE, ValueError: Code.INVALID_VALUE}
 
 
 class GrpcInference:
@@ -66,8 +76,8 @@ class GrpcInference:
     async def describe(self) -> ModelInfo:
         with _problems():
             stub = (await self._host("")).stub
-            message = await stub.Describe(avatar_pb2.DescribeRequest(), timeout=UNARY_TIMEOUT_S, metadata=self._metadata(""))
-        return from_wire(ModelInfo, message)
+            described = await stub.Describe(avatar_pb2.DescribeRequest(), timeout=UNARY_TIMEOUT_S, metadata=self._metadata(""))
+        return from_wire(ModelInfo, described)
 
     async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
         async with aclosing(read_ahead(self.whole(request), MOST_AHEAD, f"read {request.response_id}")) as packets:
@@ -167,22 +177,18 @@ class GrpcInference:
         host = await self._host(audio.session_id)
         way.tried.add(host.address)
         limit_s = LISTEN_TIMEOUT_S + LISTEN_SHARE * audio.seconds
-        try:
-            with _problems(f"{audio.seconds:.0f} s of sound were not heard within {limit_s:.0f} s: say it again in shorter parts"):
-                message, metadata = to_wire(audio), self._metadata(audio.session_id)
-                message = await host.stub.Listen(message, timeout=limit_s, metadata=metadata)
-        except Problem as problem:
-            if problem.code is Code.RIG_UNAVAILABLE:  # FAILED_PRECONDITION of Listen has one meaning
-                raise UtteranceUnknown(audio.utterance_id) from None
-            raise
-        return from_wire(ListenResult, message)
+        late = f"{audio.seconds:.0f} s of sound were not heard within {limit_s:.0f} s: say it again in shorter parts"
+        with _problems(late, UtteranceUnknown):
+            message, metadata = to_wire(audio), self._metadata(audio.session_id)
+            heard = await host.stub.Listen(message, timeout=limit_s, metadata=metadata)
+        return from_wire(ListenResult, heard)
 
     async def idle(self, request: IdleRequest) -> Motion:
         with _problems():
             message, metadata = to_wire(request), self._metadata(request.session_id)
             stub = (await self._host(request.session_id)).stub
-            message = await stub.Idle(message, timeout=UNARY_TIMEOUT_S, metadata=metadata)
-        return from_wire(Motion, message)
+            motion = await stub.Idle(message, timeout=UNARY_TIMEOUT_S, metadata=metadata)
+        return from_wire(Motion, motion)
 
     async def release(self, session_id: str) -> None:
         with _problems():
@@ -231,22 +237,19 @@ async def _end(call: Any) -> None:
 
 
 @contextmanager
-def _problems(late: str = "the model did not answer in time") -> Generator[None]:
-    """gRPC's errors as ours. What gRPC itself says is for the log; `late`: what to say when the time is over."""
+def _problems(late: str = "the model did not answer in time", precondition: type[ModelError] = RigUnavailable) -> Generator[None]:
+    """gRPC's errors as ours, and UtteranceUnknown. What gRPC itself says is for the log; `late`: what to say when the time is over."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
         detail = error.details() or error.code().name.lower()
-        if error.code() in _LOST:
+        reason = from_status(error.code(), detail, error.trailing_metadata(), precondition)
+        if error.code() in _LOST or isinstance(reason, EngineDown):
             log.info("inference is out of reach: %s", detail)
             raise ReplicaLost("the model is out of reach") from None
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
             raise Problem(Code.TIMEOUT, late) from None
-        raise Problem(_CODES.get(error.code(), Code.INTERNAL), detail, retry_after_ms=_retry_after_ms(error)) from None
-
-
-def _retry_after_ms(error: grpc.aio.AioRpcError) -> int | None:
-    for key, value in error.trailing_metadata() or ():
-        if key == "retry-after-ms" and str(value).isdigit():
-            return int(value)
-    return None
+        if isinstance(reason, UtteranceUnknown):
+            raise reason from None
+        retry_after_ms = reason.retry_after_ms or None if isinstance(reason, Refused) else None
+        raise Problem(_CODES.get(type(reason), Code.INTERNAL), detail, retry_after_ms=retry_after_ms) from None
