@@ -41,10 +41,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_numbers_add_up_over_all_shards(folder: Path) -> None:
-    told: list[tuple[int, int]] = []
-    found = survey(folder, lambda done, all_: told.append((done, all_)))
+    noted: list[tuple[int, int]] = []
+    found = survey(folder, lambda done, all_: noted.append((done, all_)))
     report = describe(folder, found)
-    assert told == [(1, 2), (2, 2)]
+    assert noted == [(1, 2), (2, 2)]
     assert (report["utterances"], report["texts"], report["shards"]) == (4, 3, 2)
     assert report["hours"] == pytest.approx(9.5 / 3600, abs=1e-3)
     assert {name: group["utterances"] for name, group in report["affects"].items()} == dict.fromkeys(AFFECTS, 0) | {

@@ -76,14 +76,16 @@ def test_a_cycle_over_three_nodes_is_one() -> None:
 
 
 def test_an_option_is_counted_where_a_response_passes(tmp_path: Path) -> None:
-    put(tmp_path, "services/a2serve/wire.py", "import a2llm.engine\ntop_p = 1")
+    put(tmp_path, "services/a2serve/wire.py", "import a2llm.engine\nclass Options:\n    top_p: float | None = None")
     put(tmp_path, "services/a2serve/wire_pb2.py", "top_p = 1")
     put(tmp_path, "services/a2serve/wire.proto", "optional float top_p = 1;")
-    put(tmp_path, "models/a2llm/engine.py", "def step(top_p): ...")
-    put(tmp_path, "models/a2llm/training.py", "top_p = 1  # nothing that serves imports it")
-    put(tmp_path, "services/a2serve/other.py", "stop_p = top_pp = 1")
-    put(tmp_path, "tests/unit/test_wire.py", "top_p = 1")
-    found = ["models/a2llm/engine.py", "services/a2serve/wire.py", "services/a2serve/wire.proto"]
+    put(tmp_path, "services/a2serve/names.py", "ALLOWED = ('top_p',)")
+    put(tmp_path, "models/a2llm/engine.py", "import a2llm.sampling\ndef step(r): return r.options.top_p")
+    put(tmp_path, "models/a2llm/sampling.py", "class Defaults:\n    top_p: float = 0.9\ndef draw(top_p): return top_p")
+    put(tmp_path, "models/a2llm/training.py", "draw(top_p=1)  # nothing that serves imports it")
+    put(tmp_path, "services/a2serve/other.py", "x.stop_p = x.top_pp = 1")
+    put(tmp_path, "tests/unit/test_wire.py", "x.top_p = 1")
+    found = ["models/a2llm/engine.py", "services/a2serve/names.py", "services/a2serve/wire.py", "services/a2serve/wire.proto"]
     assert imports.option_files(tmp_path, "top_p") == found
 
 

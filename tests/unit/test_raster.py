@@ -18,7 +18,7 @@ def vertices(*places: tuple[float, float, float]) -> np.ndarray:
 
 
 def seen(screen: np.ndarray, triangles: list[list[int]], classes: list[int] | None = None, size: int = 8) -> np.ndarray:
-    """Which triangle each pixel sees; screen [V, 3]: x, y, nearness."""
+    """Returns the triangle that each pixel sees; screen [V, 3]: x, y, nearness."""
     points = np.zeros((len(screen), raster.COLUMNS), np.float32)
     points[:, :3] = screen
     depth, out = np.zeros((size, size), np.float32), np.zeros((size, size), np.int32)

@@ -31,11 +31,13 @@ def counted(found: list[str], bar: float | None = 0) -> Figure:
 
 
 def quick(root: Path) -> dict[str, Figure]:
-    """Figures that are read from the source itself."""
-    messages = sizes.message_lines(root)
+    """Figures that are read from the source itself. Raises ValueError where OPTION is not offered on the wire."""
+    messages, option = sizes.message_lines(root), imports.option_files(root, OPTION)
+    if not any(file.endswith(".proto") for file in option):
+        raise ValueError(f"{OPTION} is in no .proto file: choose an option that is offered in {Path(__file__).name}")
     ratios = sizes.tests_per_source_line(root)
     return {
-        "files_per_response_option": counted(imports.option_files(root, OPTION), 4),
+        "files_per_response_option": counted(option, 4),
         "gateway_cycles": counted(imports.gateway_cycles(root)),
         "functions_over_50": counted(sizes.long_functions(root)),
         "modules_over_300": counted(sizes.long_modules(root, tree.product(root))),

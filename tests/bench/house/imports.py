@@ -80,14 +80,27 @@ def _arrows(edges: Graph, group: list[str]) -> list[str]:
 
 
 def option_files(root: Path, option: str) -> list[str]:
-    """Hand-written files that a response option is named in, on its way from the wire to the engine.
+    """Hand-written files that know a response option, on its way from the wire to the engine.
 
-    On its way: modules of a2serve, those that it imports (directly or through others), .proto files, and the page.
+    On its way: modules of a2serve, those that it imports (directly or through others), .proto files, and the page. A module knows the
+    option that declares it as a field which may be None, reads or passes it as an attribute or keyword, or has its name as a text. A
+    function's own parameter of this name, or a field that always has a value, is another thing.
     """
     modules = graph(root)
     served = {name for name in modules if name.startswith("a2serve")}
     way = served | reachable(modules, served)
-    paths = [path for path in tree.product(root) if tree.module_of(path, root) in way]
-    paths += tree.files(root, tree.PRODUCT, ".proto") + tree.web_product(root)
+    found = [path for path in tree.product(root) if tree.module_of(path, root) in way and any(_knows(n, option) for n in tree.nodes(path))]
     named = re.compile(rf"\b{re.escape(option)}\b")
-    return [path.relative_to(root).as_posix() for path in paths if named.search(path.read_text())]
+    found += [path for path in tree.files(root, tree.PRODUCT, ".proto") + tree.web_product(root) if named.search(path.read_text())]
+    return [path.relative_to(root).as_posix() for path in found]
+
+
+def _knows(node: ast.AST, option: str) -> bool:
+    match node:
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=kind):
+            return name == option and "None" in ast.unparse(kind)
+        case ast.Attribute(attr=name) | ast.keyword(arg=name):
+            return name == option
+        case ast.Constant(value=text):
+            return text == option
+    return False
