@@ -1,4 +1,4 @@
-"""The gateway as an ASGI app: `create_app(settings)`. Here its parts are made, joined and ended; what they do is elsewhere."""
+"""The gateway as an ASGI app: `create_app(settings)` makes its parts, joins them and ends them; their work is elsewhere."""
 
 import asyncio
 import socket
@@ -140,5 +140,5 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 def _replica_name(settings: GatewaySettings) -> str:
-    """The same after a restart, which then goes on with what it had not finished."""
+    """Name of this replica, the same after a restart, so that it goes on with unfinished work."""
     return f"{socket.gethostname()}:{settings.port}"

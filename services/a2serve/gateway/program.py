@@ -1,6 +1,6 @@
 """The command line of the gateway: `python -m a2serve.gateway`. Settings come from the environment.
 
-What is wrong with them is said before anything heavy is imported; what serves is `server`.
+Errors in them are reported before anything heavy is imported; `server` serves.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Whether this gateway can take sockets, and how what it depends on is doing.
+"""Readiness: whether this gateway can take sockets, and the state of its dependencies.
 
 Once it has reached Redis and inference it stays ready until it drains: an outage of theirs hits all replicas alike, and to take
 every replica out of the load balancer would also end what goes on without them. Requests that need them answer 503 by themselves.
@@ -37,7 +37,7 @@ class Dependencies:
         return self.last
 
     async def were_reached(self) -> bool:
-        """They were, at some time since the start. Asks nobody once that is so."""
+        """True if all were reached at some time since the start. After that it asks none again."""
         if not self.reached_once:
             await self.look()
         return self.reached_once
@@ -53,7 +53,7 @@ async def _check(ask: Callable[[], Awaitable[object]]) -> str:
 
 
 class LoopLag:
-    """How late the event loop wakes who asked to be woken: what every socket of this process waits in addition."""
+    """Lag of the event loop: every socket of this process waits so long in addition."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(

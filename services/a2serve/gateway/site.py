@@ -25,7 +25,7 @@ PAGE_POLICY = (
 
 
 def add_site(app: FastAPI, settings: GatewaySettings, realtime: RealtimeService) -> None:
-    """Adds what the settings name."""
+    """Adds the pages that the settings name."""
     if settings.profile == "local":
         app.include_router(secret_routes.local_router)
         if settings.otlp_endpoint:
@@ -55,7 +55,7 @@ class CrossOrigin:
 
 
 class _Page:
-    """The built page; whatever is no file of it is not found. Other sites embed the library, not the page: nobody may frame it."""
+    """The built page; another path is not found. Other sites embed the library, not the page: no site may frame it."""
 
     def __init__(self, folder: Path) -> None:
         self._files = StaticFiles(directory=folder, html=True)
@@ -73,7 +73,7 @@ class _Page:
 
 
 class _Heads(StaticFiles):
-    """Heads only, not what else lies in the folder."""
+    """Serves heads only, not what else lies in the folder."""
 
     def lookup_path(self, path: str) -> tuple[str, object]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return super().lookup_path(path) if path.endswith(".glb") else ("", None)

@@ -1,4 +1,4 @@
-"""The threads that hear, and how busy they are. Knows nothing of what is heard."""
+"""The threads that hear, and their load. Knows nothing of what is heard."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ def unnoted(_waited_ms: float) -> None:
 
 
 class EarPool:
-    """`workers` jobs at a time; more wait. `note` is told how long each one waited, in ms."""
+    """Runs `workers` jobs at a time; more wait. `note` gets the time that each one waited, in ms."""
 
     def __init__(self, workers: int, metrics: Metrics, note: Callable[[float], None] = unnoted) -> None:
         self.workers = workers

@@ -75,7 +75,7 @@ class Ears:
 
     @staticmethod
     def _is_repeat(ear: _Ear, sound: ListenRequest) -> bool:
-        """A final request whose answer got lost."""
+        """True for a final request whose answer got lost."""
         known = ear.utterance
         end = sound.offset_samples + len(sound.pcm16) // 2
         same = known is not None and known.utterance_id == sound.utterance_id and known.received_samples == end

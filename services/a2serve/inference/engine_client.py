@@ -103,7 +103,8 @@ class LocalEngine:
         return known
 
     def _admit(self, request: ResponseRequest, mailbox: Mailbox) -> tuple[_Current, str | None]:
-        """Take a slot; returns also the session that loses it. Raises Refused; what goes on from elsewhere only for want of a slot."""
+        """Takes a slot; returns also the session that loses it. Raises Refused; a response that goes on from elsewhere only for want of a
+        slot."""
         party = Party(request.session_id, request.tenant, request.tenant_weight)
         if not request.options.resume:
             self._require_capacity(party, request.comes_back)
@@ -117,7 +118,7 @@ class LocalEngine:
         return current, evicted
 
     def _require_capacity(self, party: Party, comes_back: bool) -> None:
-        """Raises Refused where another response would disturb those that are spoken to, or take what others wait for."""
+        """Raises Refused if another response would disturb running ones, or take what others wait for."""
         if self._crowded:
             raise self._refused("overloaded", "those who speak need all of this replica's speed", party, comes_back)
         others = [current.tenant for session, current in self._current.items() if session != party.session_id]

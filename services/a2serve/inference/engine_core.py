@@ -40,7 +40,7 @@ class EngineCore:
         return ended
 
     def cancel(self, mailbox: Mailbox) -> list[Delivery]:
-        """Stop a response that nobody reads any more."""
+        """Stops a response that nobody reads any more."""
         for running in [r for r in self._running.values() if r.mailbox is mailbox]:
             self._stop(running)
         return []
@@ -104,13 +104,13 @@ class EngineCore:
         self._engine.cancel(running.response)
 
     def _end_response_of(self, session_id: str) -> list[Delivery]:
-        """Cancel what a session is speaking; its reader is given the end."""
+        """Cancels a session's response; its reader gets the end."""
         ended = [running for running in self._running.values() if running.session_id == session_id]
         for running in ended:
             self._stop(running)
         return [(r.mailbox, StepOutput(pts_samples=r.response.media.samples, last=True, done=r.done())) for r in ended]
 
     def _spill(self, session_id: str) -> None:
-        """Take a session's slot, but keep what it holds."""
+        """Takes a session's slot, and stores its prefix in the cache."""
         if conversation := self._sessions.pop(session_id, None):
             self._engine.spill_conversation(conversation)

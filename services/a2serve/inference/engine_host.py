@@ -1,7 +1,7 @@
 """The one thread that owns the engine: takes commands, steps, hands out what became ready. Knows nothing of gRPC.
 
 The event loop never waits for it: commands go through a queue, results come back by call_soon_threadsafe, one call per step.
-A step that raises ends the thread: every response fails with the reason, and whoever watches is told.
+A step that raises ends the thread: every response fails with the reason, and the watcher is notified.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class EngineHost:
         self.waiting_limit = 1  # responses that may be waiting for their first sound at a time
 
     async def start(self) -> None:
-        """Load and warm up the model in its thread; returns when it can answer. Raises what loading raised."""
+        """Loads and warms up the model in its thread; returns when it can respond. Raises what loading raised."""
         self._thread.start()
         await self._ready
         self.down = ""
@@ -51,7 +51,7 @@ class EngineHost:
         return self._commands.qsize()
 
     def open_mailbox(self) -> Mailbox:
-        """A mailbox that is told when the engine goes down. Raises EngineDown."""
+        """Opens a mailbox that gets an error when the engine goes down. Raises EngineDown."""
         self._require_up()
         mailbox = Mailbox()
         self._mailboxes.add(mailbox)
@@ -61,7 +61,7 @@ class EngineHost:
         self._mailboxes.discard(mailbox)
 
     def send(self, command: Command) -> None:
-        """Have the engine's thread run this before its next step and deliver what it returns. Raises EngineDown."""
+        """Has the engine's thread run this before its next step and deliver what it returns. Raises EngineDown."""
         self._require_up()
         self._commands.put(command)
 
@@ -116,7 +116,7 @@ class EngineHost:
             self._call(self._fail_all, f"the engine failed: {type(error).__name__}: {error}")
 
     def _take_commands(self, core: EngineCore) -> bool:
-        """Run what is waiting; sleep while there is nothing to step. False: stop."""
+        """Runs what is waiting; sleeps while there is nothing to step. False: stop."""
         timeout, self.waiting_limit = core.idle_s(), core.waiting_limit
         while True:
             try:
@@ -129,7 +129,7 @@ class EngineHost:
             timeout = 0
 
     def _go_down(self, reason: str) -> None:
-        """On the event loop: whoever waits for the engine learns why it will not come."""
+        """Fails, on the event loop, everything that waits for the engine."""
         self.down = reason
         for mailbox in self._mailboxes:
             mailbox.put(EngineDown(reason))

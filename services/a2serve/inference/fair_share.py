@@ -1,8 +1,9 @@
-"""How tenants share a replica's slots: any of them may use what nobody else waits for, and each comes to its share when others do.
+"""Fair shares of a replica's slots: any tenant may use what no other waits for, and each comes to its share when others do.
 
-A refused caller that comes back has a claim until it does, or until it is clear that it will not. Whoever asks leaves a free slot to
-claims of other tenants that are within their share: to all of them if it has its own share already, else to those of tenants that were
-served longer ago. So the next release of a slot is for the one who waits, however often others ask. Pure bookkeeping on one thread.
+A refused caller that comes back has a claim until it does, or until it is clear that it will not. A request leaves a free slot to
+claims of other tenants that are within their share: to all of them if its tenant has its own share already, else to those of tenants
+that were served longer ago. So the next release of a slot is for the one that waits, however often others ask. Pure bookkeeping on
+one thread.
 """
 
 from collections import Counter
@@ -73,7 +74,7 @@ class FairShare:
         return {tenant: max(1.0, self.slots * weight / whole) for tenant, weight in weights.items()}
 
     def _forget(self, there: Collection[str]) -> None:
-        """Claims that nobody came back for, and tenants that are not there any more."""
+        """Forgets claims that nobody came back for, and tenants that are not there any more."""
         now_s = self.clock()
         self._claims = {session: claim for session, claim in self._claims.items() if claim.until_s > now_s}
         present = {*there, *(claim.party.tenant for claim in self._claims.values())}

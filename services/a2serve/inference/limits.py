@@ -1,4 +1,4 @@
-"""How long a request's texts may be, told by their length alone: what cannot fit is refused before a tokenizer reads it.
+"""Bounds the length of a request's texts, in characters: what cannot fit is refused before a tokenizer reads it.
 
 Derived from the model's context. A token of text has about four characters, of the longest words sixteen.
 """

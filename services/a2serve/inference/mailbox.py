@@ -27,7 +27,7 @@ class Mailbox:
         self._events.put_nowait(event)
 
     async def get(self) -> StepOutput:
-        """The next output. Raises what ended this response."""
+        """Returns the next output. Raises what ended this response."""
         event = await self._events.get()
         if isinstance(event, Exception):
             raise event

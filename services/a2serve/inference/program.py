@@ -1,6 +1,6 @@
 """The command line of the inference service: `python -m a2serve.inference`. Settings come from the environment.
 
-What is wrong with them is said before anything heavy is imported.
+Errors in them are reported before anything heavy is imported.
 """
 
 import argparse

@@ -22,7 +22,7 @@ class ReplicaEngine:
 
 
 async def open_engine(settings: InferenceSettings, triton_url: str, metrics: Metrics) -> ReplicaEngine:
-    """Ready to respond. Raises EngineDown, or what loading raises."""
+    """Opens an engine that is ready to respond. Raises EngineDown, or what loading raises."""
     engine = await _open_triton(triton_url) if triton_url else await _open_local(settings, metrics)
     spare_what_is_loaded()
     return engine

@@ -1,4 +1,4 @@
-"""How many replicas are wanted, by the slots and the ears in use and by who has to wait. Imports nothing heavy: Ray's controller runs it.
+"""Number of replicas wanted, by the slots and the ears in use and by what has to wait. Imports nothing heavy: Ray's controller runs it.
 
 CPU says little here: an engine step costs about the same for one stream as for four.
 """

@@ -5,7 +5,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class RaySettings(BaseSettings):
-    """How many replicas, what each runs on, and when there are more or fewer. `ray_program --help` prints it."""
+    """Settings of the replicas: their number, what each runs on, and when there are more or fewer. `ray_program --help` prints it."""
 
     model_config = SettingsConfigDict(env_prefix="A2_INFERENCE_", frozen=True)
 

@@ -63,7 +63,7 @@ class RunningResponse:
         self._start_s += share_s
 
     def output(self, made: StepOutput) -> StepOutput:
-        """The engine's output, with what only a replica knows: the name of a call, and at the end the time that all of it took."""
+        """Adds to the engine's output what only a replica knows: the name of a call, and at the end the time that all of it took."""
         if not made.last:
             return made
         call = replace(made.function_call, call_id=f"call_{uuid4().hex[:20]}") if made.function_call else None
@@ -85,5 +85,5 @@ class RunningResponse:
         )
 
     def _since_ms(self, at_s: float | None) -> float:
-        """Since the request arrived; 0 for what has not come."""
+        """Time since the request arrived; 0 for what has not come."""
         return 0.0 if at_s is None else (at_s - self._mailbox.opened_s) * 1000

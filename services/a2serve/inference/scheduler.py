@@ -11,7 +11,7 @@ MOST_UNREAD = 100  # outputs: 5 s of speech that the reader has not taken
 
 
 class Scheduler:
-    """One per engine. tokens_at_once, levels: what its backbone reads in a pass and the residual levels of its full sound."""
+    """Schedules one engine. tokens_at_once, levels: tokens that its backbone reads in a pass, and the residual levels of its full sound."""
 
     def __init__(self, pace: Pace, tokens_at_once: int, levels: int) -> None:
         self._pacer, self._tokens_at_once = Pacer(pace, levels), tokens_at_once
@@ -40,7 +40,7 @@ class Scheduler:
         self._pacer.note_first_sound(took_s)
 
     def _pauses(self, running: Collection[RunningResponse], now_s: float) -> list[tuple[RunningResponse, float]]:
-        """How long each response pauses; backpressure: one whose reader does not keep up sits the step out."""
+        """Time for which each response pauses; backpressure: one whose reader does not keep up sits the step out."""
         progress = [(r, r.progress(now_s)) for r in running]
         self._pacer.look(p for _, p in progress)
         return [(r, LOOK_AGAIN_S if r.unread > MOST_UNREAD else self._pacer.pause_s(p)) for r, p in progress]

@@ -1,4 +1,4 @@
-"""The Avatar service of avatar.proto, whoever hosts it: reads a request, hands it on, writes the answer. No logic, no server.
+"""The Avatar service of avatar.proto, in any host: reads a request, hands it on, writes the response. No logic, no server.
 
 `Avatar` knows messages only; AvatarServicer puts it into a grpc.aio server, ray_replica into a Ray Serve deployment.
 """

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 class SlotsFull(RuntimeError):
-    """Somebody speaks in every slot."""
+    """Raised if a response runs in every slot."""
 
 
 @dataclass

@@ -23,7 +23,7 @@ def span(tracer: Tracer, name: str, metadata: Metadata, attributes: dict[str, st
 
 
 class ResponsePhases:
-    """Adds to a response's span what its finish tells. Made when the request arrives."""
+    """Adds the phases of a finished response to its span. Made when the request arrives."""
 
     def __init__(self, tracer: Tracer, parent: Span) -> None:
         self._tracer, self._parent, self._arrived_ns = tracer, parent, time.time_ns()
@@ -52,7 +52,7 @@ class ResponsePhases:
         self._write(phases, ends_ms)
 
     def _write(self, phases: Sequence[str], ends_ms: Sequence[float]) -> None:
-        """One after the other; what never came (0) is left out."""
+        """Writes one phase after the other; one that never came (0) is left out."""
         context, start_ms = trace.set_span_in_context(self._parent), 0.0
         for name, end_ms in zip(phases, ends_ms, strict=True):
             if end_ms > start_ms:

@@ -19,7 +19,7 @@ _SHARED_MEMORY = Path("/dev/shm")
 
 
 class Guard:
-    """Made in the stub, whose parent is Triton."""
+    """Starts the guard's process. Made in the stub, whose parent is Triton."""
 
     def __init__(self) -> None:
         self._process = start(os.getppid(), os.getpid(), _region())

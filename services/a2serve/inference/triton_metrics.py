@@ -21,7 +21,7 @@ class MetricsMirror:
         self._shown: dict[Key, tuple[Any, float]] = {}  # metric and the value it has
 
     def show(self) -> None:
-        """Bring what has changed up to date. Not for several threads at a time."""
+        """Brings Triton's metrics up to date. Not for several threads at a time."""
         for name, help_text, labels, value, counts in self._samples():
             key = (name, tuple(sorted(labels.items())))
             if key not in self._shown:

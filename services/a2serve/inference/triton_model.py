@@ -85,7 +85,7 @@ class TritonModel:
     """Triton calls it from one thread; the engine's event loop has another. `utils` is Triton's module for Python models."""
 
     def __init__(self, arguments: Mapping[str, str], utils: Any) -> None:
-        """Load and warm up; Triton calls the model READY when this returns. Raises what loading raised."""
+        """Loads and warms up; Triton calls the model READY when this returns. Raises what loading raised."""
         locale.setlocale(locale.LC_CTYPE, "C.UTF-8")  # Triton starts Python in such a way that text files would be ASCII
         self._utils, self._settings, self._metrics = utils, read_settings(arguments), Metrics()
         start_logging(names.SERVICE_TRITON, self._settings.log_level)
@@ -131,7 +131,7 @@ class TritonModel:
         spare_what_is_loaded()
 
     def _on_engine_failure(self) -> None:
-        """Triton cannot be told that a model has failed, and goes on saying READY: end, and let the guard end Triton."""
+        """Ends this process and lets the guard end Triton: Triton cannot learn that a model has failed, and would go on saying READY."""
         self._loop.call_later(_LAST_WORDS_S, os._exit, 1)
 
     def _show_metrics(self) -> None:
@@ -206,7 +206,7 @@ class TritonModel:
 
 
 async def _cancel_with(sender: Any, task: "asyncio.Task[None]") -> None:
-    """A client that takes leave says so (CancelRequest). Of one that is dead Triton knows, does not tell, and must be asked."""
+    """Cancels `task` when its client is dead: Triton knows, but has to be asked. (A client that leaves says so with CancelRequest.)"""
     await asyncio.sleep(_LOOK_FOR_CANCEL_S)
     while not sender.is_cancelled():
         await asyncio.sleep(_LOOK_FOR_CANCEL_S)

@@ -1,7 +1,7 @@
-"""One inference request to Triton and what it answers, as a gRPC stream that is never cancelled.
+"""One inference request to Triton and its answers, as a gRPC stream that is never cancelled.
 
-Triton 2.51 may crash when a stream is cancelled while it answers (its issue 7368), and with it all that is being said there. So who
-takes leave says so in a second request on the same stream, which arrives behind the first, and the stream is read to its end.
+Triton 2.51 may crash when a stream is cancelled while it answers (its issue 7368), and with it all that is being said there. So a
+client that leaves says so in a second request on the same stream, which arrives behind the first, and the stream is read to its end.
 """
 # tritonclient has no types:
 # pyright: reportMissingTypeStubs=false
@@ -26,7 +26,7 @@ class Message(NamedTuple):
 
 
 class TritonStream:
-    """`done` is the task that reads it; it outlives who listens. Requests are what `triton_wire.infer_request` makes."""
+    """One stream. `done` is the task that reads it; it outlives its listener. Requests are what `triton_wire.infer_request` makes."""
 
     def __init__(self, client: InferenceServerClient, request: dict[str, Any]) -> None:
         self._request, self._last_words = request, asyncio.get_running_loop().create_future()

@@ -15,7 +15,7 @@ SUBPROTOCOLS = ("a2-client-secret.", "openai-insecure-api-key.")  # how a browse
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller. `grant` only with a client secret: what its sessions are bound to."""
+    """An authenticated caller. `grant` is set with a client secret: the bounds of its sessions."""
 
     tenant: str
     key_id: str

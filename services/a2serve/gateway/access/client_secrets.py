@@ -1,4 +1,4 @@
-"""Client secrets: what a tenant's server gives to a page, so that the page never holds an API key.
+"""Client secrets: a tenant's server gives one to a page, so that the page never holds an API key.
 
 A secret is bound to tenant, session config, origin and expiry. Redis keeps its hash only.
 """
@@ -61,7 +61,7 @@ class Grant(BaseModel):
         return owner.grant_id == self.id or bool(self.end_user_id and owner.end_user_id == self.end_user_id)
 
     def check_settings(self, result: SessionConfig, where: str) -> None:
-        """Raises Problem(forbidden) unless `result`, the settings that would hold, are what is fixed."""
+        """Raises Problem(forbidden) if `result`, the merged settings, changes a setting that is fixed."""
         check_settings(self.session, result, where)
 
     def check_item(self, item: object) -> None:
@@ -69,7 +69,7 @@ class Grant(BaseModel):
         check_item(self.session, item)
 
     def continued(self, saved: SavedSession, owner: Owner) -> SavedSession:
-        """An earlier session with what is fixed over it: another secret may have fixed less."""
+        """Applies the fixed settings to an earlier session: another secret may have fixed less."""
         config = SessionConfig.from_store(saved.config).merged_with(self.session).model_dump(mode="json")
         items = saved.items if owner.grant_id in ("", self.id) else without_loose_instructions(self.session, saved.items)
         return replace(saved, config=config, items=items)
@@ -95,7 +95,7 @@ class ClientSecrets:
         grant_id: str = "",
         letters: str = "",
     ) -> tuple[str, Grant]:
-        """A new secret for `seconds` (10..7200; ValueError) and what it grants. `letters`: as `new_letters` makes them."""
+        """Mints a secret for `seconds` (10..7200; ValueError); returns it and its grant. `letters`: as `new_letters` makes them."""
         if not MIN_S <= seconds <= MAX_S:
             raise ValueError(f"a client secret lives {MIN_S} to {MAX_S} seconds")
         secret = secret_of(tenant, letters or new_letters())
@@ -145,12 +145,12 @@ def secret_of(tenant: str, letters: str) -> str:
 
 
 def new_letters() -> str:
-    """43 that nobody can guess."""
+    """Draws 43 random letters, which nobody can guess."""
     return secrets.token_urlsafe(32)
 
 
 def letters_of(api_key: str, salt: str) -> str:
-    """The letters of a secret that can be made again by who has the API key, and by nobody from the `salt` alone."""
+    """Derives a secret's letters from the API key and `salt`: the key's owner can make them again, the `salt` alone is of no use."""
     made = hmac.digest(api_key.encode(), b"client secret " + salt.encode(), "sha256")
     return urlsafe_b64encode(made).decode().rstrip("=")
 

@@ -94,7 +94,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A place among the live sessions. It belongs to the session: whoever goes on with the session takes it over.
+    """A lease of a place among the live sessions. It belongs to the session: a holder that goes on with the session takes it over.
 
     `grant_id`, `most_of_grant`: the client secret it is opened with, and how many sessions that may have open.
     """
@@ -106,7 +106,7 @@ class Lease:
 
 
 class TenantLimits:
-    """Refuses what is over a limit with Problem (rate_limited, too_many_sessions), each with retry_after_ms."""
+    """Rejects what is over a limit with Problem (rate_limited, too_many_sessions), each with retry_after_ms."""
 
     def __init__(self, redis: "Redis") -> None:
         self._redis: Any = redis
@@ -117,7 +117,7 @@ class TenantLimits:
         self._give_back: Any = redis.register_script(_GIVE_BACK)
 
     async def count(self, caller: Principal) -> None:
-        """Counts one request: first at the client secret's own rate, so that what that refuses takes nothing from its tenant's."""
+        """Counts one request: first at the client secret's own rate, so that a rejected request takes nothing from its tenant's."""
         if grant := caller.grant:
             await self.take_request_of_grant(caller.tenant, grant.id, grant.max_sessions)
         await self.take_request(caller.tenant, caller.limits)
@@ -138,7 +138,7 @@ class TenantLimits:
         return RateLimit(name="requests", limit=limits.burst_requests, remaining=remaining, reset_seconds=taken_ms / 1000)
 
     async def take_request_of_grant(self, tenant: str, grant_id: str, max_sessions: int) -> None:
-        """Counts one request of a client secret: one page must not use up what its tenant has."""
+        """Counts one request of a client secret: one page must not use up its tenant's requests."""
         key, rate = redis_keys.request_rate_of_grant(tenant, grant_id), GRANT_REQUESTS_PER_MINUTE * max_sessions
         if wait_ms := await self._request(keys=[key], args=[60_000 / rate, GRANT_BURST_REQUESTS * max_sessions]):
             raise Problem(Code.RATE_LIMITED, f"more than {rate} requests a minute with one client secret", retry_after_ms=int(wait_ms))

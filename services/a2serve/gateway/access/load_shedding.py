@@ -10,7 +10,7 @@ SHUT_S = 0.25  # a client that was refused is told to stay away longer than that
 
 
 class LoadShedding:
-    """Rejects a tenant's requests for a moment after the model was full for it: at once, at the cost of nobody who speaks. Other tenants
+    """Rejects a tenant's requests for a moment after the model was full for it: at once, without work for the engine. Other tenants
     still ask the model, which may keep a slot for them. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""Open sockets whose key or client secret has ended meanwhile. Each gateway looks after its own, every second.
+"""Closes sockets whose key or client secret has ended meanwhile. Each gateway looks after its own, every second.
 
 No message has to arrive for that: keys are in the tenants file, revoked secrets in Redis.
 """

@@ -91,7 +91,7 @@ class Item:
 
 
 def item_from_json(body: dict[str, Any]) -> Item:
-    """Back from the store, where a gateway of another version may have written it: what only a newer one knows is left out."""
+    """Reads an item from the store. A gateway of another version may have written it: fields that only a newer one knows are left out."""
     affect = body["voice_affect"]
     parts, words = [Part(**_known(Part, part)) for part in body["parts"]], [Word(**_known(Word, word)) for word in body["words"]]
     own = {"parts": parts, "words": words, "voice_affect": Affect(**_known(Affect, affect)) if affect else None}
@@ -171,7 +171,7 @@ def _unknown(item_id: str, param: str) -> Problem:
 
 
 def prompt_of(items: list[Item]) -> tuple[messages.Item, ...]:
-    """Items for the model. Empty messages are left out (nothing was heard of them), except a user's last: somebody was silent."""
+    """Items for the model. Empty messages (nothing was heard of them) are left out, except a user's last, who was silent."""
     silent = items[-1] if items and items[-1].role == "user" else None
     return tuple(item.prompt() for item in items if item is silent or item.type != "message" or item.transcript())
 

@@ -56,7 +56,7 @@ def items_of(log: Iterable[Entry]) -> list[Entry]:
 
 
 def is_long(entries_count: int, items_count: int) -> bool:
-    """Worth writing anew: costs no more than what was appended since it was written last."""
+    """True if writing the log anew costs no more than what was appended since it was last written."""
     return entries_count > 2 * items_count + SLACK
 
 

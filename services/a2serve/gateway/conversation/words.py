@@ -17,5 +17,5 @@ def joined(words: list[Word]) -> str:
 
 
 def heard(words: list[Word], end_ms: float) -> list[Word]:
-    """Those that began before `end_ms`: somebody who heard the beginning of a word heard the word."""
+    """Words that began before `end_ms`: a listener who heard the beginning of a word heard the word."""
     return [word for word in words if word.start_ms < end_ms]

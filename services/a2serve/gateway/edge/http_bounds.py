@@ -86,7 +86,7 @@ class BoundedHttp(H11Protocol):
         self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Refuses what is too much."""
+        """Refuses a connection over the bounds."""
         super().connection_made(transport)
         self._bounds.live = self.connections
         if self._bounds.has_capacity(self.client[0] if self.client else None):

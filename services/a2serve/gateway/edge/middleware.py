@@ -40,7 +40,7 @@ class RequestMetrics:
 
 
 class Edge:
-    """ASGI middleware; outermost but for what the server itself does."""
+    """ASGI middleware, outside of everything but the server's own."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics, bounds: RequestBounds, connections: Connections) -> None:
         self._app, self._metrics, self._bounds, self._connections = app, metrics, bounds, connections
@@ -93,7 +93,7 @@ def _full() -> Problem:
 
 
 class _TaggedResponse:
-    """Adds to every answer the request's id and what browsers may not do with it; remembers its status."""
+    """Adds the request's id, and headers that restrict browsers, to every response; remembers its status."""
 
     def __init__(self, send: Send, request_id: str, path: str) -> None:
         self._send, self._request_id, self._is_api, self.status = send, request_id, path.startswith("/v1/"), 0

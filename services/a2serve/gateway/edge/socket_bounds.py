@@ -33,7 +33,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
             self.conn.data_to_send()
 
     def handle_cont(self, event: Frame) -> None:
-        """Put to what is there: a list of pieces of no or one byte costs many times what it holds."""
+        """Joins a piece to those before it: a list of pieces of no or one byte costs many times what it holds."""
         if self._message is None:
             self._message = bytearray(self.frames[0])
         self._message += event.data
@@ -42,7 +42,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
             self.send_receive_event_to_app()
 
     async def run_asgi(self) -> None:
-        """Once the session is over the connection ends, also where the client does not take what still waits for it."""
+        """Ends the connection with the session, even if the client does not take what still waits for it."""
         await super().run_asgi()
         if not self.disconnected:
             self._abort = self.loop.call_later(self.close_timeout + LINGER_S, self.transport.abort)

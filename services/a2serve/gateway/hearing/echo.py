@@ -1,4 +1,4 @@
-"""Is that our own voice coming back? Normalised cross-correlation of the microphone with what was played.
+"""Detects our own voice in the microphone, by normalised cross-correlation with what was played.
 
 A last resort: browsers cancel echo themselves. Speech that correlates with our output is not the user's. Not an echo
 canceller: the audio that goes on to the model is left as it is.
@@ -50,7 +50,7 @@ class EchoGate:
 
     @property
     def is_echo(self) -> bool:
-        """Whether what the microphone hears now is our own output."""
+        """True if the microphone hears our own output now."""
         return self.similarity() > THRESHOLD
 
 

@@ -1,4 +1,4 @@
-"""The input audio buffer: what the client appends, cut into windows for the VAD, kept as utterances. No decisions."""
+"""The input audio buffer: the client's audio, cut into windows for the VAD, kept as utterances. No decisions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

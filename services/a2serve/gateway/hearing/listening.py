@@ -43,7 +43,7 @@ class Ears:
     async def run(self, on_heard: Callable[[Utterance, ListenResult, int], None]) -> None:
         """Runs until cancelled, and calls `on_heard(utterance, heard, until_input_ms)` for each running transcript.
 
-        An inference that cannot be reached is asked again later; the final call tells the client.
+        If inference cannot be reached, it is asked again later; the final call reports the error to the client.
         """
         while True:
             await self._wake.wait()

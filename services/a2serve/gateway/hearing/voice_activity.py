@@ -1,4 +1,4 @@
-"""Probability that somebody speaks, on windows of 32 ms; what it means is decided by the turn machine.
+"""Probability of speech, on windows of 32 ms; the turn machine decides what it means.
 
 It runs in the gateway, so that a session goes on hearing when a replica is lost.
 """

@@ -1,4 +1,4 @@
-"""By which key a session is known at a shared ingress. The ingress sends equal keys to the same replica: there its KV cache is.
+"""Keys of sessions at a shared ingress. The ingress sends equal keys to the same replica, which has the session's KV cache.
 
 A session whose replica is full, or gone, takes another key and keeps it: that is how it moves to another replica.
 """

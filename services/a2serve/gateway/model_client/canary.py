@@ -1,6 +1,6 @@
-"""Two versions of the model side by side: some sessions ask the canary, all others the stable one, each for as long as it lives.
+"""Two versions of the model side by side: some sessions use the canary, all others the stable one, each for as long as it lives.
 
-A canary that does not answer costs nobody an answer: the session goes over to the stable version, in mid-sentence too, and stays there.
+A canary that does not answer costs no response: the session goes over to the stable version, in mid-sentence too, and stays there.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Choice:
 
 
 class CanaryInference:
-    """An `InferenceClient`. `tenant`: whose request is being served. What the models are (`describe`) is told by the stable version."""
+    """An `InferenceClient`. `tenant`: tenant of the request that is being served. The stable version describes the model (`describe`)."""
 
     def __init__(
         self, stable: GrpcInference, canary: GrpcInference, choice: Choice, tenant: Callable[[], str], registry: CollectorRegistry

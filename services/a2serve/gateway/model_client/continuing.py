@@ -1,4 +1,4 @@
-"""A response whose replica is lost goes on at another one: how far it came, and how long another one is looked for."""
+"""Continues a response at another replica after its own is lost: how far it came, and how long another one is looked for."""
 
 import asyncio
 import time
@@ -39,7 +39,7 @@ class Progress:
 
     @property
     def begun(self) -> bool:
-        """Somebody has heard the beginning of it."""
+        """True if a part of it was delivered."""
         return self.packets > 0 or self.request.options.resume is not None
 
     def rest(self) -> ResponseRequest:

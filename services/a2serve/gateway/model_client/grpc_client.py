@@ -120,7 +120,7 @@ class GrpcInference:
         raise ReplicaLost("the address of inference cannot be found")
 
     async def _leave(self, session_id: str, problem: Problem, way: "_Way") -> None:
-        """On to another replica; not from the last one that is full: who comes back has a claim there. Raises `problem`."""
+        """Moves the session to another replica; not from the last one that is full, where it now has a claim. Raises `problem`."""
         if isinstance(problem, ReplicaLost):
             self._hosts.doubt()
         try:

@@ -1,4 +1,4 @@
-"""The servers behind a target: one channel each, and which of them a key leads to. No server is everybody's: keys are spread over all.
+"""Servers behind a target: one channel each, and which of them a key leads to. Keys are spread over all servers.
 
 gRPC's own balancing either stays with one address or takes them in turn; a session has its KV cache and its ear at one of them. So the
 address is chosen by rendezvous hashing (Thaler and Ravishankar 1998): equal keys lead to the same one, from every gateway, and when one
@@ -62,7 +62,7 @@ class Hosts:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self) -> list[Host]:
-        """Those that are known. A name is looked up first where there is none, or one was in doubt; else beside what is going on."""
+        """Returns the known hosts. A name is looked up first if none is known, or one was in doubt; else in the background."""
         if self._fixed and not self._hosts:
             self._take(self._fixed)
         elif not self._fixed and (self._in_doubt or not self._hosts):
@@ -83,7 +83,7 @@ class Hosts:
         await asyncio.gather(*(host.channel.close() for host in self._hosts.values()))
 
     async def _look_up(self) -> None:
-        """Keeps what it knows when there is no answer."""
+        """Looks the name up; keeps the known hosts if there is no answer."""
         name, _, port = self._target.removeprefix("dns:///").rpartition(":")
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(LOOK_UP_TIMEOUT_S):

@@ -23,7 +23,7 @@ class InferenceClient(Protocol):
         ...
 
     async def listen(self, audio: ListenRequest) -> ListenResult:
-        """New audio in, what was heard out. Raises UtteranceUnknown."""
+        """Sends new audio; returns what was understood. Raises UtteranceUnknown."""
         ...
 
     async def idle(self, request: IdleRequest) -> Motion:

@@ -1,4 +1,4 @@
-"""Reads a stream ahead of who uses it: what has arrived here is not lost with whoever sent it."""
+"""Reads a stream ahead of its consumer: what has arrived here is not lost with its sender."""
 
 import asyncio
 from collections.abc import AsyncGenerator

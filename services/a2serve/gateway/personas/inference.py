@@ -28,13 +28,13 @@ class InferenceWithPersonas:
         self._seen: dict[tuple[str, str], PersonaBody | None] = {}  # for answers while Redis is away
 
     async def describe(self) -> ModelInfo:
-        """With the personas of the tenant whose request is served; outside of one, only those of inference."""
+        """Describes the model, with the personas of the tenant whose request is served; without a request, only those of inference."""
         info = await self._inner.describe()
         self.revision, self._said = info.revision, (info, time.monotonic())
         return await self._with_own(info)
 
     async def lately(self) -> ModelInfo:
-        """`describe`, of the model as it was some seconds ago: enough for a turn, and nobody is asked who is busy."""
+        """Describes the model as it was some seconds ago: enough for a turn, and asks no busy replica."""
         if self._said and time.monotonic() - self._said[1] < LATELY_S:
             return await self._with_own(self._said[0])
         return await self.describe()
@@ -85,5 +85,5 @@ def _with_known_voice(persona: Persona, voices: list[str]) -> Persona:
 
 
 def _without_name(request: ResponseRequest, persona: Persona) -> ResponseRequest:
-    """Inference gets what the persona stands for instead of its name. The session's own instructions go first."""
+    """Replaces the persona's name by what it stands for. The session's own instructions go first."""
     return request.answered_by(replace(persona, name=""))

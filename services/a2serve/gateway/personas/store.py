@@ -59,7 +59,7 @@ class Personas:
             raise Problem(Code.CONFLICT, f"a tenant has at most {MAX_PERSONAS} personas")
 
     async def delete(self, tenant: str, name: str, *records: RecordBase) -> None:
-        """Forget it, with the records that say so. Raises Problem(not_found): also for all but one who delete it at once."""
+        """Deletes a persona, with its audit records. Raises Problem(not_found), also for all but one of several who delete it at once."""
         keys = [redis_keys.personas(tenant), redis_keys.OUTBOX]
         if not await self._delete(keys=keys, args=[name, *outbox.arguments(*records)]):
             raise Problem(Code.NOT_FOUND, f"no persona {name!r} of your own")

@@ -1,5 +1,5 @@
 """The realtime session, by the hops of a spoken question.
 
-`connection` reaches a session, `session` lives it, `turn` decides who speaks, `response` makes one answer, `face` moves the
+`connection` reaches a session, `session` lives it, `turn` decides whose turn it is, `response` makes one response, `face` moves the
 head, `transport` queues what goes out.
 """

@@ -72,7 +72,8 @@ async def once(
     *,
     asked_by: str = "",
 ) -> Response:
-    """`work`'s answer; the first one where the Idempotency-Key was seen before. `asked_by`: who has to be the same, too."""
+    """Returns `work`'s response, or the first one if the Idempotency-Key was seen before. `asked_by`: the caller, who has to be the same,
+    too."""
     said = b"\n".join((request.method.encode(), request.url.path.encode(), await request.body())) if key else b""
     said += asked_by.encode()
     return await parts.idempotency.run(principal.tenant, key, said, work, request.path_params.get("session_id", ""))

@@ -1,4 +1,4 @@
-"""Routes that need a key: who calls is known before the body is read, and the body is read by our own reader of JSON."""
+"""Routes that need a key: the caller is authenticated before the body is read, and the body is read by our own reader of JSON."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -40,7 +40,7 @@ class ExpiresAfter(BaseModel):
 
 
 class SecretExtension(BaseModel):
-    """Ours: what else the secret is bound to."""
+    """Our extension: further bounds of the secret."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -92,7 +92,7 @@ async def create_client_secret(
 
 
 async def _create(parts: GatewayParts, caller: Principal, body: SecretCreate, api_key: str) -> Response:
-    """The answer with what the secret is made of beside the API key in its place: that may be kept, for a repeat."""
+    """Creates a secret. Its response holds the secret's salt in place of the secret, so that it may be kept for a repeat."""
     check_tools(body.session.tools, body.session.tool_choice)
     if chooses(body.session):
         check_choices(body.session, await parts.inference.describe())

@@ -1,4 +1,4 @@
-"""POST /v1/traces: spans of pages, checked, stamped with who sent them, and forwarded to the OTLP receiver that gets our own."""
+"""POST /v1/traces: spans of pages, checked, stamped with their sender, and forwarded to the OTLP receiver that gets our own."""
 
 import httpx
 import orjson

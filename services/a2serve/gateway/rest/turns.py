@@ -64,9 +64,8 @@ EVENTS = {"text/event-stream": {"schema": {"type": "string", "description": "`ev
 async def create_turn(
     request: Request, session_id: SessionId, body: TurnCreate, parts: Parts, caller: ApiCaller, key: IdempotencyKey = None
 ) -> Response:
-    """Text or audio in. Out, as fast as the model is: with `stream` the Realtime events of the answer, else one JSON with
-    text, audio and motion. Who closes the stream cancels the answer; what was sent of it stays in the conversation.
-    """
+    """Text or audio in. Out, as fast as the model is: with `stream` the Realtime events of the response, else one JSON with
+    text, audio and motion. Closing the stream cancels the response; what was sent of it stays in the conversation."""
     _check_size(len(await request.body()), body, parts.collaborators.limits.max_event_bytes)
     return await once(parts, caller, request, key, lambda: _turn(parts, caller, session_id, body))
 
@@ -132,7 +131,7 @@ async def _stream(turn: HeadlessTurn, over: asyncio.Task[None]) -> Response:
 
 
 async def _done_when_over(turn: HeadlessTurn, over: asyncio.Task[None]) -> AsyncIterator[ServerEventBase]:
-    """The turn's events. Who hears that the response is done may ask the next thing at once, so the floor is free by then."""
+    """Yields the turn's events. A client may send its next request as soon as it has the last one, so the floor is free by then."""
     last: list[ServerEventBase] = []
     async for event in turn.events():
         if last or isinstance(event, ResponseDone):

@@ -1,7 +1,7 @@
 """Audit records that come with no change of state in Redis: what was refused, and keys that were made or ended in the tenants file.
 
-Refusals can be a flood. The first of a kind (who, what, why) is told at once; its repeats within a minute are one more record
-that counts them, and beyond `MOST_KINDS` kinds of a tenant it is no longer told apart what was refused.
+Refusals can be a flood. The first of a kind (actor, action, reason) is recorded at once; its repeats within a minute are one more
+record that counts them, and beyond `MOST_KINDS` kinds of a tenant a record does not say any more what was refused.
 """
 
 import time
@@ -93,7 +93,8 @@ class AuditTrail:
         self._kinds = +self._kinds
 
     def _look_at_keys(self) -> None:
-        """Every gateway tells, also after a start: the records' ids are those of the keys, so each is one row."""
+        """Records changes of the tenants file. Every gateway does, also after a start: the records' ids are those of the keys, so each is
+        one row."""
         now = {key.id: key for key in self._tenants().keys}
         for key in now.values():
             before = self._keys.get(key.id)

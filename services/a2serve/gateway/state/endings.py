@@ -1,6 +1,6 @@
-"""Sessions that end somewhere else: deleted by REST, or claimed by another socket or turn. Told to every replica (pub/sub).
+"""Ends sessions that were deleted by REST, or claimed by another socket or turn. Sent to every replica (pub/sub).
 
-A message that is lost costs time and nothing else: the store refuses what a session that is gone wants to write.
+A message that is lost costs time and nothing else: the store refuses writes of a session that is gone.
 """
 
 import asyncio

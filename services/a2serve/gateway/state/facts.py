@@ -1,4 +1,4 @@
-"""Facts of a finished response and of a socket: what the records, the bill and the transcripts are made of."""
+"""Facts of a finished response and of a socket, from which records, bill and transcripts are made."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +12,8 @@ from a2serve.telemetry import names
 class TurnFacts:
     """One finished response, for the turn and usage records. Times in ms since the turn was called over.
 
-    `input_audio_ms`: what the user committed since the response before. `model`: the revision that answered, as far as it is known.
+    `input_audio_ms`: audio that the user committed since the response before. `model`: the revision that answered, as far as it is
+    known.
     """
 
     tenant: str

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the first answer to a POST is kept, and given again to whoever repeats it.
+"""`Idempotency-Key`: the first response to a POST is kept, and given again to a client that repeats the request.
 
 The same key with another body, or while the first is still being worked on, is a conflict. Failures are not kept, and of what
 was streamed only what was sent to its end and is not too much.
@@ -57,9 +57,9 @@ class Idempotency:
     async def run(
         self, tenant: str, name: str | None, request: bytes, work: Callable[[], Awaitable[Response]], session_id: str = ""
     ) -> Response:
-        """`work`'s answer, or the first answer to `name`. `request` is what must be the same: method, path and body.
+        """Returns `work`'s response, or the first response to `name`. `request` is what must be the same: method, path and body.
 
-        `session_id`: whose answer it is, where that is known before.
+        `session_id`: the session of the response, where that is known before.
         """
         if name is None:
             return await work()

@@ -1,4 +1,4 @@
-"""Delivers to Redis what sessions could not write when they ended and left in the spool."""
+"""Delivers to Redis the writes that sessions could not make when they ended and left in the spool."""
 
 import logging
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Records leave through Redis first: written in the same transaction as the state they tell of, so that none is lost.
+"""The outbox: records leave through Redis, written in the same transaction as the state that they report, so that none is lost.
 
 `outbox_sender` brings them to Kafka.
 """
@@ -37,7 +37,7 @@ class Outbox:
 
 
 def add(pipeline: Any, *records: RecordBase) -> None:
-    """Put records into a pipeline that also holds the change they tell of."""
+    """Puts records into a pipeline that also holds the change that they report."""
     for record in records:
         pipeline.xadd(redis_keys.OUTBOX, {TOPIC: topic_of(record), KEY: key_of(record), VALUE: write_record(record)})
 

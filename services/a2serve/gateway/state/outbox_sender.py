@@ -1,7 +1,7 @@
 """Brings the outbox to Kafka, for ever: an entry is deleted only after the broker acknowledged it. Transcripts go to SQL in the same way.
 
-Replicas share the work through a consumer group of the stream. What a replica took and did not finish, because it died,
-is taken over by another. So a record may arrive twice, and `record_id` tells; it never gets lost.
+Replicas share the work through a consumer group of the stream. Entries that a replica took and did not finish, because it died,
+are taken over by another. So a record may arrive twice, and `record_id` shows it; it never gets lost.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """`Records` of sessions: their facts as Kafka records, into the outbox.
 
-Who opened the session is known from the request that did. The ids of records follow from the response or the socket, so that
+The request that opened a session says who did. The ids of records follow from the response or the socket, so that
 writing them again, when it is not known whether the first time worked, bills nothing twice.
 """
 
@@ -19,14 +19,14 @@ from a2serve.gateway.state.transcripts import Transcripts
 
 
 class OutboxRecords:
-    """One per gateway. `model` tells the revision that answers now, for what no response tells of. What was said goes another way than
-    the records."""
+    """Writes records; one per gateway. `model` returns the revision that answers now, for facts that no response names. Transcripts go
+    another way."""
 
     def __init__(self, outbox: Outbox, transcripts: Transcripts, late: LateWrites, model: Callable[[], str] = str) -> None:
         self._outbox, self._transcripts, self._late, self._model = outbox, transcripts, late, model
 
     async def write(self, facts: TurnFacts | SessionFacts) -> None:
-        """The turn and what it cost, both or neither; or that a socket was opened, or closed and how long it was open."""
+        """Writes the turn and its cost, both or neither; or that a socket was opened, or closed and how long it was open."""
         try:
             await self._outbox.write(*self._of(facts))
             if isinstance(facts, TurnFacts):
@@ -47,7 +47,7 @@ class OutboxRecords:
         return [_turn(facts), *([_usage(facts, facts.model or self._model())] if cost else [])]
 
     def of_session(self, facts: SessionFacts) -> list[RecordBase]:
-        """With what the audit trail has to tell of it: a session that the socket made, settings that its client changed."""
+        """Records of a session, with those of the audit trail: a session that the socket made, settings that its client changed."""
         match facts.event:
             case "opened":
                 return [_session(facts), *([_audit(facts, "session.create")] if facts.fresh else [])]

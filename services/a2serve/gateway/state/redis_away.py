@@ -1,4 +1,4 @@
-"""The one answer to a Redis that cannot be reached, for those who cannot go on without it."""
+"""The one error for a Redis that cannot be reached, where a request cannot go on without it."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

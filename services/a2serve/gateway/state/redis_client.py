@@ -1,8 +1,8 @@
 """The connection to Redis: a bounded pool that outlives restarts and failovers, and a bound on every command's time.
 
 A command that lost its connection is sent again on a fresh one, up to RETRIES times and within COMMAND_S. **So every command
-may be carried out twice**, and whoever writes one sees to it that this does no harm: records carry their id, items theirs,
-leases and claims are told by their holder. (A request's share of a rate limit may be taken twice: that is all.)
+may be carried out twice**, and its author has to make sure that this does no harm: records carry their id, items theirs,
+leases and claims name their holder. (A request's share of a rate limit may be taken twice: that is all.)
 
 redis-py's own `socket_timeout` (5 s unless it is said otherwise) is off: it goes through `asyncio.wait_for`, which on
 Python 3.11 can swallow a cancellation, and then a task that was told to end never does. `asyncio.timeout` does not.
@@ -104,11 +104,11 @@ class BoundedClusterPipeline(ClusterPipeline):
 
 
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
-    """Asks the Sentinels who is the primary, for each new connection; waits when all are in use."""
+    """Asks the Sentinels for the primary, for each new connection; waits when all are in use."""
 
 
 class _Credentials(CredentialProvider):
-    """Read for each connection; what cannot be read is refused as Redis would."""
+    """Reads name and password for each connection; what cannot be read is refused as Redis would."""
 
     def __init__(self, read: Credentials) -> None:
         self._read = read
@@ -158,7 +158,7 @@ def _cluster_options(url: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hosts(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
-    """The hosts of redis://[user:password@]HOST:PORT,HOST:PORT/0, and what redis-py reads in the rest. Raises ValueError."""
+    """Splits redis://[user:password@]HOST:PORT,HOST:PORT/0 into its hosts and what redis-py reads in the rest. Raises ValueError."""
     parts = urlsplit(url)
     user, at, hosts = parts.netloc.rpartition("@")
     read = [parse_url(urlunsplit(parts._replace(netloc=f"{user}{at}{host}"))) for host in hosts.split(",")]

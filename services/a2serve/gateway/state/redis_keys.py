@@ -3,9 +3,9 @@
 The only keys without a tenant are the outbox and the transcripts on their way, which only their senders read, `OPEN`, which
 only names what may have to be settled, and `REWRITTEN`, which is a time.
 
-All keys share the hash tag `{a2}`, so that a Redis Cluster keeps them in one slot: a session and the records that tell of it
-are written in one transaction, and there is one outbox. A cluster gives failover then, not more room; one primary has
-room for far more sessions than a gateway cell does.
+All keys share the hash tag `{a2}`, so that a Redis Cluster keeps them in one slot: a session and the records about it
+are written in one transaction, and there is one outbox. A cluster gives failover then, not more capacity; one primary has
+capacity for far more sessions than a gateway cell does.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ def conversation(tenant: str, session_id: str) -> str:
 
 
 def checkpoint(tenant: str, holder: str) -> str:
-    """Hash: what holds if nothing more is heard of a socket or turn; without a holder, what the keys of all begin with."""
+    """Hash: the checkpoint of a socket or turn; without a holder, the beginning of all their keys."""
     return _key(tenant, "checkpoint", holder)
 
 
 def deleted(tenant: str, session_id: str) -> str:
-    """Stands for a while after a session was deleted: whoever still has it must not write it again."""
+    """Stands for a while after a session was deleted: a holder that still has it must not write it again."""
     return _key(tenant, "deleted", session_id)
 
 
@@ -60,7 +60,7 @@ def endings(tenant: str) -> str:
 
 
 def busy(tenant: str, session_id: str) -> str:
-    """Held by whoever speaks in the session now."""
+    """Lock of the session's only speaker."""
     return _key(tenant, "busy", session_id)
 
 
@@ -90,7 +90,7 @@ def idempotency(tenant: str, name: str) -> str:
 
 
 def responses_of(tenant: str, session_id: str) -> str:
-    """Set: the keys of the answers that were kept of a session's requests; they hold what was said."""
+    """Set: the keys of the responses that were kept of a session's requests; they hold what was said."""
     return _key(tenant, "answers", session_id)
 
 

@@ -1,4 +1,4 @@
-"""A session as it is stored between connections: whose it is, what of it is kept, and what a write may find."""
+"""A session as it is stored between connections: its owner, its state, and the outcomes of a write."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias

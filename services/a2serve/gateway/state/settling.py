@@ -1,7 +1,7 @@
 """Settles for sockets and turns whose gateway is lost: their bill is written, what they were saying goes into the conversation.
 
-Every gateway looks; Redis lets one of them do it, in one step with forgetting the checkpoint. Where Redis was away, nobody
-could say that he is alive, so a look counts only after Redis has answered for as long as that may take.
+Every gateway looks; Redis lets one of them do it, in one step with forgetting the checkpoint. While Redis was away, no gateway
+could show that it is alive, so a look counts only after Redis has answered for as long as that may take.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""A file for what Redis does not take now: one line of JSON for each entry, delivered in order once Redis is back.
+"""The spool: a file for what Redis does not take now, one line of JSON for each entry, delivered in order once Redis is back.
 
-Each process writes a file of its own and holds a lock on it; a file without one is a dead process's and is delivered by whoever
-finds it. An entry is in the file when `put` returns, so it survives this process; it is on the disk a second later, so that a
-machine that loses power loses that second. What is delivered may be delivered again: records and items carry their ids.
+Each process writes a file of its own and holds a lock on it; a file without one is a dead process's and is delivered by the first
+process that finds it. An entry is in the file when `put` returns, so it survives this process; it is on the disk a second later, so
+that a machine that loses power loses that second. What is delivered may be delivered again: records and items carry their ids.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ class Spool:
 
 
 async def _deliver_unlocked(path: Path, deliver: Deliver) -> None:
-    """A file whose writer is gone; away with it once it is delivered."""
+    """Delivers a file whose writer is gone, then removes it."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,7 +134,7 @@ async def _each(path: Path, deliver: Deliver, start: int, note: Callable[[int], 
 
 
 def names_redis(url: str) -> str:
-    """A folder for what belongs into that Redis and no other."""
+    """Name of the folder for entries of that Redis and no other."""
     return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 

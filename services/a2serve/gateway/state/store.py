@@ -1,6 +1,6 @@
 """Sessions and their conversations in Redis; a replica holds nothing that survives it.
 
-A session is written by its holder alone: the socket or the turn that claimed it last. Whoever comes later with an older
+A session is written by its holder alone: the socket or the turn that claimed it last. A later holder with an older
 state, or with one that was deleted meanwhile, is refused with SessionGone.
 """
 
@@ -160,7 +160,7 @@ class SessionStore:
         await pipeline.execute()
 
     def spool(self, identity: SessionHolder, written: SavedSession | Change, /) -> bool:
-        """Keep a session as it was when its socket closed, or what was new of it, on disk until `late_writes` delivers it."""
+        """Keeps a session as it was when its socket closed, or its changes, on disk until `late_writes` delivers it."""
         whole = isinstance(written, SavedSession)
         return self._spool.put(
             {
@@ -237,7 +237,8 @@ def _opened(identity: SessionHolder) -> bytes:
 
 
 def _stored(checkpoint: Checkpoint | None) -> tuple[bytes, bytes, bytes]:
-    """Records as the outbox takes them, entries as the conversation does: whoever settles only moves them. Empty: none is kept."""
+    """A checkpoint as it is stored: records as the outbox takes them, entries as the conversation does, so that settling only moves them.
+    Empty: none is kept."""
     if checkpoint is None:
         return b"", b"", b""
     records = [(topic_of(record), key_of(record), write_record(record).decode()) for record in checkpoint.records]

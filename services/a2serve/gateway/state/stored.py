@@ -1,4 +1,4 @@
-"""How much of a tenant is stored: sessions with their conversations, and answers that an Idempotency-Key would repeat.
+"""Bounds what a tenant stores: sessions with their conversations, and responses that an Idempotency-Key would repeat.
 
 Redis counts with each write, in the same step. A name's bytes are given back when it lapses, which is noticed with the next write
 of that tenant. The bound is for what is new: what is said in a session that exists is always kept.

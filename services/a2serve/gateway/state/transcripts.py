@@ -42,7 +42,7 @@ class TranscriptTable:
         self._url = url
 
     def deliver(self, messages: Sequence[tuple[str, bytes, bytes]]) -> None:
-        """Write them, each once, and take out again what was erased meanwhile."""
+        """Writes rows, each once, and takes out again what was erased meanwhile."""
         rows = [_row(value) for _, _, value in messages]
         try:
             with self._engine.begin() as connection:
@@ -139,7 +139,7 @@ def _row(value: bytes) -> dict[str, Any]:
 
 
 def _storable(words: str) -> str:
-    """Postgres has no NUL in text, nobody's UTF-8 has half a surrogate pair."""
+    """Removes what SQL cannot store: Postgres has no NUL in text, and half a surrogate pair is no UTF-8."""
     return words[:LONGEST_TEXT].replace("\0", "").encode(errors="replace").decode()
 
 
@@ -149,7 +149,7 @@ def _erased_of(session_ids: set[str]) -> Any:
 
 
 def _insert(connection: Connection, into: Any) -> Any:
-    """`INSERT` that can say what a conflict means; both dialects spell it alike."""
+    """An `INSERT` that can say what a conflict means; both dialects spell it alike."""
     return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(into)
 
 

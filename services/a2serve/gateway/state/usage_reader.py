@@ -79,7 +79,7 @@ class UsageReader:
 
 
 def read_only(url: str) -> str:
-    """The same database, but written to by nobody: SQLite opens the file so; on a server, name a role that may only read."""
+    """URL of the same database for reading only: SQLite opens the file so; on a server, name a role that may only read."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return url
@@ -87,7 +87,7 @@ def read_only(url: str) -> str:
 
 
 def _by_group(question: UsageQuestion) -> Select[*tuple[Any, ...]]:
-    """One more than asked for, which tells that there are more."""
+    """Reads one group more than asked for, which shows that there are more."""
     group = _GROUPS[question.group_by]
     statement = _asked(question, group.label("group")).group_by(group).order_by(group).limit(question.limit + 1)
     return statement if question.after is None else statement.where(group > question.after)

@@ -1,4 +1,4 @@
-"""Lets the realtime socket in: authenticates its caller, counts it against its limits, finds whose session it is."""
+"""Admits a realtime socket: authenticates its caller, counts it against its limits, finds the session that it may open."""
 
 import asyncio
 import time

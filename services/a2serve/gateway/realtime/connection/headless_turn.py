@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class HeadlessTurn:
-    """`events()` yields what the socket would have sent, from `response.created`'s forerunners to `response.done`."""
+    """One turn without a socket. `events()` yields what a socket would have sent, up to `response.done`."""
 
     def __init__(
         self, identity: Identity, config: SessionConfig, saved: SavedSession, parts: Collaborators, info: ModelInfo | None
@@ -44,7 +44,7 @@ class HeadlessTurn:
     async def run(self, asked: Sequence[Incoming], timeout_s: float) -> None:
         """Runs to the end of the response, or until `leave`, and keeps the conversation. Never raises for what happens within.
 
-        Where it is cancelled, since the gateway stops, the reader is told.
+        If it is cancelled, because the gateway stops, the reader gets an error.
         """
         self._transport.ask(asked)
         try:
@@ -70,7 +70,7 @@ class HeadlessTurn:
             yield event
 
     def leave(self) -> None:
-        """Nobody listens any more: the response is cancelled and what was sent of it is kept."""
+        """Cancels the response, because nobody listens any more; what was sent of it is kept."""
         self._transport.leave()
 
     async def _keep(self) -> None:
@@ -92,7 +92,7 @@ def _untold(problem: Problem) -> None:
 
 
 class _TurnTransport:
-    """A connection whose client asks once and leaves after the answer. Events stay objects: nothing is serialised."""
+    """A connection whose client asks once and leaves after the response. Events stay objects: nothing is serialised."""
 
     def __init__(self) -> None:
         self.events: asyncio.Queue[ServerEventBase | None] = asyncio.Queue(QUEUE_EVENTS)
@@ -147,7 +147,7 @@ class _TurnTransport:
 
 
 def media_bytes(event: Outgoing) -> int:
-    """The sound or motion in an event: what of it takes memory."""
+    """Size of the sound or motion in an event."""
     match event:
         case AudioDelta():
             return len(event.delta)
@@ -158,7 +158,7 @@ def media_bytes(event: Outgoing) -> int:
 
 
 class _Held:
-    """`Conversations` that holds back what the turn adds, which is kept as a whole at its end. Checkpoints go through, with it."""
+    """`Conversations` that holds back what the turn adds, and writes it as a whole at its end. Checkpoints go through, with it."""
 
     def __init__(self, store: Conversations) -> None:
         self._store, self._entries = store, list[dict[str, Any]]()

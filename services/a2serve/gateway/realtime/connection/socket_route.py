@@ -1,4 +1,4 @@
-"""`GET /v1/realtime`: opens the socket, runs the session, closes the socket with the reason. `Admission` decides who may."""
+"""`GET /v1/realtime`: opens the socket, runs the session, closes the socket with the reason. `Admission` admits callers."""
 
 import asyncio
 import logging

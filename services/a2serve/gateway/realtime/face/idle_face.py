@@ -1,4 +1,4 @@
-"""The face while it does not speak, for those who asked for motion: idle, listening, thinking, and back after a cut.
+"""The idle face, for clients that asked for motion: idle, listening, thinking, and back after a cut.
 
 Its clock follows the input audio and goes on with the session's own when no audio comes.
 """
@@ -26,7 +26,7 @@ _STATES: dict[Phase, IdleState] = {"idle": "idle", "listening": "listening", "th
 
 
 class IdleFace:
-    """`input_ms()` tells how much audio came."""
+    """The idle face of one session. `input_ms()` returns how much audio came."""
 
     def __init__(
         self,
@@ -66,7 +66,8 @@ class IdleFace:
         return session_ms
 
     async def run(self, phase: Callable[[], Phase]) -> None:
-        """Until cancelled. `phase()` tells what the session is doing. Without inference the face rests; the client has its own blinking."""
+        """Sends motion until cancelled. `phase()` returns the turn's phase. Without inference it sends none; the client has its own
+        blinking."""
         while True:
             extension = self._extension()
             try:

@@ -66,5 +66,5 @@ class ActiveResponses:
         return next((response for response in (*self.in_progress, *self.playing) if response.id == response_id), None)
 
     def remaining_ms(self) -> float:
-        """How long what was sent will still be heard."""
+        """Time for which the sound that was sent will still be heard."""
         return sum(response.pacer.remaining_ms() for response in self.playing)

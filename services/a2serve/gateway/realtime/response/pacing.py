@@ -1,4 +1,4 @@
-"""When a packet may leave: at most `lead_ms` ahead of what the client plays. Also the one estimate of the played position."""
+"""Paces packets: each leaves at most `lead_ms` ahead of the client's playback. Keeps the one estimate of the playback position."""
 
 import asyncio
 from collections.abc import Callable
@@ -43,12 +43,12 @@ class PlaybackClock:
         self.sent_ms = max(self.sent_ms, end_ms)
 
     def report(self, played_ms: float, now_ms: float, *, finished: bool = False) -> None:
-        """The client says where it is; what was not sent cannot have been played."""
+        """Takes the client's report of its position; what was not sent cannot have been played."""
         self.played_ms = self.sent_ms if finished else float(min(played_ms, self.sent_ms))  # in this order: a client may say 10**400
         self._last_ms, self.reported, self._finished = now_ms, True, finished
 
     def jump_to_end(self) -> None:
-        """Nobody listens in real time (burst): all that was sent counts as played."""
+        """Counts all that was sent as played, since nobody listens in real time (burst)."""
         self.played_ms = self.sent_ms
 
     def excuse(self) -> None:
@@ -115,12 +115,12 @@ class Pacer:
         return self.clock.advance(self._now_ms())
 
     def remaining_ms(self) -> float:
-        """How long what was sent will still be heard, once it is its turn."""
+        """Time for which the sound that was sent will still be heard, once it is its turn."""
         return max(self.clock.sent_ms - self.played_ms(), 0.0)
 
     @property
     def underran(self) -> bool:
-        """Whether somebody who listens in real time heard a gap."""
+        """True if a listener in real time heard a gap."""
         return self.clock.underran and not self._burst
 
     def _delay_ms(self, start_ms: float) -> float:

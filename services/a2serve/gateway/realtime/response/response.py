@@ -1,6 +1,6 @@
-"""One response from `created` to `done`: asks inference, lets packets go in time, can be held and cut.
+"""One response from `created` to `done`: asks inference, sends packets in time, can be held and cut.
 
-Cutting is synchronous: whoever cuts writes the closing events at once and the stream is closed, so nothing of the
+Cutting is synchronous: the caller writes the closing events at once and the stream is closed, so nothing of the
 response can leave afterwards.
 """
 
@@ -64,7 +64,7 @@ class Listener(Protocol):
         ...
 
     def response_ended(self, response: "Response") -> None:
-        """It wrote its end, whoever ended it."""
+        """Called when the response has written its end, for whatever reason."""
         ...
 
 
@@ -135,7 +135,7 @@ class Response:
                 self._fail(problem)
 
     def playback_over(self) -> None:
-        """Its last sound was played, or will never be; told again, it changes nothing."""
+        """Notes that its last sound was played, or never will be; a second call changes nothing."""
         if not self.trace.open:
             return
         if self.times.first_packet_ms is not None:
@@ -223,12 +223,12 @@ class Response:
         self._close(StatusDetails(type="failed", error=error), self.pacer.clock.sent_ms)
 
     def _fail_silently(self) -> None:
-        """The stream ended without `done`: a defect of the other side, told as such."""
+        """Ends a stream without `done`, which is a defect of the other side and reported as such."""
         error = StatusError(type="server_error", code="internal_error", message="the model ended its answer without a word why")
         self._close(StatusDetails(type="failed", error=error), self.pacer.clock.sent_ms)
 
     def _close(self, details: StatusDetails, cut_ms: float | None) -> None:
-        """However it ends, it costs what was sent of it."""
+        """Closes it with the cost of what was sent, however it ends."""
         if self.writer.closed:
             return
         self.status, self.code = details.type, details.error.code if details.error else ""

@@ -124,7 +124,7 @@ def check_choices(config: SessionConfig, info: ModelInfo | None) -> None:
 
 
 def chooses(config: SessionConfig) -> bool:
-    """Whether only the model can tell if these settings can be met."""
+    """True if only the model knows whether these settings can be met."""
     return config.a2 is not None or config.audio.output.voice != PERSONA_VOICE
 
 

@@ -78,7 +78,7 @@ class ResponseWriter:
         self._out.send(ResponseCreated(response=self._body("in_progress", None, None)))
 
     def note_fact(self, key: str, value: str) -> None:
-        """A fact for the response's metadata; only those who opted in see it."""
+        """Adds a fact to the response's metadata, for clients that opted in."""
         if self.settings.events:
             self.settings = replace(self.settings, metadata=(self.settings.metadata or {}) | {key: value})
 
@@ -114,7 +114,7 @@ class ResponseWriter:
             self.motion_track.delta(motion, item.id, self.items.index(item))
 
     def write_affect(self, affect: Affect) -> None:
-        """Sends the affect that the avatar expresses, to those who opted in."""
+        """Sends the affect that the avatar expresses, to clients that opted in."""
         if self.settings.events:
             item_id = self._open_message().id
             self._out.send(

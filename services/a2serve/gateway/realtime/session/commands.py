@@ -111,7 +111,7 @@ class SessionCommands:
         self._note_update(sorted(patch.model_fields_set - {"type"}))
 
     def _note_update(self, names: list[str]) -> None:
-        """Notes a change for the audit trail: the first one is told at once, the others together when the socket closes."""
+        """Notes a change for the audit trail: the first one is recorded at once, the others together when the socket closes."""
         core, identity = self._core, self._core.identity
         core.tally.settings_changed(names)
         if core.tally.updates == 1:
@@ -119,7 +119,7 @@ class SessionCommands:
             core.keeper.session(facts)
 
     async def _with_model(self, check: Callable[[ModelInfo | None], None]) -> None:
-        """Raises Problem. What was not there when the session began may have come meanwhile."""
+        """Raises Problem if the model cannot be reached; it may have come since the session began."""
         core = self._core
         try:
             check(core.info)
@@ -202,7 +202,7 @@ def _binary_off() -> Problem:
 
 
 def session_body(config: SessionConfig, info: ModelInfo | None) -> dict[str, Any]:
-    """The settings as the wire has them; with what the model is, for those who opted in."""
+    """The settings as the wire has them; with the model's description, for clients that opted in."""
     body = config.model_dump(mode="json")
     if config.a2 and config.a2.events and info:
         body["a2"]["model"] = {

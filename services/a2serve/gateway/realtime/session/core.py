@@ -85,7 +85,7 @@ class SessionCore:
         return self._tasks.create_task(job, name=name)
 
     def start_unless_closing(self, job: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
-        """The same for what a closed session does not need."""
+        """Starts a task that a closed session does not need."""
         if not self._closing:
             self._tasks.create_task(job(), name=name)
 
@@ -94,17 +94,17 @@ class SessionCore:
         self._closing = True
 
     def check_fixed(self, result: SessionConfig, where: str) -> None:
-        """Every change of settings comes by here, merged. Raises Problem(forbidden) for what a client secret fixes."""
+        """Checks every change of settings, merged. Raises Problem(forbidden) for one that a client secret fixes."""
         if self.identity.guard:
             self.identity.guard.check_settings(result, where)
 
     def check_fixed_item(self, item: object) -> None:
-        """The same for what comes into a conversation, or into the input of a response."""
+        """Checks an item of the conversation, or of a response's input, in the same way."""
         if self.identity.guard:
             self.identity.guard.check_item(item)
 
     def error(self, problem: Problem, event_id: str | None = None) -> None:
-        """Tell the client; the session goes on."""
+        """Sends an error to the client; the session goes on."""
         self.parts.refused(problem)
         self.out.send(problem.as_event(event_id))
 

@@ -118,7 +118,7 @@ class Floor:
             response.pacer.report(played_ms, finished=finished)
 
     def close(self, details: StatusDetails) -> None:
-        """The session is over: what is in progress ends with these details, and what was heard of it is kept."""
+        """Ends what is in progress with these details; what was heard of it is kept."""
         self._closed = True
         own = self._responses.own
         if own:
@@ -219,7 +219,7 @@ class Floor:
             self._ducked_id = ""
 
     def _interrupt(self) -> None:
-        """The user took the floor: what was not heard was not said, neither of this response nor of those still playing."""
+        """Cuts every response that still plays: what the user did not hear was not said."""
         audible, own, self._ducked_id = self._responses.audible, self._responses.own, ""
         at_ms = audible.pacer.played_ms() if audible else 0.0
         for response in self._responses.tails:
@@ -240,7 +240,7 @@ class Floor:
             keep_items(self._core, response)
 
     def _cancel(self, response: Response) -> None:
-        """Kept is what was heard, where the client tells; else what was sent (a truncate will follow)."""
+        """Cuts the response. Kept is what was heard, if the client reports it; else what was sent (a truncate will follow)."""
         clock = response.pacer.clock
         self._stop(response, CLIENT_CANCELLED, response.pacer.played_ms() if clock.reported else clock.sent_ms)
 

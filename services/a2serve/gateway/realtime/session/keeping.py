@@ -1,4 +1,4 @@
-"""Writes a session's conversation and records behind its back: in order, never in the way, again when the store is down.
+"""Writes a session's conversation and records in the background: in order, without delaying it, again when the store is down.
 
 What waits to be written is noted by id, not copied, and goes as one write: an item costs its own size, however many there are.
 """
@@ -95,7 +95,7 @@ class Keeper:
         self._record(facts)
 
     async def run(self) -> None:
-        """Until cancelled; what is being written then goes on, and `drain` waits for it. Where nothing is new, a checkpoint."""
+        """Writes until cancelled; what is being written then goes on, and `drain` waits for it. If nothing is new, writes a checkpoint."""
         self._note()
         while True:
             await self._news_or_beat()
@@ -152,7 +152,7 @@ class Keeper:
         self._news.clear()
 
     async def _write_records(self) -> None:
-        """A record that may have been written is written again: its id tells."""
+        """Writes records. One that may have been written is written again: its id shows the copy."""
         while self._records:
             await self._parts.records.write(self._records[0])
             self._records.popleft()
@@ -179,7 +179,7 @@ class Keeper:
         return True
 
     async def _append(self, items: dict[str, None], removed: list[str], settings: bool) -> bool:
-        """False where it lapsed while nobody said anything, or where the log has grown long: then all of it is to be written."""
+        """Appends what is new. False if the session lapsed in silence, or if the log has grown long: then all of it is to be written."""
         change = self._change(items, removed, settings)
         self._log_entries += len(change.entries)
         kept = await self._parts.conversations.append(self._identity, change)

@@ -1,4 +1,4 @@
-"""Makes responses: from the session's settings and the client's options, with what they wait for. Starts none."""
+"""Makes responses from the session's settings and the client's options, with what they wait for. Starts none."""
 
 from dataclasses import dataclass, replace
 
@@ -111,7 +111,7 @@ class ResponseMaker:
         )
 
     def _pacer(self, settings: ResponseSettings) -> Pacer:
-        """Counts on the player to begin when what was sent before has been heard."""
+        """Makes a pacer that counts on the player to begin once the sound before has been heard."""
         parts = self._core.parts
         not_before_ms = parts.now_ms() + self._core.responses.remaining_ms()
         return Pacer(parts.now_ms, lead_ms=parts.limits.lead_ms, burst=settings.burst, not_before_ms=not_before_ms)

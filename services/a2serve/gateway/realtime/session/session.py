@@ -91,7 +91,7 @@ class Session:
         return cause
 
     def drain(self) -> None:
-        """The replica will stop: tell the client, let it go in time."""
+        """Prepares for the replica's end: the client is warned and may leave in time."""
         self._drain.set()
 
     def end(self, cause: EndedElsewhere) -> None:
@@ -134,7 +134,7 @@ class Session:
             tasks.create_task(_run(job), name=f"{name} {self.identity.session_id}")
 
     async def _read(self, commands: SessionCommands) -> None:
-        """Event by event, others in between; nothing while the client does not take what is said to it."""
+        """Reads event by event; reads nothing while the client does not take what is sent to it (backpressure)."""
         await commands.greet()
         while True:
             await self._out.space()
@@ -175,7 +175,7 @@ class Session:
         await self._say_over(cause, _WITHDRAWN[cause], Code.UNAUTHORIZED)
 
     async def _say_over(self, cause: CloseCause, detail: str, code: Code = Code.SESSION_EXPIRED) -> None:
-        """Ends what is in progress, then says why, then ends the session."""
+        """Ends what is in progress, sends the reason, then ends the session."""
         assert self.core and self.floor
         problem = Problem(code, detail)
         error = StatusError(type=problem.meaning.kind, code=code, message=detail)

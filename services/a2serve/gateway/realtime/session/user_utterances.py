@@ -86,7 +86,7 @@ class UserUtterances:
             raise Problem(Code.INPUT_BUFFER_FULL, f"more than {limits.max_input_ms // 1000} s of sound would wait for their words")
 
     def caption(self, utterance: Utterance, transcript: str, stable_chars: int) -> None:
-        """Tell the client the words that are certain by now, where it wants to know."""
+        """Sends the words that are certain by now, if the client wants them."""
         delta = utterance.caption.delta(transcript, stable_chars)
         if delta and self._core.config.audio.input.transcription:
             self._core.out.send(TranscriptionDelta(item_id=utterance.id, delta=delta))
@@ -129,7 +129,7 @@ class UserUtterances:
         task.add_done_callback(transcribed)
 
     async def _transcribe(self, item: Item, index: int, utterance: Utterance) -> Problem | None:
-        """The final words of an item; a problem is told and returned, so that the response can fail with it."""
+        """Transcribes an item. A problem is reported and returned, so that the response can fail with it."""
         core = self._core
         try:
             heard = await self._ears.finish(utterance)

@@ -1,7 +1,7 @@
-"""The queue between a session and its socket. Numbers events; a client that does not read is found here.
+"""The queue between a session and its socket. It numbers events and detects a client that does not read.
 
-The queue is short because those who fill it wait: media until it is half empty, the reader of the client's frames until it has
-room. What comes without waiting (events of the turn) is little. So a client that reads is never cut off.
+The queue is short because its producers wait: media until it is half empty, the reader of the client's frames until it has
+space. What comes without waiting (events of the turn) is little. So a client that reads is never cut off.
 """
 
 import asyncio

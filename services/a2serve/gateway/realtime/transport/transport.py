@@ -1,4 +1,4 @@
-"""The connection of a session, as the session sees it: events come in and go out. What they look like on the wire is the connection's."""
+"""The connection of a session, as the session sees it: events come in and go out. The connection decides how they look on the wire."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias

@@ -1,1 +1,1 @@
-"""Third hop: who has the turn. A pure state machine; imports nothing of a session."""
+"""Third hop: decides whose turn it is. A pure state machine; imports nothing of a session."""

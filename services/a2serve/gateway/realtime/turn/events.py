@@ -71,7 +71,7 @@ class BeginUtterance:
 
 @dataclass(frozen=True, slots=True)
 class DropUtterance:
-    """It was nothing: forget what was kept."""
+    """Forget the utterance: it was no speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class EndTurn:
 
 @dataclass(frozen=True, slots=True)
 class IdleTimeout:
-    """Nobody spoke for long: commit silence and say something."""
+    """Nobody spoke for long: commit silence and respond to it."""
 
     start_input_ms: int
     end_input_ms: int

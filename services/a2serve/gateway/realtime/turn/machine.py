@@ -85,7 +85,7 @@ class TurnState:
 
 
 def step(state: TurnState, event: TurnEvent, now_ms: float) -> tuple[TurnState, Actions]:
-    """The next state and what to do, in order."""
+    """Returns the next state and the actions, in order."""
     match event:
         case Voice():
             return _voice(state, event, now_ms)
