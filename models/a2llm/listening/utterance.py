@@ -14,10 +14,11 @@ from a2llm.listening.incremental import IncrementalTranscriber
 from a2llm.listening.listener import Listener, is_guess
 from a2llm.listening.transcriber import Transcript
 from a2llm.listening.user_affect import UNHEARD, AffectReading, Usual
+from a2llm.messages.results import USUAL_RATE_HZ
 from a2llm.pcm16 import from_pcm16
 from a2llm.resampling import FINE_HALF_WIDTH, Resampler
 
-RATES_HZ = (EAR_RATE_HZ, 24_000)
+RATES_HZ = (EAR_RATE_HZ, USUAL_RATE_HZ)
 _FIRST_LOOK_S = 0.8
 _GROWTH = 0.5
 _AFFECT_S = 12  # as much of a turn's end as the affect head takes
