@@ -50,7 +50,7 @@ COPY --chmod=u=rwX,go=rX --from=page /src/services/web/dist /opt/a2llm/web
 COPY --chmod=u=rwX,go=rX --from=sbom /sbom.cdx.json /usr/share/a2llm/sbom.cdx.json
 COPY --chmod=u=rwX,go=rX models/avatars /opt/a2llm/avatars
 # Of the model only what needs no torch.
-COPY --chmod=u=rwX,go=rX models/a2llm/__init__.py models/a2llm/cache.py models/a2llm/pcm16.py models/a2llm/resampling.py \
+COPY --chmod=u=rwX,go=rX models/a2llm/__init__.py models/a2llm/cache.py models/a2llm/clock.py models/a2llm/pcm16.py models/a2llm/resampling.py \
     models/a2llm/vad_network.py models/a2llm/weights.py /opt/a2llm/a2llm/
 COPY --chmod=u=rwX,go=rX models/a2llm/layers/__init__.py models/a2llm/layers/onnx_graph.py /opt/a2llm/a2llm/layers/
 COPY --chmod=u=rwX,go=rX models/a2llm/messages /opt/a2llm/a2llm/messages

@@ -5,6 +5,7 @@ Time is counted in samples; wall-clock time never appears here.
 
 from dataclasses import dataclass
 
+EAR_RATE_HZ = 16_000  # of all that hears: Whisper, the voice activity network, prosody
 MOTION_RATES_HZ = (25, 30, 60)  # that motion may be asked for at, beside the checkpoint's own
 
 

@@ -2,7 +2,7 @@
 
 For streams it has no rival among libraries: what it gives out is late by its filter's half alone (HALF_WIDTH periods of the lower
 rate: 0.5 ms at 16 kHz), where soxr 1.1 keeps back 10 ms (variable rate) to 38 ms (HQ) from 24 to 16 kHz, since it works in
-blocks. Files are decoded and brought to a rate by FFmpeg (`listening.audio_input`). Needs numpy alone: the gateway uses it too.
+blocks. Files are decoded and brought to a rate by FFmpeg (`sound_files`). Needs numpy alone: the gateway uses it too.
 """
 
 import math

@@ -12,8 +12,7 @@ import numpy as np
 from a2llm import weights
 from a2llm.layers.onnx_graph import OnnxGraph
 
-RATE_HZ = 16_000  # what the network was trained on, as is the window
-WINDOW_SAMPLES = 512
+WINDOW_SAMPLES = 512  # at EAR_RATE_HZ: 32 ms, what the network was trained on
 _CONTEXT_SAMPLES = 64  # the network also sees the end of the window before
 _HIDDEN = 128
 
@@ -35,7 +34,7 @@ class VadNetwork:
         self._graph = OnnxGraph(path or weights.resolve("vad"))
 
     def step(self, state: VadState, pcm: np.ndarray) -> np.ndarray:
-        """Feed any amount of sound, float32 [S] at RATE_HZ; returns the probabilities [N] of the windows that are now complete."""
+        """Feed any amount of sound, float32 [S] at EAR_RATE_HZ; returns the probabilities [N] of the windows that are now complete."""
         pcm = np.concatenate([state.rest, pcm.astype(np.float32)])
         count = len(pcm) // WINDOW_SAMPLES
         state.rest = pcm[count * WINDOW_SAMPLES :]

@@ -1,4 +1,4 @@
-"""Writes sound files: mono WAV of 16 bits, whole or not at all. Reading sound of any kind is `listening.audio_input`."""
+"""Writes sound files: mono WAV of 16 bits, whole or not at all. Reading sound of any kind is `sound_files`."""
 
 import wave
 from pathlib import Path

@@ -15,10 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as an ear worker has it (A2_INF
 
 import numpy as np
 
-from a2llm.listening.audio_input import read_audio
 from a2llm.listening.listener import Listener
 from a2llm.messages import ListenRequest
 from a2llm.pcm16 import to_pcm16
+from a2llm.sound_files import read_audio
 from a2serve.inference.ear_pool import EarPool
 from a2serve.inference.ears import Ears
 from a2serve.inference.metrics import Metrics

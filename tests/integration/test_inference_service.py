@@ -17,8 +17,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from support.servers import inference as inference_server
 
-from a2llm.listening.audio_input import read_audio
 from a2llm.pcm16 import to_pcm16
+from a2llm.sound_files import read_audio
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto.avatar_pb2_grpc import AvatarStub
 

@@ -14,9 +14,9 @@ from a2llm.affect import AFFECTS
 from a2llm.api import A2LLM
 from a2llm.engine import Engine
 from a2llm.language.chat import find_persona
-from a2llm.listening.audio_input import AudioClip, AudioInputError, read_audio
 from a2llm.listening.listener import Listener
 from a2llm.listening.vad import NoSpeechError
+from a2llm.sound_files import AudioClip, AudioInputError, read_audio
 from a2serve.inference.model import load_listener
 from a2serve.inference.settings import InferenceSettings
 

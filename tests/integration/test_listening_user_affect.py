@@ -9,9 +9,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from a2llm.affect import AFFECTS, Affect
-from a2llm.listening.audio_input import read_audio
 from a2llm.listening.features import FEATURES
 from a2llm.listening.user_affect import DEFAULT_WEIGHTS, STRANGER, UserAffect, Usual, head_layout
+from a2llm.sound_files import read_audio
 
 pytestmark = pytest.mark.integration
 QUESTIONS = Path(__file__).parents[1] / "data" / "questions"

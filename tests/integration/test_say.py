@@ -47,8 +47,8 @@ def words(text: str) -> set[str]:
 
 
 def test_a_typed_question_is_answered_in_words_that_can_be_heard(response: Path) -> None:
-    from a2llm.listening.audio_input import read_audio
     from a2llm.listening.transcriber import Transcriber
+    from a2llm.sound_files import read_audio
 
     assert {file.name for file in response.iterdir()} == FILES
     text = str(said_in(response)["text"])

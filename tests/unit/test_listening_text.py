@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.listening.repetition import collapse_loops, drop_echo, has_loop
 from a2llm.listening.transcriber import Transcript, join_transcripts, pause_cuts
 from a2llm.vad_network import WINDOW_SAMPLES

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from a2llm.affect import AFFECTS
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.data.tones import TONES, Tone, colour, other_microphone, tone_of
 from a2llm.data.user_voices import TEST_VOICES, TRAIN_VOICES, Utterance, plan, read_plan, speak_all
-from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.features import FEATURES
 from a2llm.listening.pitch import track_pitch
 from a2llm.listening.user_affect import UserAffect

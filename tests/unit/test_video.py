@@ -6,8 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from a2llm.avatar.video import frame_count, motion_at, read_audio, render_video
+from a2llm.avatar.video import LONGEST_S, frame_count, motion_at, render_video
 from a2llm.rig import ARKIT61
+from a2llm.sound_files import AudioInputError, read_audio
 from a2llm.wav_files import write_wav
 
 pytestmark = pytest.mark.unit
@@ -29,7 +30,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[float]]:
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
         pictures = np.stack([f.to_ndarray(format="rgb24") for f in frames]).astype(int)
-        return pictures, read_audio(path, RATE), [float(f.time or 0.0) for f in frames]
+        return pictures, read_audio(path, LONGEST_S, RATE).pcm, [float(f.time or 0.0) for f in frames]
 
 
 def test_sound_and_picture_meet(tmp_path: Path) -> None:
@@ -54,6 +55,15 @@ def test_takes_a_sound_file_and_pads_the_shorter_side(tmp_path: Path) -> None:
     pictures, sound, _ = _read(tmp_path / "clip.mp4")
     assert len(pictures) == 5
     assert len(sound) / RATE == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_playlist_dressed_as_sound_reaches_no_other_file(tmp_path: Path) -> None:
+    motion, pcm = _clip_of_one_second()
+    write_wav(tmp_path / "secret.wav", pcm)
+    (tmp_path / "sound.wav").write_text("ffconcat version 1.0\nfile secret.wav\n")
+    with pytest.raises(AudioInputError, match=r"sound\.wav"):
+        render_video(motion, 40, tmp_path / "sound.wav", tmp_path / "clip.mp4", size=SIZE)
+    assert not (tmp_path / "clip.mp4").exists()
 
 
 def test_interruption_leaves_nothing_and_spares_the_old_clip(tmp_path: Path) -> None:

@@ -4,21 +4,21 @@ Time is counted in samples and frames, so sound and picture cannot drift. It dec
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
-from av.error import FFmpegError
 
 from a2llm.avatar.render import HeadRenderer
 from a2llm.clock import FrameClock
 from a2llm.files import replacing
 from a2llm.rig import ARKIT61
+from a2llm.sound_files import read_audio
 
 AUDIO_BIT_RATE = 128_000
+LONGEST_S = 4 * 3600.0  # of sound from a file
 VIDEO_OPTIONS = {"crf": "18", "preset": "veryfast"}
 BT709 = 1  # the number of primaries, transfer and matrix alike in ISO/IEC 23091-2
 LIMITED_RANGE = 1
@@ -46,7 +46,7 @@ def render_video(
     motion = _checked_motion(motion, fps)
     if size % 2 or size < 16 or video_fps < 1:
         raise ValueError(f"size must be even and at least 16, video_fps at least 1; not {size} and {video_fps}")
-    pcm = read_audio(audio, sample_rate_hz) if isinstance(audio, str | Path) else np.asarray(audio, np.float32)
+    pcm = read_audio(audio, LONGEST_S, sample_rate_hz).pcm if isinstance(audio, str | Path) else np.asarray(audio, np.float32)
     if pcm.ndim != 1:
         raise ValueError(f"sound must be mono [S], not {pcm.shape}")
     renderer = HeadRenderer(avatar, size, size)
@@ -77,25 +77,6 @@ def motion_at(motion: np.ndarray, fps: float, frame: int, video_fps: int) -> np.
     after = min(before + 1, len(motion) - 1)
     share = np.float32(place - before)
     return motion[before] * (1 - share) + motion[after] * share
-
-
-def read_audio(path: str | Path, sample_rate_hz: int = FrameClock.sample_rate_hz) -> np.ndarray:
-    """Any sound file ffmpeg reads -> mono float32 [S] at sample_rate_hz. Raises ValueError when there is no sound."""
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise ValueError(f"{path}: holds no sound")
-            resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate_hz)
-            parts = [f.to_ndarray()[0] for f in _resampled(container, resampler)]
-    except (FFmpegError, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as sound ({error})") from error
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-
-def _resampled(container: Any, resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
-    for frame in container.decode(audio=0):
-        yield from resampler.resample(frame)
-    yield from resampler.resample(None)
 
 
 def _checked_motion(motion: np.ndarray, fps: float) -> np.ndarray:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from a2llm.affect import Affect
 from a2llm.cli.progress import working
-from a2llm.listening.audio_input import read_audio
 from a2llm.listening.listener import Listener, ListenResult
 from a2llm.listening.user_affect import STRANGER, Usual
+from a2llm.sound_files import read_audio
 
 
 @dataclass(frozen=True)

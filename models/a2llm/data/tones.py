@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.listening.pitch import HOP_SAMPLES, track_pitch
 
 

@@ -22,11 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from a2llm.affect import AFFECTS
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.data.tones import colour, tone_of
 from a2llm.layers.onnx_graph import OnnxGraph
-from a2llm.listening.audio_input import EAR_RATE_HZ, read_audio
 from a2llm.pcm16 import to_pcm16
 from a2llm.resampling import resample
+from a2llm.sound_files import read_audio
 from a2llm.wav_files import write_wav
 
 _TRAIN = (

@@ -14,6 +14,7 @@ import numpy as np
 
 from a2llm.api import A2LLM
 from a2llm.audio_codec.vocoder import Vocoder
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.data.build import Speaker
 from a2llm.engine import Engine
 from a2llm.evaluation.bench_figures import SpokenTurn, Turn, cascade_figures, our_figures, spoken_figures
@@ -24,7 +25,6 @@ from a2llm.evaluation.sentences import bench_prompts
 from a2llm.evaluation.stock_ear import StockEar
 from a2llm.evaluation.timing import Stopwatch, audible_edges, timed_parts
 from a2llm.layers.threads import THREADS
-from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.listener import Listener
 from a2llm.messages import Affect, StepOutput
 from a2llm.resampling import resample

@@ -14,6 +14,7 @@ from a2llm.affect import AFFECTS
 from a2llm.audio_codec.codec import AudioCodec
 from a2llm.audio_codec.frames import VOICED_HZ, VoiceFrames
 from a2llm.audio_codec.vocoder import Vocoder
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.data.build import Speaker, voice_frames
 from a2llm.evaluation.clips import TEACHER_SEED, Clip
 from a2llm.evaluation.progress import Steps
@@ -22,7 +23,6 @@ from a2llm.evaluation.statistics import rounded, share_pct, with_interval
 from a2llm.evaluation.stock_ear import StockEar
 from a2llm.evaluation.wer import normalise, whisper_normalise, word_errors
 from a2llm.layers.quantize import perplexity
-from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.resampling import resample
 
 JUDGE_SETTING = "Whisper tiny.en int8 (faster-whisper), beam 5, padded to 30 s, temperature 0, no context"

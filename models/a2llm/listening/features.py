@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 
-from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.listening.pitch import HOP_SAMPLES, PitchTrack, track_pitch, windows_of
 
 FEATURES = tuple(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.listening.transcriber import LONGEST_PART_S, Transcriber, Transcript, join_transcripts, pause_cuts
 from a2llm.listening.vad import SileroVad
 from a2llm.vad_network import WINDOW_SAMPLES, VadState

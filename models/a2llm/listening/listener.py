@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2llm.layers.threads import THREADS
-from a2llm.listening.audio_input import AudioClip, read_audio
 from a2llm.listening.incremental import IncrementalTranscriber
 from a2llm.listening.transcriber import Transcriber, Transcript
 from a2llm.listening.user_affect import STRANGER, AffectReading, UserAffect, Usual
 from a2llm.listening.vad import NoSpeechError, Segment, SileroVad
+from a2llm.sound_files import AudioClip, read_audio
 
 # Both together mean that Whisper guessed words into noise that slipped through the VAD.
 _GUESS_LOGPROB = -1.0

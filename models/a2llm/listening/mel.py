@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.clock import EAR_RATE_HZ
 
 HOP_SAMPLES = 160
 _WINDOW_SAMPLES = 400

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from a2llm import weights
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.layers.threads import THREADS
-from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.mel import HOP_SAMPLES, log_mel
 from a2llm.listening.repetition import collapse_loops, drop_echo, has_loop
 from a2llm.listening.vad import SileroVad

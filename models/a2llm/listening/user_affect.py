@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from a2llm.affect import AFFECTS, Affect
-from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.listening.features import FEATURES, prosody
 
 DEFAULT_WEIGHTS = Path(__file__).parents[2] / "weights" / "default" / "user_affect.safetensors"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.listening.incremental import IncrementalTranscriber
 from a2llm.listening.listener import Listener, is_guess
 from a2llm.listening.transcriber import Transcript

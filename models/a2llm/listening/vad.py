@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from a2llm.listening.audio_input import EAR_RATE_HZ
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.vad_network import WINDOW_SAMPLES, VadNetwork
 
 

@@ -22,10 +22,10 @@ from a2llm.affect import AFFECTS
 from a2llm.data.tones import colour, other_microphone, tone_of
 from a2llm.data.user_voices import Utterance, read_plan
 from a2llm.files import replacing
-from a2llm.listening.audio_input import read_audio
 from a2llm.listening.features import FEATURES, prosody
 from a2llm.listening.user_affect import COLOURED, DEFAULT_WEIGHTS, SURE, AffectReading, UserAffect, Usual, head_input, head_layout
 from a2llm.listening.vad import SileroVad
+from a2llm.sound_files import read_audio
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ import numpy as np
 from a2llm.affect import AFFECTS
 from a2llm.api import load_parts
 from a2llm.checkpoint import load_component
-from a2llm.clock import FrameClock
+from a2llm.clock import EAR_RATE_HZ, FrameClock
 from a2llm.components import FILES, clock_of, model_folder
 from a2llm.engine import Engine
 from a2llm.language.chat import personas
 from a2llm.layers.device import device_facts, pick_device
-from a2llm.listening.audio_input import EAR_RATE_HZ
 from a2llm.listening.listener import Listener
 from a2llm.messages import Persona, ResponseOptions, ResponseRequest, Tool, UserTurn
 from a2llm.rig import ARKIT61, FlameMapping, load_flame_mapping, retarget

@@ -5,13 +5,13 @@ It runs in the gateway, so that a session goes on hearing when a replica is lost
 
 from functools import lru_cache
 
+from a2llm.clock import EAR_RATE_HZ
 from a2llm.pcm16 import from_pcm16
 from a2llm.resampling import Resampler
-from a2llm.vad_network import RATE_HZ as VAD_RATE_HZ
 from a2llm.vad_network import WINDOW_SAMPLES, VadNetwork, VadState
 from a2serve.contracts.media_clock import BYTES_PER_MS, RATE_HZ
 
-WINDOW_MS = 1000 * WINDOW_SAMPLES // VAD_RATE_HZ
+WINDOW_MS = 1000 * WINDOW_SAMPLES // EAR_RATE_HZ
 WINDOW_BYTES = BYTES_PER_MS * WINDOW_MS  # of the client's sound
 
 
@@ -24,7 +24,7 @@ class VoiceActivity:
 
     def reset(self) -> None:
         """Forgets the sound that was heard before."""
-        self._resampler, self._state = Resampler(RATE_HZ, VAD_RATE_HZ), VadState()
+        self._resampler, self._state = Resampler(RATE_HZ, EAR_RATE_HZ), VadState()
 
     def probability(self, pcm16: bytes) -> float:
         """Probability 0..1 that the next window (32 ms, WINDOW_BYTES of PCM16) holds a voice."""

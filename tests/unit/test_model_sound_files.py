@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from a2llm.listening.audio_input import AudioInputError, read_audio
+from a2llm.sound_files import AudioInputError, read_audio
 
 pytestmark = pytest.mark.unit
 
@@ -113,6 +113,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
         "header_only.wav": whole[:44],
         "noise.mp3": np.random.default_rng(0).bytes(5000),
         "playlist.wav": b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nwhole.wav\n#EXT-X-ENDLIST\n",
+        "list.wav": b"ffconcat version 1.0\nfile whole.wav\n",
         "zero_rate.wav": whole[:24] + struct.pack("<I", 0) + whole[28:],
         "absurd_rate.wav": whole[:24] + struct.pack("<I", 1) + whole[28:],
     }
@@ -121,7 +122,9 @@ def bad_files(folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in contents} | {"missing.wav": folder / "missing.wav", "folder": folder}
 
 
-NAMES = "empty.wav letter.wav header_cut.wav header_only.wav noise.mp3 playlist.wav zero_rate.wav absurd_rate.wav missing.wav folder"
+NAMES = (
+    "empty.wav letter.wav header_cut.wav header_only.wav noise.mp3 playlist.wav list.wav zero_rate.wav absurd_rate.wav missing.wav folder"
+)
 
 
 @pytest.mark.parametrize("name", NAMES.split())

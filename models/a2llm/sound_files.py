@@ -1,4 +1,4 @@
-"""A sound file in, mono float PCM at the ear's rate out.
+"""Reads sound files of any kind: mono float PCM out, at the ear's rate or another one.
 
 Decodes with PyAV (FFmpeg inside a wheel): wav of any width, mp3, flac, ogg, m4a and more. Only containers of
 plain media are opened, so that a playlist dressed as a sound file cannot reach other files or the network.
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from a2llm.clock import EAR_RATE_HZ
+
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-EAR_RATE_HZ = 16_000
 DEFAULT_LIMIT_S = 120.0
 _RATES_HZ = (4_000, 384_000)
 _FORMATS = "wav,w64,mp3,flac,ogg,mov,m4a,mp4,matroska,webm,aac,aiff,au,caf,amr"
