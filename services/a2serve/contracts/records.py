@@ -97,6 +97,9 @@ class UsageRecord(RecordBase):
     session_ms: Count = 0
 
 
+COUNTED = tuple(name for name, field in UsageRecord.model_fields.items() if field.annotation is int)  # what a bill sums up
+
+
 class AuditRecord(RecordBase):
     """Somebody changed something: `actor` is the key's id, `action` such as `persona.create`, `target` what it was done to."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-from a2serve.contracts.records import TOPIC_AUDIT, TOPIC_SESSIONS, TOPIC_TURNS, TOPIC_USAGE, RecordBase
+from a2serve.contracts.records import COUNTED, TOPIC_AUDIT, TOPIC_SESSIONS, TOPIC_TURNS, TOPIC_USAGE, RecordBase
 
 metadata = MetaData()
 
@@ -66,19 +66,15 @@ turns = Table(
     Index("turns_by_tenant", "tenant", "at"),
 )
 
+_COUNTED_LATER = ("output_motion_frames", "session_ms")  # columns that a migration added to rows that were there
+
 usage = Table(
     "usage",
     metadata,
     *_common(),
     *_spoken(),
     Column("model", String(128), nullable=False),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("cached_tokens", BigInteger, nullable=False),
-    Column("output_text_tokens", BigInteger, nullable=False),
-    Column("input_audio_ms", BigInteger, nullable=False),
-    Column("output_audio_ms", BigInteger, nullable=False),
-    Column("output_motion_frames", BigInteger, nullable=False, server_default="0"),
-    Column("session_ms", BigInteger, nullable=False, server_default="0"),
+    *(Column(name, BigInteger, nullable=False, server_default="0" if name in _COUNTED_LATER else None) for name in COUNTED),
     Index("usage_by_tenant", "tenant", "at"),
 )
 

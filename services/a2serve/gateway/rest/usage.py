@@ -37,10 +37,7 @@ Moment = Annotated[
 ]
 
 
-class UsageRow(BaseModel):
-    """Sums of one group: a day (UTC, YYYY-MM-DD), a session or an end user."""
-
-    group: str
+class UsageTotal(BaseModel):
     responses: int
     input_tokens: int
     cached_tokens: int = Field(description="part of input_tokens that was not computed again")
@@ -51,15 +48,10 @@ class UsageRow(BaseModel):
     session_ms: int = Field(description="how long sockets were open; counted when they closed")
 
 
-class UsageTotal(BaseModel):
-    responses: int
-    input_tokens: int
-    cached_tokens: int
-    output_text_tokens: int
-    input_audio_ms: int
-    output_audio_ms: int
-    output_motion_frames: int
-    session_ms: int
+class UsageRow(UsageTotal):
+    """Sums of one group: a day (UTC, YYYY-MM-DD), a session or an end user."""
+
+    group: str
 
 
 class UsageBody(BaseModel):

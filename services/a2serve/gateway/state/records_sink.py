@@ -5,6 +5,7 @@ writing them again, when it is not known whether the first time worked, bills no
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 from redis.exceptions import RedisError
 
@@ -130,7 +131,7 @@ def _turn(facts: TurnFacts) -> TurnRecord:
 
 
 def _usage(facts: TurnFacts, model: str) -> UsageRecord:
-    usage, context = facts.usage, request_context.current()
+    context = request_context.current()
     return UsageRecord(
         record_id=f"usage_{facts.response_id}",
         tenant=facts.tenant,
@@ -140,10 +141,7 @@ def _usage(facts: TurnFacts, model: str) -> UsageRecord:
         request_id=context.request_id,
         trace_id=facts.trace_id,
         model=model,
-        input_tokens=usage.input_tokens,
-        cached_tokens=usage.cached_tokens,
-        output_text_tokens=usage.output_text_tokens,
+        **asdict(facts.usage),
         input_audio_ms=facts.input_audio_ms,
-        output_audio_ms=usage.output_audio_ms,
         output_motion_frames=facts.motion_frames,
     )

@@ -11,18 +11,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.sql import column, table
 
 from a2serve.contracts.problems import Code, Problem
-from a2serve.contracts.records import UsageRecord
+from a2serve.contracts.records import COUNTED, UsageRecord
 
 GroupBy: TypeAlias = Literal["day", "session", "end_user"]
-COUNTED = (
-    "input_tokens",
-    "cached_tokens",
-    "output_text_tokens",
-    "input_audio_ms",
-    "output_audio_ms",
-    "output_motion_frames",
-    "session_ms",
-)
 MAX_GROUPS = 1000
 _COLUMNS: list[Any] = [column(name) for name in (*UsageRecord.model_fields, "day") if name not in ("version", "kind")]
 _usage = table("usage", *_COLUMNS)
