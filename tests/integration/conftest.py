@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from support.servers.gateway import GatewayStand, free_port, gateway_standing, process, run, valkey_command
+from support.servers.realtime import Script
 
 from a2llm.api import load_parts
 from a2llm.engine import Parts
@@ -38,11 +39,11 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture
 def stand(valkey_port: int, tmp_path: Path) -> Callable[..., None]:
-    """Runs a test with a gateway of these settings."""
+    """Runs a test with a gateway of these settings, an empty Valkey and a model that speaks by the script."""
 
-    def go(test: Callable[[GatewayStand], Awaitable[None]], **settings: Any) -> None:
+    def go(test: Callable[[GatewayStand], Awaitable[None]], script: Script | None = None, **settings: Any) -> None:
         async def within() -> None:
-            async with gateway_standing(tmp_path, valkey_port, **settings) as made:
+            async with gateway_standing(tmp_path, valkey_port, script, **settings) as made:
                 await test(made)
 
         run(within)
