@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from a2llm.audio_codec.frames import VOICED_HZ
 from a2llm.audio_codec.openvino_decoder import SpectralHead
 from a2llm.clock import FrameClock
 
 BLOCKS = 4  # hops in a window
 LATENCY_FRAMES = 4
-VOICED_HZ = 40.0
 
 
 class Windows:

@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from prometheus_client import start_http_server
 
-from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.contracts.proto import LARGEST_MESSAGE_BYTES, avatar_pb2_grpc
 from a2serve.inference.ear_pool import EarPool
 from a2serve.inference.ears import Ears
 from a2serve.inference.engine_client import LocalEngine
@@ -24,7 +24,7 @@ from a2serve.telemetry.setup import start_tracing
 SERVICE = "a2.inference.v1.Avatar"
 # Gateways ask every 10 s whether a silent connection is still there; a server takes that amiss unless it is told not to.
 _OPTIONS = [
-    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),

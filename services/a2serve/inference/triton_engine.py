@@ -28,6 +28,7 @@ from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from a2llm.messages import EngineDown, ResponseRequest, StepOutput
+from a2serve.contracts.proto import LARGEST_MESSAGE_BYTES
 from a2serve.contracts.proto import avatar_pb2 as avatar
 from a2serve.contracts.proto import engine_pb2 as pb
 from a2serve.inference import triton_wire, wire
@@ -41,7 +42,7 @@ _CLOSE_S = 1.0  # for streams that nobody listens to any more
 _MOST_SESSIONS = 10_000  # whose version is remembered
 # A server that comes back is found within half a second; gRPC's own patience grows to two minutes.
 _OPTIONS = [
-    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),

@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from a2serve.contracts.proto import avatar_pb2_grpc
+from a2serve.contracts.proto import LARGEST_MESSAGE_BYTES, avatar_pb2_grpc
 
 LOOK_UP_S = 5.0  # as long as DNS in a cluster remembers
 LOOK_UP_TIMEOUT_S = 2.0
@@ -25,7 +25,7 @@ LEAVE_S = 600.0  # the calls of an address that left may go on as long as any ma
 # A host that comes back is found within half a second; gRPC's own patience grows to two minutes. One that has gone without a word is
 # noticed within 15 s.
 _OPTIONS = [
-    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 500),

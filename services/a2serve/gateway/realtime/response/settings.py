@@ -8,7 +8,7 @@ from a2llm import messages
 from a2llm.messages import ModelInfo, ResponseRequest, Tool
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.items import ItemReference
-from a2serve.contracts.problems import Code, Problem
+from a2serve.contracts.problems import RETRY_AFTER_MS, Code, Problem
 from a2serve.contracts.session_config import (
     PERSONA_VOICE,
     AudioFormat,
@@ -21,8 +21,6 @@ from a2serve.contracts.session_config import (
     ToolChoice,
 )
 from a2serve.gateway.conversation.conversation import Conversation, Item, item_of_wire, prompt_of
-
-RETRY_AFTER_MS = 2000
 
 
 @dataclass(frozen=True, slots=True)
