@@ -1,4 +1,4 @@
-"""Who a socket is let in for: which session, whose, and what is said while Redis is away."""
+"""Admission finds whose session a socket opens, and says what cannot be done while Redis is away."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -54,16 +54,16 @@ class World:
         return KEY
 
     async def count(self, caller: Principal) -> None:
-        self._answer()
+        self._reach()
         self.counted.append(caller)
 
     async def requests_left(self, tenant: str, limits: Limits) -> RateLimit:
-        self._answer()
+        self._reach()
         return RateLimit(name="requests", limit=2, remaining=1, reset_seconds=1.0)
 
     @asynccontextmanager
     async def session(self, tenant: str, limits: Limits, lease: Lease):
-        self._answer()
+        self._reach()
         self.leases.append(lease)
         yield
         self.leases.remove(lease)
@@ -72,11 +72,11 @@ class World:
         self.used.append(session_id)
 
     async def head(self, tenant: str, session_id: str) -> SessionHead | None:
-        self._answer()
+        self._reach()
         made = SessionHead(session_id=session_id, config={}, key_id=self.owner.key_id, grant_id=self.owner.grant_id)
         return made.model_copy(update={"end_user_id": self.owner.end_user_id}) if session_id == "sess_1" else None
 
-    def _answer(self) -> None:
+    def _reach(self) -> None:
         if self.away:
             raise RedisConnectionError
 

@@ -1,4 +1,4 @@
-"""The outermost layer: every request has an id, every answer its heads, every defect one kind of answer."""
+"""The outermost layer: every request has an id, every received its heads, every defect one kind of received."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ BOUNDS = RequestBounds(body_bytes=100, head_bytes=1000, url_bytes=100, pause_s=1
 
 
 @dataclass
-class Answer:
+class Received:
     """The status, heads and body that an app sent."""
 
     status: int = 0
@@ -44,8 +44,8 @@ async def broken(scope: Any, receive: Any, send: Any) -> None:
     raise KeyError("secret detail")
 
 
-def answered(app: Any = hello, *, path: str = "/v1/x", connections: int = 0, **headers: str) -> tuple[Answer, CollectorRegistry]:
-    registry, answer = CollectorRegistry(), Answer()
+def answered(app: Any = hello, *, path: str = "/v1/x", connections: int = 0, **headers: str) -> tuple[Received, CollectorRegistry]:
+    registry, received = CollectorRegistry(), Received()
     edge = Edge(app, RequestMetrics(registry), BOUNDS, Connections(1, 0, [None] * connections))
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": raw}
@@ -53,8 +53,8 @@ def answered(app: Any = hello, *, path: str = "/v1/x", connections: int = 0, **h
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    asyncio.run(edge(scope, receive, answer.send))
-    return answer, registry
+    asyncio.run(edge(scope, receive, received.send))
+    return received, registry
 
 
 def test_an_answer_has_the_requests_id_and_what_browsers_may_do():
@@ -72,17 +72,17 @@ def test_what_a_request_holds_is_given_back_at_its_end(caplog: pytest.LogCapture
 
 
 def test_a_defect_is_logged_and_told_without_its_detail(caplog: pytest.LogCaptureFixture):
-    answer, _ = answered(broken)
-    assert (answer.status, orjson.loads(answer.body)["code"]) == (500, "internal_error")
-    assert b"secret" not in answer.body and "a defect" in caplog.messages
+    received, _ = answered(broken)
+    assert (received.status, orjson.loads(received.body)["code"]) == (500, "internal_error")
+    assert b"secret" not in received.body and "a defect" in caplog.messages
 
 
 @pytest.mark.parametrize(("path", "status"), [("/v1/x", 503), ("/readyz", 200)])
 def test_a_full_replica_answers_its_probes_alone(path: str, status: int):
-    answer, _ = answered(path=path, connections=2)
-    assert answer.status == status
+    received, _ = answered(path=path, connections=2)
+    assert received.status == status
     if status == 503:
-        assert (orjson.loads(answer.body)["code"], answer.headers["connection"]) == ("too_many_connections", "close")
+        assert (orjson.loads(received.body)["code"], received.headers["connection"]) == ("too_many_connections", "close")
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_a_full_replica_answers_its_probes_alone(path: str, status: int):
     ],
 )
 def test_bounds_are_told_by_name(headers: dict[str, str], code: str, closes: bool):
-    answer, _ = answered(**headers)
-    assert (orjson.loads(answer.body)["code"], answer.headers.get("connection") == "close") == (code, closes)
+    received, _ = answered(**headers)
+    assert (orjson.loads(received.body)["code"], received.headers.get("connection") == "close") == (code, closes)
 
 
 def test_requests_are_counted_without_their_path():

@@ -29,27 +29,27 @@ class Store:
     gone: bool = False
     lapsed: bool = False
 
-    def _answer(self, what: str) -> None:
+    def _reach(self, what: str) -> None:
         if self.failures:
             self.failures -= 1
             raise RedisConnectionError
         self.written.append(what)
 
     async def save(self, identity: Identity, saved: SavedSession, checkpoint: Checkpoint | None) -> None:
-        self._answer("save " + " ".join(item["id"] for item in saved.items))
+        self._reach("save " + " ".join(item["id"] for item in saved.items))
 
     async def append(self, identity: Identity, change: Change) -> bool:
         if self.gone:
             raise SessionGone("deleted")
-        self._answer("append " + " ".join(("-" if "removed" in entry else "") + entry["id"] for entry in change.entries))
+        self._reach("append " + " ".join(("-" if "removed" in entry else "") + entry["id"] for entry in change.entries))
         lapsed, self.lapsed = self.lapsed, False
         return not lapsed
 
     async def leave(self, identity: Identity) -> None:
-        self._answer("leave")
+        self._reach("leave")
 
     async def write(self, facts: TurnFacts | SessionFacts) -> None:
-        self._answer(facts.response_id if isinstance(facts, TurnFacts) else facts.event)
+        self._reach(facts.response_id if isinstance(facts, TurnFacts) else facts.event)
 
     def spool(self, *what: Any) -> bool:
         self.spooled.append(type(what[-1]).__name__)

@@ -25,15 +25,15 @@ class StoredPersonas:
     asked: list[str] = field(default_factory=list)
 
     async def all(self, tenant: str) -> list[PersonaBody]:
-        self._answer()
+        self._reach()
         return [OWN] if tenant == "acme" else []
 
     async def find(self, tenant: str, name: str) -> PersonaBody | None:
-        self._answer()
+        self._reach()
         self.asked.append(name)
         return OWN if (tenant, name) == ("acme", "host") else None
 
-    def _answer(self) -> None:
+    def _reach(self) -> None:
         if self.away:
             raise RedisConnectionError
 

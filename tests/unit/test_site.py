@@ -1,4 +1,4 @@
-"""What is no API: heads for everybody, the page for this site alone, and other origins where they were named."""
+"""The site beside the API: heads for everybody, the page for this site alone, and other origins where they were named."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,8 +57,8 @@ def test_heads_are_for_everybody_and_nothing_else_of_their_folder(tmp_path: Path
     ("origins", "allowed"), [([], None), (["https://shop.example"], "https://shop.example"), (["https://a.example"], None)]
 )
 def test_the_api_answers_the_origins_that_were_named(tmp_path: Path, origins: list[str], allowed: str | None):
-    answer = client(tmp_path, cors_origins=origins).get("/v1/avatars", headers=OTHER)
-    assert answer.headers.get("access-control-allow-origin") == allowed
+    received = client(tmp_path, cors_origins=origins).get("/v1/avatars", headers=OTHER)
+    assert received.headers.get("access-control-allow-origin") == allowed
 
 
 @pytest.mark.parametrize(("profile", "there"), [("local", True), ("server", False)])
