@@ -1,4 +1,4 @@
-"""What Ray's own GCS keeps in Redis, with the program that renews it: a head that comes back finds it, later none does."""
+"""State that Ray's own GCS keeps in Redis, with the program that renews it: a head that comes back finds it, later none does."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ ray.shutdown()
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Of head and lease, with their Valkey."""
+    """Environment of head and lease, with their Valkey."""
     port = free_port()
     with process([*valkey_command(port, tmp_path), "--requirepass", PASSWORD], port, tmp_path / "valkey.log"):
         yield {
@@ -63,7 +63,7 @@ def until(look: Callable[[], object], log: Path) -> None:
 
 
 def found_by_a_head(environment: dict[str, str], log: Path) -> str:
-    """What it says. It has ended when this returns."""
+    """Output of the program, which has ended when this returns."""
     with program("-c", HEAD, environment=environment, log=log):
         until(lambda: "found" in log.read_text(), log)
     return next(line for line in log.read_text().splitlines() if line.startswith("found"))
