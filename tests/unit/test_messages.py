@@ -24,7 +24,7 @@ from a2llm.messages import (
 )
 from a2serve.contracts.media_clock import RATE_HZ
 from a2serve.contracts.proto import avatar_pb2 as pb
-from a2serve.contracts.proto.convert import NAMES, ROLES, from_wire, to_wire, ways
+from a2serve.contracts.proto.convert import ITEMS, NAMES, from_wire, to_wire, ways
 
 TYPES = [
     kind
@@ -105,8 +105,8 @@ def test_all_that_a_service_exchanges_is_covered():
 def test_no_field_of_the_wire_is_without_its_message(kind: type):
     wire = getattr(pb, NAMES.get(kind.__name__, kind.__name__)).DESCRIPTOR
     assert _carried(kind, wire) == set(wire.fields_by_name)
-    every = {"role"}.union(*(_carried(item, pb.Item.DESCRIPTOR) for item in ROLES))
-    assert every == set(pb.Item.DESCRIPTOR.fields_by_name) and set(ROLES) == set(get_args(Item))
+    every = {"role"}.union(*(_carried(item, pb.Item.DESCRIPTOR) for item in ITEMS.values()))
+    assert every == set(pb.Item.DESCRIPTOR.fields_by_name) and set(ITEMS.values()) == set(get_args(Item))
 
 
 def _carried(kind: type, wire: Any) -> set[str]:

@@ -1,12 +1,10 @@
 """Errors that a model raises instead of a response. `code` travels in the trailing metadata of a call: one gRPC status has several."""
 
-from typing import ClassVar
-
 
 class ModelError(Exception):
     """The model says why it does not respond."""
 
-    code: ClassVar[str]
+    code = "internal_error"
 
 
 class Refused(ModelError):

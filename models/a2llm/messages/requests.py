@@ -14,8 +14,7 @@ IdleState: TypeAlias = Literal["idle", "listening", "thinking", "return"]
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """How far a response came elsewhere, asked for with the same prompt and seed: the tokens drawn so far (without the end of
-    the turn), and how many words and samples reached the listener."""
+    """How far a response came elsewhere: its tokens without the end of the turn, and the words and samples that were delivered."""
 
     tokens: tuple[int, ...] = ()
     words: int = 0
@@ -26,11 +25,10 @@ class Resume:
 class ResponseOptions:
     """Options of one response. None means the engine's own.
 
-    max_output_tokens: of text; the text is cut there. temperature: of the words, 0 takes the likeliest. top_p: only
-    the likeliest words that together have this probability are drawn. audio: without it there
-    is only text. affect: what the avatar expresses instead of its choice. tool_choice: none, auto, required or a name;
-    auto is best effort (`language.tool_use`). resume: go on where the response was lost; what was delivered is computed again
-    and not sent. Raises ValueError for values out of range.
+    max_output_tokens: of text; the text is cut there. temperature: of the words, 0 takes the likeliest. top_p: only the likeliest words
+    that together have this probability are drawn. audio: without it there is only text. affect: what the avatar expresses instead of its
+    choice. tool_choice: none, auto, required or a name; auto is best effort (`language.tool_use`). resume: go on where the response was
+    lost, with the same seed; what was delivered is computed again and not sent. Raises ValueError for values out of range.
     """
 
     seed: int = 0
@@ -79,12 +77,9 @@ class ResponseRequest:
 
     def answered_by(self, persona: Persona) -> "ResponseRequest":
         """With the persona's own instructions and baseline where this asks for none."""
-        return replace(
-            self,
-            persona=persona.name,
-            instructions=self.instructions or persona.instructions,
-            affect_baseline=self.affect_baseline or persona.affect_baseline,
-        )
+        instructions = self.instructions or persona.instructions
+        baseline = self.affect_baseline or persona.affect_baseline
+        return replace(self, persona=persona.name, instructions=instructions, affect_baseline=baseline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +95,10 @@ class ListenRequest:
     words_now: bool = False
     last_assistant_text: str = ""
 
-    @property
-    def seconds(self) -> float:
-        """How long the audio is."""
-        return len(self.pcm16) / 2 / self.rate_hz
-
 
 @dataclass(frozen=True, slots=True)
 class IdleRequest:
-    """The face while the avatar does not speak. `start_f16`: the pose that was shown last (see avatar.proto). `affect`: what the face
-    rests in; None is neutral."""
+    """The face while the avatar does not speak. `start_f16`: the pose that was shown last; `affect`: that of the rest, None is neutral."""
 
     session_id: str
     state: IdleState

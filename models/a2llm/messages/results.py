@@ -80,10 +80,9 @@ class Motion:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A StepOutput as a client gets it: PCM16, and motion of its own rig and rate. Packets are contiguous in `pts_samples`.
+    """A StepOutput as a client gets it: PCM16, and motion of its own rig and rate. `pts_samples` are of `sample_rate_hz`, without a gap.
 
     usage: None of a replica that does not count on the way. revision: of the model that goes on from here; "" is the one before.
-    sample_rate_hz: of pcm16 and pts_samples.
     """
 
     response_id: str

@@ -1,9 +1,8 @@
 """Messages to protobuf and back, by the names of their fields: `to_wire(message)` and `from_wire(Packet, received)`.
 
-A new field of a message type needs its field in avatar.proto and nothing here. Rules: a dataclass without a field of its own on the wire
-travels in line (`options`); an enumeration is its value's name in lower case; None is left out; a number or text that is zero or
-empty on the wire, and a value that only a newer peer knows, read as the message's default; a dict is a list of pairs; the role of an
-item tells which of its types it is.
+A new field of a message type needs its field in avatar.proto and nothing here. A dataclass without a field of its own on the wire
+travels in line (`options`); an enumeration is its value's name in lower case; None is left out; what is zero or empty on the wire, and
+a value that only a newer peer knows, read as the message's default; a dict is a list of pairs; the role of an item tells its type.
 """
 
 from collections.abc import Callable
@@ -20,14 +19,8 @@ from a2serve.contracts.proto import avatar_pb2 as pb
 
 M = TypeVar("M")
 Convert = Callable[[Any], Any]
-ROLES: dict[type[Any], int] = {
-    SystemText: pb.Item.SYSTEM,
-    UserTurn: pb.Item.USER,
-    AssistantTurn: pb.Item.ASSISTANT,
-    FunctionCall: pb.Item.CALL,
-    ToolResult: pb.Item.TOOL,
-}
-_ITEMS = {role: kind for kind, role in ROLES.items()}
+ITEMS: dict[str, type[Any]] = {"SYSTEM": SystemText, "USER": UserTurn, "ASSISTANT": AssistantTurn, "CALL": FunctionCall, "TOOL": ToolResult}
+_ROLES = {kind: pb.Item.Role.Value(role) for role, kind in ITEMS.items()}
 _ITEM: Any = pb.Item.DESCRIPTOR
 NAMES = {"ResponseRequest": "RespondRequest", "ListenResult": "ListenReply"}  # of messages that are called otherwise on the wire
 _HERE = {wire: here for here, wire in NAMES.items()}
@@ -59,7 +52,7 @@ def _write(message: Any, wire: Descriptor) -> Any:
 
 def _arguments(message: Any, wire: Descriptor) -> dict[str, Any]:
     kind = cast("type[Any]", type(message))
-    made: dict[str, Any] = {"role": ROLES[kind]} if wire is _ITEM else {}
+    made: dict[str, Any] = {"role": _ROLES[kind]} if wire is _ITEM else {}
     for way in ways(kind, wire):
         value = getattr(message, way.name)
         if not way.wire:
@@ -81,16 +74,11 @@ def _way(kind: type[Any], own: "Field[Any]", hint: Any, wire: Descriptor) -> _Wa
         return _Way("tools", "tools_json", write_tools, _read_tools)
     name = "text" if wire is _ITEM and own.name == "arguments" else own.name
     if name in wire.fields_by_name:
-        return _Way(own.name, name, *_conversion(wire.fields_by_name[name], _default(own)))
+        default = own.default if own.default_factory is MISSING else own.default_factory()  # MISSING: it has to be there
+        return _Way(own.name, name, *_conversion(wire.fields_by_name[name], default))
     if is_dataclass(hint):
-        inner = cast("type[Any]", hint)
-        return _Way(own.name, "", None, partial(from_wire, inner))
+        return _Way(own.name, "", None, partial(from_wire, cast("type[Any]", hint)))
     raise TypeError(f"{kind.__name__}.{own.name} has no field in {wire.full_name}")
-
-
-def _default(own: "Field[Any]") -> Any:
-    """MISSING for a field that has to be there."""
-    return own.default if own.default_factory is MISSING else own.default_factory()
 
 
 def _conversion(wire: FieldDescriptor, default: Any) -> tuple[Convert | None, Convert]:
@@ -98,11 +86,8 @@ def _conversion(wire: FieldDescriptor, default: Any) -> tuple[Convert | None, Co
     if wire.is_repeated:
         return _repeated(wire, isinstance(default, dict))
     if inner:
-        kind = _kind(inner)
-        return (
-            lambda value: _write(value, inner),
-            lambda received: from_wire(kind, getattr(received, name)) if received.HasField(name) else default,
-        )
+        read: Convert = partial(from_wire, _kind(inner))
+        return partial(_write, wire=inner), lambda received: read(getattr(received, name)) if received.HasField(name) else default
     if wire.enum_type:
         values = {v.number: v.name.lower() for v in wire.enum_type.values if not v.name.endswith("_UNSPECIFIED")}
         return str.upper, lambda received: _known(values, getattr(received, name), default)
@@ -123,10 +108,9 @@ def _repeated(wire: FieldDescriptor, pairs: bool) -> tuple[Convert | None, Conve
             lambda known: [make(**{key: k, value: v}) for k, v in known.items()],
             lambda received: {getattr(pair, key): tuple(getattr(pair, value)) for pair in getattr(received, name)},
         )
-    return (
-        lambda values: [_write(value, inner) for value in values],
-        lambda received: tuple(from_wire(_item(one) if inner is _ITEM else _kind(inner), one) for one in getattr(received, name)),
-    )
+    kind_of: Convert = _item if inner is _ITEM else lambda _: _kind(inner)
+    write = partial(map, partial(_write, wire=inner))
+    return write, lambda received: tuple(from_wire(kind_of(one), one) for one in getattr(received, name))
 
 
 def _kind(wire: Descriptor) -> type[Any]:
@@ -134,9 +118,9 @@ def _kind(wire: Descriptor) -> type[Any]:
 
 
 def _item(received: pb.Item) -> type[Any]:
-    if received.role not in _ITEMS:
+    if (kind := ITEMS.get(pb.Item.Role.Name(received.role))) is None:
         raise ValueError("every item needs a role")
-    return _ITEMS[received.role]
+    return kind
 
 
 def _read_tools(received: pb.RespondRequest) -> tuple[Tool, ...]:

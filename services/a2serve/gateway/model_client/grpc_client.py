@@ -28,6 +28,7 @@ from a2llm.messages import (
     RigUnavailable,
     UtteranceUnknown,
 )
+from a2serve.contracts.media_clock import BYTES_PER_MS
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.proto import avatar_pb2
 from a2serve.contracts.proto.convert import from_wire, to_wire
@@ -176,8 +177,9 @@ class GrpcInference:
     async def _listen(self, audio: ListenRequest, way: "_Way") -> ListenResult:
         host = await self._host(audio.session_id)
         way.tried.add(host.address)
-        limit_s = LISTEN_TIMEOUT_S + LISTEN_SHARE * audio.seconds
-        late = f"{audio.seconds:.0f} s of sound were not heard within {limit_s:.0f} s: say it again in shorter parts"
+        sound_s = len(audio.pcm16) / BYTES_PER_MS / 1000
+        limit_s = LISTEN_TIMEOUT_S + LISTEN_SHARE * sound_s
+        late = f"{sound_s:.0f} s of sound were not heard within {limit_s:.0f} s: say it again in shorter parts"
         with _problems(late, UtteranceUnknown):
             message, metadata = to_wire(audio), self._metadata(audio.session_id)
             heard = await host.stub.Listen(message, timeout=limit_s, metadata=metadata)
