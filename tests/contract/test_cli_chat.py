@@ -94,7 +94,7 @@ def test_commands_and_mistakes(opened: tuple[Any, Any], tmp_path: Path) -> None:
     talk(opened, Script("/persona ada"))
 
 
-def test_ctrl_c_interrupts_the_reply_and_the_talk_goes_on(opened: tuple[Any, Any]) -> None:
+def test_ctrl_c_interrupts_the_response_and_the_talk_goes_on(opened: tuple[Any, Any]) -> None:
     once = iter([lambda: signal.raise_signal(signal.SIGINT)])
     screen = Script("Hello", "And now?", at_word=lambda: next(once, lambda: None)())
     talk(opened, screen)
@@ -109,7 +109,7 @@ def test_ctrl_c_twice_leaves(opened: tuple[Any, Any]) -> None:
     assert len(screen.responses) == 2 and list(screen.lines) == ["never read"]
 
 
-def test_ctrl_c_after_an_interrupted_reply_leaves(opened: tuple[Any, Any]) -> None:
+def test_ctrl_c_after_an_interrupted_response_leaves(opened: tuple[Any, Any]) -> None:
     once = iter([True])
     screen = Script("Hello", None, "never read", at_word=lambda: signal.raise_signal(signal.SIGINT) if next(once, False) else None)
     with pytest.raises(KeyboardInterrupt):

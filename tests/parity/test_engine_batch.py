@@ -122,7 +122,7 @@ def assert_goes_on(rest: list[StepOutput], whole: list[StepOutput]) -> None:
 
 
 @pytest.mark.parametrize(("runtime", "at_once"), [("openvino", 256), ("openvino", 4), ("torch", 256)])
-def test_a_lost_reply_goes_on_elsewhere(runtime: str, at_once: int, monkeypatch: pytest.MonkeyPatch):
+def test_a_lost_response_goes_on_elsewhere(runtime: str, at_once: int, monkeypatch: pytest.MonkeyPatch):
     """Another engine that is told what was delivered sends the rest, wherever it broke off."""
     monkeypatch.setattr(response_text, "RESUMED_AT_ONCE", at_once)
     response, whole = asked(ResponseOptions(2), runtime)

@@ -68,6 +68,13 @@ def docstrings_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield text, node.body[0].lineno
 
 
+def tests_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """(sentence, line) of the name of every test."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node.name.replace("_", " "), node.lineno
+
+
 def comments_of(source: str) -> Iterator[tuple[str, int]]:
     """(text, line) of every comment."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -106,7 +113,7 @@ def _of_module(path: Path) -> Iterator[str]:
     if is_banned(path.stem) and not path.stem.startswith("test_"):
         yield f"module {path.stem}"
     yield from sorted({f"{line}: name {name}" for name, line in names_of(tree) if is_banned(name)})
-    for text, line in [*docstrings_of(tree), *comments_of(source)]:
+    for text, line in [*docstrings_of(tree), *tests_of(tree), *comments_of(source)]:
         yield from (f"{line}: word {word}" for word in prose_hits(text))
     yield from (f"{line}: docstring begins with {text.split()[0]}" for text, line in docstrings_of(tree) if RIDDLES.match(text))
 

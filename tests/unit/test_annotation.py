@@ -8,7 +8,7 @@ from a2llm.affect import Affect
 from a2llm.data.annotation import FUNCTIONS, load_annotated, parse_response
 
 
-def test_a_reply_is_read_phrase_by_phrase():
+def test_a_response_is_read_phrase_by_phrase():
     first, second = parse_response("[empathise sadness.6] Oh no, I'm so *sorry*. [comfort wish joy.3] Maybe she comes ^back tonight^.")
     assert (first.text, first.functions, first.affect) == ("Oh no, I'm so sorry.", ("empathise",), Affect("sadness", 0.6))
     assert (second.text, second.functions) == ("Maybe she comes back tonight.", ("comfort", "wish"))

@@ -29,7 +29,7 @@ def test_a_tenth_is_held_out_for_ever(dialogues: list[Dialogue]):
     assert all(len(side) == 1 for side in sides.values())
 
 
-def test_replies_can_be_spoken_word_for_word(dialogues: list[Dialogue]):
+def test_responses_can_be_spoken_word_for_word(dialogues: list[Dialogue]):
     changed = [e.response for d in dialogues for e in d.exchanges if to_spoken(e.response) != e.response]
     assert len(changed) <= 0.01 * len(dialogues), changed[:5]
     assert all(len(e.response.split()) <= 60 for d in dialogues for e in d.exchanges)

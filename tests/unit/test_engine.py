@@ -86,7 +86,7 @@ def test_the_text_is_all_there_in_time(answered):
             shown += 1
 
 
-def test_timings_cover_the_reply(answered):
+def test_timings_cover_the_response(answered):
     response, _ = answered
     phones = response.talker.phone_timings()
     assert phones[0].start == 0
@@ -128,7 +128,7 @@ class Muffled:
         return logits
 
 
-def test_a_reply_is_never_empty():
+def test_a_response_is_never_empty():
     stop = tiny.tokenizer().turn_end
     runner = engine(backbone=Muffled(stop))
     response, out = ask(runner, talk(runner))
@@ -186,7 +186,7 @@ def test_cancel_at_any_moment(steps: int):
     assert ask(runner, conversation)[1][-1].last
 
 
-def test_a_new_turn_cancels_the_reply_in_progress():
+def test_a_new_turn_cancels_the_response_in_progress():
     runner = engine()
     conversation = talk(runner)
     first = runner.open_stream(conversation, "Hello", Affect(), 1)
@@ -236,7 +236,7 @@ def test_the_five_lines():
         a2.respond("  ")
 
 
-def test_a_reply_that_was_left_ends_when_the_next_begins():
+def test_a_response_that_was_left_ends_when_the_next_begins():
     a2 = A2LLM(engine(text=TextSampling(max_tokens=40)), find_persona("ada"))
     left = a2.respond("Hello", seed=1)
     next(left)
@@ -296,7 +296,7 @@ def test_text_alone():
     assert response.marks.first_audio_s is None
 
 
-def test_options_of_one_reply():
+def test_options_of_one_response():
     runner = engine()
     short, _ = respond(runner, None, HELLO, max_output_tokens=3)
     assert len(short.tokens) == 3

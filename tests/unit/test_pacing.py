@@ -30,7 +30,7 @@ def test_the_client_knows_better():
     assert clock.at_end
 
 
-def test_a_reply_behind_another_starts_after_it():
+def test_a_response_behind_another_starts_after_it():
     clock = PlaybackClock(not_before_ms=2000)
     clock.sent(500, 1000)
     assert clock.advance(1900) == 0

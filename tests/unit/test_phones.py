@@ -44,7 +44,7 @@ def test_the_end_releases_what_is_left():
 
 
 @pytest.mark.parametrize("words", [[], ["❄"]])
-def test_a_reply_without_phones_is_a_breath(words: list[str]):
+def test_a_response_without_phones_is_a_breath(words: list[str]):
     phones = push_all(stream(), " ".join(words))
     assert (said(phones), phones.words) == (" ", [0])
 

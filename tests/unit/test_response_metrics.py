@@ -24,7 +24,7 @@ def speaking(burst: bool = False) -> tuple[Pacer, Clock]:
     return pacer, clock
 
 
-def test_a_player_that_waits_for_sound_ran_dry_however_often_it_was_asked():
+def test_a_player_that_waits_for_sound_underran_however_often_it_was_asked():
     pacer, clock = speaking()
     for clock.now_ms in (150, 250, 290):  # somebody asks for the position meanwhile
         pacer.played_ms()

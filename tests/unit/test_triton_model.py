@@ -152,7 +152,7 @@ def test_a_stub_dies_with_its_triton(sleepers: list["subprocess.Popen[bytes]"]) 
         assert guard.wait(5) == 0
 
 
-def test_a_goodbye_is_no_failure(sleepers: list["subprocess.Popen[bytes]"]) -> None:
+def test_an_announced_close_is_no_failure(sleepers: list["subprocess.Popen[bytes]"]) -> None:
     triton, stub = sleepers
     with triton_guard.start(triton.pid, stub.pid, "") as guard:
         assert guard.stdin is not None

@@ -47,7 +47,7 @@ def test_slots_are_measured_where_there_is_a_measurement(tmp_path):
     assert found["l4"].source == "assumption"
 
 
-def test_a_wish_has_to_last_and_a_replica_takes_its_time():
+def test_a_wanted_number_has_to_last_and_a_replica_takes_its_time():
     scaler, fleet = Autoscaler(INPUTS.scaling, 16, 1, 100), Fleet(replace(L4, node_start_s=100, replica_start_s=10, node_idle_s=60), 2)
     targets = {}
     for now_s in range(400):

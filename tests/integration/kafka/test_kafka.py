@@ -202,7 +202,7 @@ CASES = ["no-sasl", "no-sasl-tls", "no-tls", "no-ca", "no-certificate", "wrong-p
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_door_that_stays_shut_names_the_setting(case: str, topics: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listener_that_stays_shut_names_the_setting(case: str, topics: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("a2serve.contracts.kafka_access.BOOTSTRAP_MS", 1500)
     settings, printed = wrong(topics)[case]
     with pytest.raises(ConnectionError, match=printed):
