@@ -43,7 +43,7 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
     audio.use_openvino()  # both codecs run on the CPU, whatever carries the rest
     motion.use_openvino()
     assets = weights.resolve("g2p")
-    beside = max(1, threads // 2)  # who speaks does so while the backbone reads, and gains little from more threads
+    beside = max(1, threads // 2)  # speech is made while the backbone reads, and gains little from more threads
     return Parts(
         load_backbone(backbone_folder, Adapter(lora, alpha), device, threads=threads),
         TextTokenizer(backbone_folder),

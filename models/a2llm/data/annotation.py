@@ -16,7 +16,7 @@ from pathlib import Path
 
 from a2llm.affect import Affect
 
-# What a phrase does. A name, and what it is for those who annotate.
+# Functions of a phrase: name -> explanation for annotators.
 FUNCTIONS = {
     "inform": "tells something, with nothing of the others",
     "affirm": "says yes, confirms, agrees with a fact",

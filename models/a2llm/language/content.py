@@ -32,7 +32,7 @@ def content(file: Path) -> str:
         with cast(Any, safe_open(check_readable(file), framework="np")) as opened:  # its type stubs say nothing
             known: dict[str, str] = opened.metadata() or {}
     except SafetensorError:
-        known = {}  # damaged: whoever loads it says so
+        known = {}  # damaged: loading it reports that
     if _ENTRY in known:
         return known[_ENTRY]
     with file.open("rb") as opened:

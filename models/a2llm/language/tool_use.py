@@ -21,7 +21,7 @@ from a2llm.messages import AUTO, Item, Tool, UserTurn
 TALK = "The user makes conversation."
 CALL_MARGIN = 1.5  # nats by which wanting a tool must explain the words better than talking does
 _LONGEST = 96  # tokens of what the user said; the end counts
-_SETTING_CHARS = 600  # of the instructions, and of what a tool is for: all rows are read at once, while nobody else is served
+_SETTING_CHARS = 600  # of the instructions, and of what a tool is for: all rows are read at once, while no other response is served
 
 
 class ToolUse:

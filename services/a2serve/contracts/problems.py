@@ -11,7 +11,7 @@ from a2serve.contracts.server_events import ErrorBody, ErrorEvent
 
 ErrorType: TypeAlias = Literal["invalid_request_error", "server_error", "rate_limit_error"]
 TYPE_BASE = "https://a2llm.dev/problems/"
-RETRY_AFTER_MS = 2000  # of a problem that passes by itself, where nobody knows when
+RETRY_AFTER_MS = 2000  # of a problem that passes by itself, at an unknown time
 LONGEST_DETAIL, LONGEST_PARAM = 1000, 256  # characters: the name of a field that a client made up may be megabytes long
 
 

@@ -145,7 +145,7 @@ class TenantFile:
             self._checked_s = time.monotonic()
             try:
                 self._look()
-            except (OSError, ValueError) as error:  # somebody is editing it: nobody is locked out meanwhile
+            except (OSError, ValueError) as error:  # it is being edited: no tenant is locked out meanwhile
                 log.error("the tenants file is as it was before: %s", error)
         return self._content
 

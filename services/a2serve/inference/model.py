@@ -68,7 +68,7 @@ def warm_up(engine: Engine, settings: InferenceSettings) -> None:
     """Speak under pressure, in one slot and in all, call a function, judge a turn: runtimes compile and allocate when they first see
     a thing."""
     fewest = min(engine.audio_levels, settings.fewest_levels)
-    _say(EngineCore(engine, settings.pace, Metrics(), fewest), [_SHORT])  # its numbers are nobody's
+    _say(EngineCore(engine, settings.pace, Metrics(), fewest), [_SHORT])  # its figures are not reported
     core = EngineCore(engine, settings.pace, Metrics())
     for count in sorted({1, settings.slots}):
         _say(core, [_SHORT] * count)

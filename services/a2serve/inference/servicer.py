@@ -52,7 +52,7 @@ class Avatar:
             phases, packets = ResponsePhases(self._tracer, parent), wire.PacketStream(request, self._facts)
             async with aclosing(self._engine.respond(wire.read_request(request, self._facts))) as outputs:
                 async for output in outputs:
-                    if output.done:  # before it leaves: who has the last packet may hang up
+                    if output.done:  # before it leaves: a client that has the last packet may hang up
                         phases.finished(output.done)
                     yield packets.packet(output)
 

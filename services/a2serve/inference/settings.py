@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from a2serve.contracts.starting import LogLevel
 from a2serve.inference.pace import Pace
 
-# Who speaks in a slot is one of about four who are in conversation (docs/capacity.md): 22 people with an utterance each 12 s, for
+# One of about four people in conversation speaks in a slot (docs/capacity.md): 22 people with an utterance each 12 s, for
 # which a worker needs 0.2 s, 0.43 s on a busy machine. So a worker is at most four fifths in use when every slot speaks.
 SLOTS_PER_EAR = 6
 

@@ -41,7 +41,7 @@ from a2serve.telemetry.setup import start_logging, start_tracing
 OUTPUT = "packet"
 _LOOK_FOR_CANCEL_S = 0.03
 _SHOW_METRICS_S = 0.5
-_LAST_WORDS_S = 0.2  # for the reason of a failure to reach those who wait
+_LAST_WORDS_S = 0.2  # for the reason of a failure to reach the waiting clients
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 

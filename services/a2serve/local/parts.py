@@ -18,7 +18,7 @@ ROOT = Path(a2serve.__file__).parents[2]
 PAGE_FOLDER = ROOT / "services" / "web" / "dist"
 AVATARS_FOLDER = ROOT / "models" / "avatars"
 MODEL_S = 600.0  # loading takes 10 s, the first time on a slow machine minutes; a part that ends is noticed at once
-DRAIN_S = 1  # who pressed Ctrl-C does not want to wait for an open page
+DRAIN_S = 1  # a user who pressed Ctrl-C does not want to wait for an open page
 
 
 @dataclass(frozen=True)

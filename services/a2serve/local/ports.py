@@ -9,7 +9,7 @@ HOST = "127.0.0.1"
 TRIES = 50
 # Below those that systems give to outgoing connections: one of our own parts' would take a port between look-up and use.
 QUIET_PORTS = range(20_000, 32_000)
-BLOCKS = range(10_000, 20_000)  # where whoever takes many ports by himself does it
+BLOCKS = range(10_000, 20_000)  # for programs that take many ports by themselves
 
 
 def free_ports(count: int) -> list[int]:

@@ -67,7 +67,7 @@ end
 {_HOLD}
 return 'taken'
 """
-# After Redis lost its memory, too. Whoever has the session now renews for himself.
+# After Redis lost its memory, too. The present holder of the session renews it.
 _RENEW_LEASE = f"""{_NOW}
 local holder = redis.call('HGET', KEYS[2], ARGV[1])
 if holder and holder ~= ARGV[2] then return 0 end

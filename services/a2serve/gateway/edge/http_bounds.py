@@ -153,7 +153,7 @@ class BoundedHttp(H11Protocol):
     def _refuse(self, problem: Problem) -> None:
         """Answers where no answer has begun, and ends the connection: at once it would take the answer with it, if more has come."""
         self._refused = True
-        if self.cycle and not self.cycle.response_complete:  # whoever still waits for its body
+        if self.cycle and not self.cycle.response_complete:  # the request may still wait for its body
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):

@@ -9,7 +9,7 @@ from typing import Any, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-READ_BYTES = 4096  # at once: as frames without content they cost 15 ms, and everybody else waits
+READ_BYTES = 4096  # at once: as frames without content they cost 15 ms, and every other client waits
 LINGER_S = 5.0  # for what was said last, to a client that may have stopped reading
 
 

@@ -15,7 +15,9 @@ class SessionLimits:
     max_conversation_bytes: int = 16 << 20
     queue_messages: int = 512  # from here on, and from so many bytes on, nothing more is read and nothing more is said
     queue_bytes: int = 2 << 20
-    stall_s: float = 20.0  # who takes no frame for so long is no reader; a large one may take as long as SLOWEST_BYTES_S allows
+    stall_s: float = (
+        20.0  # a client that takes no frame for so long does not read; a large frame may take as long as SLOWEST_BYTES_S allows
+    )
     max_session_ms: int = 3_600_000
     go_away_ms: int = 30_000
     lead_ms: float = LEAD_MS

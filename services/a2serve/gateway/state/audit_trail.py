@@ -21,7 +21,7 @@ from a2serve.gateway.tenants import ApiKey, Tenants
 REPORTED_EVERY_S = 60.0
 FLUSH_S = 1.0
 MOST_KINDS = 50
-NOBODY = "-"  # the tenant of who shows no key that we know; no tenant can be named so
+NOBODY = "-"  # the tenant of a caller without a known key; no tenant can be named so
 REFUSALS = (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.RATE_LIMITED, Code.CONCURRENCY, Code.STORAGE_FULL)
 
 

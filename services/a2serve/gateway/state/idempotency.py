@@ -119,7 +119,7 @@ class Idempotency:
                     body += piece
                 yield piece
         if len(body) <= LARGEST_BYTES:
-            with suppress(RedisError):  # who has heard it all does not ask again
+            with suppress(RedisError):  # a client that has heard it all does not ask again
                 await self._write(key, kept, bytes(body), tenant, session_id)
 
     async def _keep_none(self, key: str, kept: "_Kept") -> None:

@@ -30,7 +30,7 @@ from a2serve.gateway.state.facts import SessionFacts
 from a2serve.gateway.state.saved_session import EndedElsewhere, SavedSession
 
 TICK_S = 0.05
-LAST_EVENTS_S = 2.0  # for the client to take the last events: who reads too slowly goes without
+LAST_EVENTS_S = 2.0  # for the client to take the last events: a client that reads too slowly goes without
 RELEASE_S = 2.0
 _GONE: dict[EndedElsewhere, str] = {
     "deleted": "the session was deleted",
@@ -204,7 +204,7 @@ class Session:
         try:
             await core.keeper.drain()
             if core.keeper.gone_because == "taken_over":
-                return  # who has it now speaks with what is cached there
+                return  # its present holder speaks with what is cached there
             async with asyncio.timeout(RELEASE_S):
                 await self._parts.inference.release(self.identity.session_id)
         except TimeoutError:

@@ -192,7 +192,7 @@ def _judge_held(state: TurnState, held_ms: float) -> tuple[TurnState, Actions]:
         return _resume(state)
     if held_ms < MAX_HOLD_MS:
         return state, ()
-    # Nine tenths of a second of voice without words known is somebody who wants the floor.
+    # Nine tenths of a second of voice without words known is a user who wants the floor.
     return _interrupt(state) if talking and lasting and not speech.text else _resume(state)
 
 
