@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def write_table(inputs: Inputs, file: Path) -> None:
-    """Without a simulation: what was recommended stays."""
+    """Writes the table without a simulation: what was recommended stays."""
     figures: Figures = json.loads(file.read_text())
     figures |= _table(inputs, float(figures["recommended_slots_share"]), float(figures["recommended_slots_share_cpu"]))
     file.write_text(json.dumps(figures, indent=1) + "\n")

@@ -131,7 +131,7 @@ class Crowd:
         return np.array([max(fleet.ready, 1) for fleet in self._fleets]), np.array([fleet.paid for fleet in self._fleets])
 
     def _admit(self, asked: Counts, full: NDArray[np.float64]) -> tuple[Counts, Counts, NDArray[np.float64]]:
-        """Give slots to whoever asks and finds one; waiting ones have the same chance as new ones."""
+        """Gives slots to requests that find one; waiting ones have the same chance as new ones."""
         waits = np.zeros((len(asked), self._waiting.shape[1] + 1))
         contending = asked + self._waiting.sum(axis=1)
         free = np.maximum(self._ready * self.hardware.slots - self._speaking, 0)
@@ -175,7 +175,8 @@ def _chance(step_s: float, mean_s: float) -> float:
 def full_shares(slots: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A replica's mean of speaking slots, rising, and the share of time in which all of them speak.
 
-    Who finds it full goes elsewhere, so a replica is a loss system (Erlang 1917): of an offered load a, mean a (1 - B), share B(slots, a).
+    A request that finds it full goes elsewhere, so a replica is a loss system (Erlang 1917): of an offered load a, mean a (1 - B),
+    share B(slots, a).
     """
     offered = np.geomspace(0.01, 1000.0, 400) * slots
     blocked = np.ones_like(offered)

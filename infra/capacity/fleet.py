@@ -1,7 +1,7 @@
 """The replicas of one cell (one RayService) over time: the product's policy, with Ray's delays and the cloud's around it.
 
-The decision is a2serve.inference.ray_scaling.wanted_replicas itself, so product and simulation cannot part. What Ray does with it is here
-as its documentation says: metrics averaged over a look-back, a wish carried out once it has lasted, a drain. Imports no Ray.
+The decision is a2serve.inference.ray_scaling.wanted_replicas itself, so product and simulation cannot part. Ray's part is here
+as its documentation says: metrics averaged over a look-back, a wanted number carried out once it has lasted, a drain. Imports no Ray.
 """
 
 from collections import deque
@@ -26,7 +26,8 @@ class Autoscaler:
     _differs_up: bool = False
 
     def decide(self, now_s: float, ready: int, target: int, speaking: float, refused: bool) -> int:
-        """The new target. `refused`: somebody is refused now, which counts as long as the look-back remembers it. First packets that
+        """Returns the new target. `refused`: a request is refused now, which counts as long as the look-back remembers it. First packets
+        that
         come late are not simulated: slots are as many as an engine serves in time.
         """
         mean, strained = self._remember(now_s, speaking, refused)
@@ -80,7 +81,7 @@ class Fleet:
             self.warm.popleft()
 
     def go_to(self, target: int, now_s: float) -> int:
-        """Begin to be so many; returns how many ready replicas leave, whose running answers end by themselves."""
+        """Begins to be so many; returns how many ready replicas leave, whose running responses end by themselves."""
         more = target - self.target
         if more >= 0:
             self._add(more, now_s)

@@ -101,7 +101,7 @@ class Inputs:
 
     @property
     def ear_cpus_per_session(self) -> float:
-        """CPU seconds a second of an open session: everybody says something before each answer."""
+        """CPU seconds a second of an open session: every user says something before each response."""
         return self.ears.utterance_cpu_s / (self.traffic.answer_s + self.traffic.pause_s)
 
     @property
@@ -111,7 +111,7 @@ class Inputs:
 
 
 def read_inputs(path: Path = HERE / "inputs.toml", figures: Path = FIGURES) -> Inputs:
-    """Raises TypeError for a name that nobody knows, OSError."""
+    """Reads the inputs, with measured figures where there are some. Raises TypeError for an unknown name, OSError."""
     raw = tomllib.loads(path.read_text())
     engine = Engine(**raw["engine"])
     hardware = {name: _measured(Hardware(name=name, **numbers), engine, figures) for name, numbers in raw["hardware"].items()}

@@ -35,7 +35,7 @@ class Outcome:
         return 100 * self.speaking_s / max(self.slots_s, 1)
 
     def wait_s(self, share: float, retry_s: float) -> float:
-        """So long waited the given share of those who were admitted, at the most."""
+        """Longest wait of the given share of the admitted requests."""
         reached = np.searchsorted(np.cumsum(self.waits), share * self.waits.sum())
         return float(reached) * retry_s
 

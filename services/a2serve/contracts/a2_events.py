@@ -7,7 +7,7 @@ from a2serve.contracts.server_events import ServerEventBase
 
 
 class MotionHeader(ServerEventBase):
-    """Once per response, before its first motion: what the values mean."""
+    """Meaning of the motion values; sent once per response, before its first motion."""
 
     type: Literal["a2.motion.header"] = "a2.motion.header"
     response_id: str
@@ -72,7 +72,7 @@ class AffectEvent(ServerEventBase):
 
 
 class Duck(ServerEventBase):
-    """Somebody may be interrupting: play softly. Either `a2.unduck` follows or the response is cut."""
+    """Play softly, because the user may be interrupting. Either `a2.unduck` follows or the response is cut."""
 
     type: Literal["a2.duck"] = "a2.duck"
     response_id: str

@@ -51,7 +51,7 @@ class ItemDelete(ClientEventBase):
 
 
 class ItemTruncate(ClientEventBase):
-    """Any `audio_end_ms` is taken: it is clamped to what the item has."""
+    """Truncates an item. Any `audio_end_ms` is accepted: it is clamped to the item's length."""
 
     type: Literal["conversation.item.truncate"] = "conversation.item.truncate"
     item_id: ItemId

@@ -1,4 +1,4 @@
-"""How gateway and recorder reach the broker: the same settings under each one's prefix, and what kafka-python makes of them."""
+"""Access of gateway and recorder to the broker: the same settings under each one's prefix, and what kafka-python makes of them."""
 
 import ssl
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Spans that a page may send: the four that the library makes, as OTLP/JSON. What else stands in an export is not read.
 
-Written anew from what was checked: who sent them is said by us, not by the page.
+They are written anew from what was checked; we name their sender, not the page.
 """
 
 from collections.abc import Iterator, Mapping
@@ -71,7 +71,7 @@ class PageExport(BaseModel):
     resourceSpans: Annotated[list[_Resource], Field(max_length=4)]
 
     def stamped(self, facts: Mapping[str, str]) -> dict[str, Any]:
-        """The same spans, as those of the page that `facts` tell of."""
+        """Returns the same spans, with `facts` as their page."""
         said = {"service.name": names.SERVICE_WEB, **facts}
         resource = {"attributes": [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]}
         return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "a2llm.web"}, "spans": list(self._spans())}]}]}

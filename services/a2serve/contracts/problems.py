@@ -129,7 +129,7 @@ def shortened(text: str, longest: int) -> str:
 
 
 class Problem(ValueError):
-    """Something the caller must be told. Raised anywhere, written once, at the edge."""
+    """An error that the caller must learn. Raised anywhere, written once, at the edge."""
 
     def __init__(
         self, code: Code, detail: str, *, param: str | None = None, event_id: str | None = None, retry_after_ms: int | None = None

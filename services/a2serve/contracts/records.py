@@ -59,9 +59,9 @@ class SessionRecord(RecordBase):
 
 
 class TurnRecord(RecordBase):
-    """One response and what it answered. `first_packet_ms` counts from when the turn was called over; None: nothing came.
+    """One response and the turn that it answers. `first_packet_ms` counts from when the turn was called over; None: nothing came.
 
-    `cut_ms`: the millisecond at which the answer was cut. What was said is not told: a broker cannot forget a message before its time.
+    `cut_ms`: the millisecond at which the response was cut. Words are not in it: a broker cannot forget a message before its time.
     """
 
     kind: Literal["turn"] = "turn"
@@ -101,7 +101,7 @@ COUNTED = tuple(name for name, field in UsageRecord.model_fields.items() if fiel
 
 
 class AuditRecord(RecordBase):
-    """Somebody changed something: `actor` is the key's id, `action` such as `persona.create`, `target` what it was done to."""
+    """A change: `actor` is the key's id, `action` such as `persona.create`, `target` what it was done to."""
 
     kind: Literal["audit"] = "audit"
     actor: Id
@@ -129,7 +129,7 @@ def topic_of(record: RecordBase) -> str:
 
 
 def key_of(record: RecordBase) -> str:
-    """The Kafka key: what stays in order. The session's id, for usage and audit the tenant."""
+    """The Kafka key, which keeps an order: the session's id; for usage and audit the tenant."""
     return record.session_id if isinstance(record, SessionRecord | TurnRecord) else record.tenant
 
 
@@ -139,7 +139,7 @@ def write_record(record: RecordBase) -> bytes:
 
 
 def read_record(topic: str, raw: bytes) -> RecordBase:
-    """A record back from its JSON. Raises ValueError for an unknown topic, other versions, and what is no record."""
+    """Reads a record from its JSON. Raises ValueError for an unknown topic, other versions, and what is no record."""
     kind = RECORDS.get(topic)
     if kind is None:
         raise ValueError(f"no records belong to topic {topic!r}")

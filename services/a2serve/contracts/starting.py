@@ -27,7 +27,7 @@ def settings_faults(error: ValidationError | SettingsError, prefix: str) -> str:
 
 
 def check_address(host: str, port: int, prefix: str, port_name: str = "PORT") -> None:
-    """Raises OSError that names the settings where nobody can listen there."""
+    """Raises OSError that names the settings if nothing can listen there."""
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
             with socket.socket(family, kind, protocol) as probe:

@@ -15,7 +15,7 @@ def is_full(error: OSError) -> bool:
 
 
 def explain(error: BaseException) -> str:
-    """One line. Errors of ours say what there is to say; the system's are given what helps against them."""
+    """Explains an error in one line. Our own errors are complete; the system's are given what helps against them."""
     if not isinstance(error, OSError):
         return str(error)
     place = str(error.filename or "")

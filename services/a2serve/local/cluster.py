@@ -105,7 +105,7 @@ def ray(ports: Ports, more: ClusterPorts, home: Home) -> Part:
 
 
 def _numbers(ports: ClusterPorts) -> dict[str, int]:
-    """Prometheus ports of what runs the model."""
+    """Prometheus ports of the programs that run the model."""
     replicas = {f"replica-{index}": ports.replica_metrics + index for index in range(len(ports.tritons))}
     engines = {f"triton-{index}": each.metrics for index, each in enumerate(ports.tritons)}
     return {"haproxy": ports.haproxy_metrics, "ray": ports.ray_metrics, **replicas, **engines}

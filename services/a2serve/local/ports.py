@@ -1,4 +1,4 @@
-"""Free loopback ports. A port is only looked up here: whoever gets it binds it a moment later."""
+"""Finds free loopback ports. A port is only looked up here: its user binds it a moment later."""
 
 import random
 import socket
@@ -13,7 +13,7 @@ BLOCKS = range(10_000, 20_000)  # for programs that take many ports by themselve
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on. They are held together until all are found. Raises OSError if there are too few."""
+    """Finds different free ports. They are held together until all are found. Raises OSError if there are too few."""
     with ExitStack() as held:
         found: list[int] = []
         for port in random.sample(QUIET_PORTS, len(QUIET_PORTS)):
@@ -27,7 +27,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_block(count: int) -> int:
-    """The first of `count` ports in a row, of which nobody listens on those that are taken first. Raises OSError."""
+    """Finds the first of `count` ports in a row, of which those that are taken first are free. Raises OSError."""
     starts = range(BLOCKS.start, BLOCKS.stop - count, count)
     for first in random.sample(starts, len(starts)):
         if all(_is_free(port) for port in (*range(first, first + 5), *range(first + count // 2, first + count // 2 + 5))):

@@ -26,7 +26,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
-    """Run everything until Ctrl-C, SIGTERM or the terminal's end; or stop what runs (`down`)."""
+    """Runs everything until Ctrl-C, SIGTERM or the terminal's end; or stops what runs (`down`)."""
     arguments = _arguments()
     home = find_home()
     if arguments.action == "down":

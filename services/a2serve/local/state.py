@@ -43,7 +43,7 @@ class Pid:
 
     @property
     def is_replaced(self) -> bool:
-        """The number belongs to somebody else now."""
+        """True if another process has the number now."""
         now = Pid.of(self.pid)
         return now is not None and abs(now.created_s - self.created_s) >= 0.5
 

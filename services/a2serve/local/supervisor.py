@@ -106,7 +106,7 @@ class Supervisor:
         return process
 
     async def _stop(self) -> None:
-        """In reverse, one after the other: the gateway lets its sessions go while what they use still runs."""
+        """Stops parts in reverse, one after the other: the gateway lets its sessions go while what they use still runs."""
         for part in reversed(self._parts):
             if part.name in self._processes:
                 await self._processes[part.name].stop()

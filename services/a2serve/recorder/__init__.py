@@ -1,1 +1,1 @@
-"""The recorder: reads what the services tell (Kafka) and keeps it in SQL, each record once."""
+"""The recorder: reads records from Kafka and keeps them in SQL, each once."""

@@ -61,7 +61,7 @@ class RecordDatabase:
             upgrade(connection)
 
     def store(self, messages: Sequence[Message]) -> Stored:
-        """All of it or nothing. A message whose values the database refuses is set aside in `unreadable`, the others go on."""
+        """Stores all of it or nothing. A message whose values the database refuses is set aside in `unreadable`, the others go on."""
         try:
             return self._store(messages, _store)
         except UNSTORABLE:
@@ -153,5 +153,5 @@ def _to_wal(connection: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """SQLite: whoever is going to write waits here for the others, and not in the middle."""
+    """Begins a transaction. On SQLite a writer waits here for the others, and not in the middle."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")

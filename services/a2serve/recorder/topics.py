@@ -62,7 +62,7 @@ def make_topics(access: KafkaAccess, topics: list[Topic], replication: int) -> l
 
 
 def main() -> None:
-    """Ends with 1 and a sentence where it could not; whoever runs it as a job tries again."""
+    """Makes the topics. Exits with 1 and a sentence if it could not; a job tries again."""
     parser = argparse.ArgumentParser("python -m a2serve.recorder.topics", description=__doc__)
     parser.add_argument("file", type=Path, help="topics.yaml")
     parser.add_argument("--replication", type=int, default=0, help="copies of each partition; 0: the broker's default")

@@ -13,9 +13,9 @@ __all__ = ["start_logging", "start_tracing"]
 
 
 def start_tracing(service: str, otlp_endpoint: str = "", ca_file: Path | None = None) -> TracerProvider:
-    """A provider that sends to `otlp_endpoint` (OTLP/HTTP base URL) in the background; empty: spans are made, none is sent.
+    """Starts a provider that sends to `otlp_endpoint` (OTLP/HTTP base URL) in the background; empty: spans are made, none is sent.
 
-    `ca_file`: PEM of who signed the receiver's certificate, where this system does not trust it.
+    `ca_file`: PEM of the authority of the receiver's certificate, where this system does not trust it.
 
     Call shutdown() at the end, so that the last spans leave.
     """

@@ -140,7 +140,7 @@ export interface ContentPartDone {
   part: ResponsePart;
 }
 
-/** Somebody may be interrupting: play softly. Either `a2.unduck` follows or the response is cut. */
+/** Play softly, because the user may be interrupting. Either `a2.unduck` follows or the response is cut. */
 export interface Duck {
   event_id: string;
   type: "a2.duck";
@@ -282,7 +282,7 @@ export interface ItemRetrieved {
   item: MessageItem | FunctionCallItem | FunctionCallOutputItem;
 }
 
-/** Any `audio_end_ms` is taken: it is clamped to what the item has. */
+/** Truncates an item. Any `audio_end_ms` is accepted: it is clamped to the item's length. */
 export interface ItemTruncate {
   event_id?: string | null;
   type: "conversation.item.truncate";
@@ -352,7 +352,7 @@ export interface MotionDone {
   end_ms: number;
 }
 
-/** Once per response, before its first motion: what the values mean. */
+/** Meaning of the motion values; sent once per response, before its first motion. */
 export interface MotionHeader {
   event_id: string;
   type: "a2.motion.header";
