@@ -49,7 +49,7 @@ class _ListeningCodec:
     """The audio codec, keeping the pitch of every latent it is given."""
 
     def __init__(self, codec: AudioCodec) -> None:
-        self._codec = codec
+        self._codec, self.config = codec, codec.config
         self.f0_hz: list[np.ndarray] = []
 
     def synthesise(self, latents: Tensor) -> VoiceFrames:
