@@ -1,17 +1,25 @@
 """The parts around the engine inside Triton that need no Triton: settings, numbers, and the guard over processes."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from a2serve.inference import triton_guard
+from a2llm.clock import FrameClock
+from a2llm.language.chat import personas
+from a2llm.messages import Done, ResponseRequest, StepOutput
+from a2serve.contracts.proto import avatar_pb2, engine_pb2
+from a2serve.inference import triton_guard, triton_model
+from a2serve.inference.model import Facts
 from a2serve.inference.triton_metrics import MetricsMirror
 from a2serve.inference.triton_model import read_settings
 
@@ -162,3 +170,27 @@ def test_an_announced_close_is_no_failure(sleepers: list["subprocess.Popen[bytes
         stub.wait(5)
         assert guard.wait(5) == 0
     assert triton.poll() is None
+
+
+class OneStep:
+    """An engine that makes one frame of sound, which is two frames of motion."""
+
+    async def respond(self, request: ResponseRequest) -> AsyncGenerator[StepOutput, None]:
+        self.asked_hz = request.motion_hz
+        yield StepOutput("Hm.", np.zeros(1280, np.float32), np.zeros((2, 61), np.float32), done=Done("completed"))
+
+
+def test_a_checkpoint_with_its_own_rate_of_motion_gives_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The replica, which reads no checkpoint before it asks, names the rate of the weights that ship."""
+    model = object.__new__(triton_model.TritonModel)
+    model._facts, model._engine = Facts("revision", FrameClock(16_000, 25), 2048, personas()), OneStep()
+    model._tracer = trace.NoOpTracer()
+    request = avatar_pb2.RespondRequest(session_id="s", response_id="r", audio=True, motion_hz=FrameClock.motion_hz)
+    request.items.add(role=avatar_pb2.Item.USER, text="Hello")
+
+    async def first() -> engine_pb2.EngineReply:
+        return await anext(model._respond(request, {}))
+
+    packet = asyncio.run(first()).packet
+    assert (packet.motion.hz, packet.motion.frames, packet.sample_rate_hz) == (25, 2, 16_000)
+    assert model._engine.asked_hz == 25
