@@ -17,8 +17,8 @@ from a2serve.contracts.proto import avatar_pb2 as avatar
 from a2serve.contracts.proto import engine_pb2 as pb
 from a2serve.inference.triton_engine import TritonEngine
 
-WORD = pb.EngineReply(packet=avatar.Packet(text="Hello"))
-END = pb.EngineReply(packet=avatar.Packet(done=avatar.Done(reason=avatar.Done.COMPLETED)))
+WORD = pb.EngineResponse(packet=avatar.Packet(text="Hello"))
+END = pb.EngineResponse(packet=avatar.Packet(done=avatar.Done(reason=avatar.Done.COMPLETED)))
 UNKNOWN = "Request for unknown model: 'a2llm' version 1 is not at ready state"
 
 
@@ -26,7 +26,7 @@ UNKNOWN = "Request for unknown model: 'a2llm' version 1 is not at ready state"
 class Script(GRPCInferenceServiceServicer):
     """Each stream takes the next of `streams`: answers, texts of Triton's own errors, or None to wait for the client's last words."""
 
-    streams: list[list[pb.EngineReply | str | None]] = field(default_factory=list)
+    streams: list[list[pb.EngineResponse | str | None]] = field(default_factory=list)
     version: str = "1"
     asked: list[kserve.ModelInferRequest] = field(default_factory=list)
     last_words: list[kserve.ModelInferRequest] = field(default_factory=list)
@@ -85,14 +85,14 @@ async def read(pieces: AsyncGenerator[StepOutput, None]) -> list[StepOutput]:
 @pytest.mark.parametrize(
     ("response", "kind", "said"),
     [
-        (pb.EngineReply(refused=pb.Refusal(message="all 2 slots are speaking", retry_after_ms=700)), Refused, "all 2"),
-        (pb.EngineReply(down="the engine failed: out of memory"), EngineDown, "out of memory"),
-        (pb.EngineReply(invalid="there are no tools"), ValueError, "no tools"),
+        (pb.EngineResponse(refused=pb.Refusal(message="all 2 slots are speaking", retry_after_ms=700)), Refused, "all 2"),
+        (pb.EngineResponse(down="the engine failed: out of memory"), EngineDown, "out of memory"),
+        (pb.EngineResponse(invalid="there are no tools"), ValueError, "no tools"),
         ("Stub process 'a2llm_0_0' is not healthy.", EngineDown, "not healthy"),
         (UNKNOWN, EngineDown, "not at ready state"),
     ],
 )
-def test_what_comes_instead_of_an_answer(response: pb.EngineReply | str, kind: type[Exception], said: str) -> None:
+def test_what_comes_instead_of_an_answer(response: pb.EngineResponse | str, kind: type[Exception], said: str) -> None:
     async def scenario() -> None:
         async with serving(Script([[response]])) as (_, engine):
             with pytest.raises(kind, match=said) as raised:
@@ -155,7 +155,8 @@ def test_a_server_that_goes_ends_what_is_open_and_is_found_again() -> None:
 
 def test_a_session_keeps_its_version_until_that_is_gone() -> None:
     async def scenario() -> None:
-        script = Script([[WORD, END], [END], [UNKNOWN], [WORD, END], [pb.EngineReply(released=avatar.ReleaseReply(known=True))], [END]])
+        released = pb.EngineResponse(released=avatar.ReleaseResponse(known=True))
+        script = Script([[WORD, END], [END], [UNKNOWN], [WORD, END], [released], [END]])
         async with serving(script) as (_, engine):
             await read(engine.respond(ask()))
             await read(engine.respond(ask()))
@@ -171,7 +172,7 @@ def test_a_session_keeps_its_version_until_that_is_gone() -> None:
 
 def test_it_knows_the_engine_behind_it() -> None:
     async def scenario() -> None:
-        script = Script([["Stub process is not healthy"], [pb.EngineReply(state=pb.EngineState(revision="abc", slots=3))]])
+        script = Script([["Stub process is not healthy"], [pb.EngineResponse(state=pb.EngineState(revision="abc", slots=3))]])
         async with serving(script) as (_, engine):
             assert not await engine.ready()
             await engine.start(5)

@@ -108,8 +108,8 @@ def outputs() -> list[StepOutput]:
 def test_outputs_come_back_with_the_precision_of_the_clients_wire():
     packets = wire.PacketStream(triton_wire.respond_request(LITTLE).respond, FACTS)
     for output in outputs():
-        sent = pb.EngineReply(packet=packets.packet(output)).SerializeToString()
-        back = wire.read_output(pb.EngineReply.FromString(sent).packet)
+        sent = pb.EngineResponse(packet=packets.packet(output)).SerializeToString()
+        back = wire.read_output(pb.EngineResponse.FromString(sent).packet)
         assert replace(back, pcm=None, motion=None) == replace(output, pcm=None, motion=None)
         assert to_pcm16(back.pcm) == to_pcm16(output.pcm) and back.pcm.dtype == back.motion.dtype == np.float32
         np.testing.assert_array_equal(back.motion, output.motion.astype("<f2") if len(output.motion) else np.zeros((0, 61)))

@@ -85,12 +85,12 @@ class AvatarReplica:
                 self._load.refused()
             self._end(grpc_context, error)
 
-    async def Listen(self, request: pb.ListenRequest, grpc_context: Context) -> pb.ListenReply:
+    async def Listen(self, request: pb.ListenRequest, grpc_context: Context) -> pb.ListenResponse:
         self._sign(grpc_context)
         try:
             return await self._avatar.listen(request, grpc_context.invocation_metadata())
         except EXPECTED as error:
-            return self._end(grpc_context, error) or pb.ListenReply()
+            return self._end(grpc_context, error) or pb.ListenResponse()
 
     async def Idle(self, request: pb.IdleRequest, grpc_context: Context) -> pb.Motion:
         try:
@@ -98,11 +98,11 @@ class AvatarReplica:
         except EXPECTED as error:
             return self._end(grpc_context, error) or pb.Motion()
 
-    async def Release(self, request: pb.ReleaseRequest, grpc_context: Context) -> pb.ReleaseReply:
+    async def Release(self, request: pb.ReleaseRequest, grpc_context: Context) -> pb.ReleaseResponse:
         try:
             return await self._avatar.release(request)
         except EXPECTED as error:
-            return self._end(grpc_context, error) or pb.ReleaseReply()
+            return self._end(grpc_context, error) or pb.ReleaseResponse()
 
     async def check_health(self) -> None:
         """Ray asks; raises EngineDown. HAProxy then sends nothing here, and Ray makes another replica."""

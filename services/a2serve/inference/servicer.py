@@ -56,7 +56,7 @@ class Avatar:
                         phases.finished(output.done)
                     yield packets.packet(output)
 
-    async def listen(self, request: pb.ListenRequest, metadata: Metadata) -> pb.ListenReply:
+    async def listen(self, request: pb.ListenRequest, metadata: Metadata) -> pb.ListenResponse:
         attributes: dict[str, str | bool] = {names.ATTR_SESSION_ID: request.session_id, names.ATTR_FINAL: request.final}
         if request.final:  # the one that a turn waits for: it stands with it in a waterfall
             attributes[names.ATTR_UTTERANCE_ID] = request.utterance_id
@@ -69,9 +69,9 @@ class Avatar:
     def idle(self, request: pb.IdleRequest) -> pb.Motion:
         return to_wire(idle_motion(from_wire(IdleRequest, request), self._facts))
 
-    async def release(self, request: pb.ReleaseRequest) -> pb.ReleaseReply:
+    async def release(self, request: pb.ReleaseRequest) -> pb.ReleaseResponse:
         heard = self._ears.forget(request.session_id)
-        return pb.ReleaseReply(known=await self._engine.release(request.session_id) or heard)
+        return pb.ReleaseResponse(known=await self._engine.release(request.session_id) or heard)
 
 
 class AvatarServicer(avatar_pb2_grpc.AvatarServicer):
@@ -91,7 +91,7 @@ class AvatarServicer(avatar_pb2_grpc.AvatarServicer):
         except EXPECTED as error:
             await _refuse(context, error)
 
-    async def Listen(self, request: pb.ListenRequest, context: Context) -> pb.ListenReply:
+    async def Listen(self, request: pb.ListenRequest, context: Context) -> pb.ListenResponse:
         try:
             return await self._avatar.listen(request, context.invocation_metadata())
         except EXPECTED as error:
@@ -103,7 +103,7 @@ class AvatarServicer(avatar_pb2_grpc.AvatarServicer):
         except EXPECTED as error:
             await _refuse(context, error)
 
-    async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseReply:
+    async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:
         try:
             return await self._avatar.release(request)
         except EXPECTED as error:

@@ -136,14 +136,14 @@ class TritonEngine:
         self._versions.pop(session_id, None)
         return response.released.known
 
-    async def _ask(self, request: pb.EngineRequest, session_id: str = "") -> pb.EngineReply:
+    async def _ask(self, request: pb.EngineRequest, session_id: str = "") -> pb.EngineResponse:
         """Sends a request that has one answer, and returns it."""
         async with aclosing(self._responses(request, session_id)) as responses:
             async for response in responses:
                 return response
         raise EngineDown(f"Triton at {self._url} did not answer")
 
-    async def _responses(self, request: pb.EngineRequest, session_id: str) -> AsyncGenerator[pb.EngineReply, None]:
+    async def _responses(self, request: pb.EngineRequest, session_id: str) -> AsyncGenerator[pb.EngineResponse, None]:
         """Yields the answers of the version that the session is used to, or of the newest if that one is gone."""
         usual = self.version_of(session_id)
         for version in dict.fromkeys((usual, "")):
@@ -156,7 +156,7 @@ class TritonEngine:
                 if not version:
                     raise
 
-    async def _stream(self, request: pb.EngineRequest, version: str, session_id: str) -> AsyncGenerator[pb.EngineReply, None]:
+    async def _stream(self, request: pb.EngineRequest, version: str, session_id: str) -> AsyncGenerator[pb.EngineResponse, None]:
         trace: dict[str, str] = {}
         inject(trace)
         name, last = f"{request.respond.response_id}/{uuid4().hex}", False

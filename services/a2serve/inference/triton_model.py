@@ -157,49 +157,49 @@ class TritonModel:
             watch.cancel()
             sender.send(flags=self._utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
-    async def _responses(self, data: bytes, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineReply, None]:
+    async def _responses(self, data: bytes, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineResponse, None]:
         """Yields the engine's answers, or the reason why there are none."""
         try:
             async with aclosing(self._handle(pb.EngineRequest.FromString(data), trace)) as responses:
                 async for response in responses:
                     yield response
         except Refused as error:
-            yield pb.EngineReply(refused=pb.Refusal(message=str(error), retry_after_ms=error.retry_after_ms))
+            yield pb.EngineResponse(refused=pb.Refusal(message=str(error), retry_after_ms=error.retry_after_ms))
         except EngineDown as error:
-            yield pb.EngineReply(down=str(error))
+            yield pb.EngineResponse(down=str(error))
         except (ValueError, DecodeError) as error:
-            yield pb.EngineReply(invalid=str(error))
+            yield pb.EngineResponse(invalid=str(error))
 
-    async def _handle(self, request: pb.EngineRequest, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineReply, None]:
+    async def _handle(self, request: pb.EngineRequest, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineResponse, None]:
         match request.WhichOneof("what"):
             case "respond":
                 async with aclosing(self._respond(request.respond, trace)) as responses:
                     async for response in responses:
                         yield response
             case "turn_end":
-                yield pb.EngineReply(turn_end_probability=await self._engine.turn_end(request.turn_end.words))
+                yield pb.EngineResponse(turn_end_probability=await self._engine.turn_end(request.turn_end.words))
             case "cancel":
                 if task := self._tasks.get(request.cancel.id):
                     task.cancel()
             case "release":
                 known = await self._engine.release(request.release.session_id)
-                yield pb.EngineReply(released=avatar.ReleaseReply(known=known))
+                yield pb.EngineResponse(released=avatar.ReleaseResponse(known=known))
             case "state":
                 engine = self._engine
-                yield pb.EngineReply(state=pb.EngineState(revision=self._facts.revision, slots=engine.slots, speaking=engine.speaking))
+                yield pb.EngineResponse(state=pb.EngineState(revision=self._facts.revision, slots=engine.slots, speaking=engine.speaking))
             case _:
                 raise ValueError("nothing was asked")
 
-    async def _respond(self, request: avatar.RespondRequest, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineReply, None]:
+    async def _respond(self, request: avatar.RespondRequest, trace: Mapping[str, str]) -> AsyncGenerator[pb.EngineResponse, None]:
         attributes: dict[str, str | bool] = {names.ATTR_SESSION_ID: request.session_id, names.ATTR_RESPONSE_ID: request.response_id}
         with span(self._tracer, names.SPAN_INFERENCE_ENGINE, trace.items(), attributes):
             request.motion_hz = self._facts.clock.motion_hz  # a replica asks for the model's own, whatever that is
             packets = wire.PacketStream(request, self._facts)
             async with aclosing(self._engine.respond(wire.read_request(request, self._facts))) as outputs:
                 async for output in outputs:
-                    yield pb.EngineReply(packet=packets.packet(output))
+                    yield pb.EngineResponse(packet=packets.packet(output))
 
-    def _send(self, sender: Any, response: pb.EngineReply) -> None:
+    def _send(self, sender: Any, response: pb.EngineResponse) -> None:
         """Takes some 0.3 ms, in which other threads run."""
         data = torch.frombuffer(bytearray(response.SerializeToString()), dtype=torch.uint8)
         sender.send(self._utils.InferenceResponse([self._utils.Tensor.from_dlpack(OUTPUT, data)]))

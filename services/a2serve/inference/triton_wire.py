@@ -33,14 +33,14 @@ def infer_request(request: engine.EngineRequest, name: str, model: str, version:
     return {"model_name": model, "model_version": version, "request_id": name, "inputs": [tensor], "parameters": trace}
 
 
-def is_last(response: engine.EngineReply) -> bool:
+def is_last(response: engine.EngineResponse) -> bool:
     """True if nothing follows this answer."""
     return not response.HasField("packet") or response.packet.HasField("done")
 
 
-def read_response(result: InferResult) -> engine.EngineReply:
+def read_response(result: InferResult) -> engine.EngineResponse:
     """Raises what came instead of an answer: Refused, EngineDown or ValueError."""
-    response = engine.EngineReply.FromString(cast("Any", result).as_numpy(OUTPUT).tobytes())
+    response = engine.EngineResponse.FromString(cast("Any", result).as_numpy(OUTPUT).tobytes())
     match response.WhichOneof("what"):
         case "refused":
             raise Refused(response.refused.message, response.refused.retry_after_ms)

@@ -139,7 +139,7 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
         received = request.offset_samples + len(request.pcm16) // 2
         self._heard[key] = received
         words = script.transcripts.pop(0) if request.final and script.transcripts else script.running
-        return pb.ListenReply(
+        return pb.ListenResponse(
             utterance_id=request.utterance_id,
             received_samples=received,
             transcript=words,
@@ -159,7 +159,7 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
 
     async def Release(self, request, context):
         self.script.released.append(request.session_id)
-        return pb.ReleaseReply(known=True)
+        return pb.ReleaseResponse(known=True)
 
     def _packet(self, request: pb.RespondRequest, index: int) -> pb.Packet:
         text = WORDS[index // 4 % len(WORDS)] if index % 4 == 0 else ""

@@ -28,12 +28,12 @@ class Replica(AvatarServicer):
     asked: list[pb.RespondRequest] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
-    async def Listen(self, request: pb.ListenRequest, context: grpc.aio.ServicerContext) -> pb.ListenReply:
+    async def Listen(self, request: pb.ListenRequest, context: grpc.aio.ServicerContext) -> pb.ListenResponse:
         if self.ends:
             await context.abort(self.ends[0], "the reason", self.ends[1])
         if self.deaf:
             await asyncio.Event().wait()
-        return pb.ListenReply(utterance_id=request.utterance_id, received_samples=len(request.pcm16) // 2)
+        return pb.ListenResponse(utterance_id=request.utterance_id, received_samples=len(request.pcm16) // 2)
 
     async def Respond(self, request: pb.RespondRequest, context: grpc.aio.ServicerContext) -> None:
         self.asked.append(request)

@@ -275,7 +275,7 @@ class ListenRequest(_message.Message):
     words_now: bool
     def __init__(self, session_id: _Optional[str] = ..., utterance_id: _Optional[str] = ..., offset_samples: _Optional[int] = ..., pcm16: _Optional[bytes] = ..., rate_hz: _Optional[int] = ..., final: _Optional[bool] = ..., last_assistant_text: _Optional[str] = ..., words_now: _Optional[bool] = ...) -> None: ...
 
-class ListenReply(_message.Message):
+class ListenResponse(_message.Message):
     __slots__ = ("utterance_id", "received_samples", "transcript", "stable_chars", "turn_end_probability", "affect", "valence", "arousal", "affect_confidence", "speech_confidence", "compute_ms")
     UTTERANCE_ID_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_SAMPLES_FIELD_NUMBER: _ClassVar[int]
@@ -341,7 +341,7 @@ class ReleaseRequest(_message.Message):
     session_id: str
     def __init__(self, session_id: _Optional[str] = ...) -> None: ...
 
-class ReleaseReply(_message.Message):
+class ReleaseResponse(_message.Message):
     __slots__ = ("known",)
     KNOWN_FIELD_NUMBER: _ClassVar[int]
     known: bool

@@ -47,7 +47,7 @@ class AvatarStub:
         self.Listen = channel.unary_unary(
                 '/a2.inference.v1.Avatar/Listen',
                 request_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenRequest.SerializeToString,
-                response_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenReply.FromString,
+                response_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenResponse.FromString,
                 _registered_method=True)
         self.Idle = channel.unary_unary(
                 '/a2.inference.v1.Avatar/Idle',
@@ -57,7 +57,7 @@ class AvatarStub:
         self.Release = channel.unary_unary(
                 '/a2.inference.v1.Avatar/Release',
                 request_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ReleaseRequest.SerializeToString,
-                response_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ReleaseReply.FromString,
+                response_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ReleaseResponse.FromString,
                 _registered_method=True)
 
 
@@ -115,7 +115,7 @@ def add_AvatarServicer_to_server(servicer, server):
             'Listen': grpc.unary_unary_rpc_method_handler(
                     servicer.Listen,
                     request_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenRequest.FromString,
-                    response_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenReply.SerializeToString,
+                    response_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenResponse.SerializeToString,
             ),
             'Idle': grpc.unary_unary_rpc_method_handler(
                     servicer.Idle,
@@ -125,7 +125,7 @@ def add_AvatarServicer_to_server(servicer, server):
             'Release': grpc.unary_unary_rpc_method_handler(
                     servicer.Release,
                     request_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ReleaseRequest.FromString,
-                    response_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ReleaseReply.SerializeToString,
+                    response_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ReleaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -208,7 +208,7 @@ class Avatar:
             target,
             '/a2.inference.v1.Avatar/Listen',
             a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenRequest.SerializeToString,
-            a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenReply.FromString,
+            a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -262,7 +262,7 @@ class Avatar:
             target,
             '/a2.inference.v1.Avatar/Release',
             a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ReleaseRequest.SerializeToString,
-            a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ReleaseReply.FromString,
+            a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ReleaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

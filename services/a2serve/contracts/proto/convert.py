@@ -22,7 +22,7 @@ Convert = Callable[[Any], Any]
 ITEMS: dict[str, type[Any]] = {"SYSTEM": SystemText, "USER": UserTurn, "ASSISTANT": AssistantTurn, "CALL": FunctionCall, "TOOL": ToolResult}
 _ROLES = {kind: pb.Item.Role.Value(role) for role, kind in ITEMS.items()}
 _ITEM: Any = pb.Item.DESCRIPTOR
-NAMES = {"ResponseRequest": "RespondRequest", "ListenResult": "ListenReply"}  # of messages that are called otherwise on the wire
+NAMES = {"ResponseRequest": "RespondRequest", "ListenResult": "ListenResponse"}  # of messages that are called otherwise on the wire
 _HERE = {wire: here for here, wire in NAMES.items()}
 
 

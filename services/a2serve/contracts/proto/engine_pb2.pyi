@@ -26,7 +26,7 @@ class CancelRequest(_message.Message):
     id: str
     def __init__(self, id: _Optional[str] = ...) -> None: ...
 
-class EngineReply(_message.Message):
+class EngineResponse(_message.Message):
     __slots__ = ("packet", "turn_end_probability", "released", "state", "refused", "invalid", "down")
     PACKET_FIELD_NUMBER: _ClassVar[int]
     TURN_END_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
@@ -37,12 +37,12 @@ class EngineReply(_message.Message):
     DOWN_FIELD_NUMBER: _ClassVar[int]
     packet: _avatar_pb2.Packet
     turn_end_probability: float
-    released: _avatar_pb2.ReleaseReply
+    released: _avatar_pb2.ReleaseResponse
     state: EngineState
     refused: Refusal
     invalid: str
     down: str
-    def __init__(self, packet: _Optional[_Union[_avatar_pb2.Packet, _Mapping]] = ..., turn_end_probability: _Optional[float] = ..., released: _Optional[_Union[_avatar_pb2.ReleaseReply, _Mapping]] = ..., state: _Optional[_Union[EngineState, _Mapping]] = ..., refused: _Optional[_Union[Refusal, _Mapping]] = ..., invalid: _Optional[str] = ..., down: _Optional[str] = ...) -> None: ...
+    def __init__(self, packet: _Optional[_Union[_avatar_pb2.Packet, _Mapping]] = ..., turn_end_probability: _Optional[float] = ..., released: _Optional[_Union[_avatar_pb2.ReleaseResponse, _Mapping]] = ..., state: _Optional[_Union[EngineState, _Mapping]] = ..., refused: _Optional[_Union[Refusal, _Mapping]] = ..., invalid: _Optional[str] = ..., down: _Optional[str] = ...) -> None: ...
 
 class TurnEndRequest(_message.Message):
     __slots__ = ("words",)
