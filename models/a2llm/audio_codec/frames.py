@@ -35,7 +35,7 @@ def head_metric(weight: Tensor, bins: int, sample_rate_hz: int) -> Tensor:
 
 
 def stack_frames(frames: VoiceFrames, metric: Tensor, scale: float, stack: int) -> Tensor:
-    """[B, N, D] -> [B, N / stack, stack * (D + 2)]. N must be a multiple of `stack`."""
+    """Stacks frames in time: [B, N, D] -> [B, N / stack, stack * (D + 2)]. Raises ValueError if N is no multiple of `stack`."""
     batch, count, _ = frames.hidden.shape
     if count % stack:
         raise ValueError(f"{count} voice frames are not a whole number of audio frames")

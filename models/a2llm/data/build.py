@@ -68,7 +68,7 @@ class Speaker:
         self.teacher = SpeechTeacher(weights.resolve("voice"), assets / "vocab.json")
 
     def say(self, text: str, affect: Affect, seed: int) -> tuple[TeacherSpeech, np.ndarray]:
-        """The joined speech of all sentences and each phone's word index [P]."""
+        """Returns the joined speech of all sentences and each phone's word index [P]. Raises ValueError for text without a sound."""
         parts, owners, first = [], [], 0
         for number, words in enumerate(split_sentences(text)):
             symbols = "".join(s for s in self.g2p(" ".join(words)).strip() if s in self.table.ids)

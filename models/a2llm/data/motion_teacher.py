@@ -179,7 +179,8 @@ def teach_motion(
 
 
 def idle_motion(frames: int, affect: Affect, seed: int) -> np.ndarray:
-    """A face that listens, float32 [F, 61] at 40 Hz: drift, blinks, gaze, breathing and now and then a nod."""
+    """A face that listens, float32 [F, 61] at 40 Hz: drift, blinks, gaze, breathing and now and then a nod. Raises ValueError without
+    frames."""
     if frames < 1:
         raise ValueError("idle motion needs at least one frame")
     rng = np.random.default_rng([seed, 62])

@@ -88,8 +88,8 @@ class SpeechTeacher:
         self.vocabulary: dict[str, int] = json.loads(vocabulary_file.read_text())
 
     def speak(self, phones: str, affect: Affect, seed: int) -> TeacherSpeech:
-        """Synthesise a phoneme string; symbols outside the vocabulary are dropped. Durations include
-        the silent pads, given to the first and last phone."""
+        """Synthesises a phoneme string; symbols outside the vocabulary are dropped. Durations include
+        the silent pads, given to the first and last phone. Raises ValueError if no symbol is left."""
         phones = "".join(p for p in phones if p in self.vocabulary)
         if not phones:
             raise ValueError("there is nothing to speak")

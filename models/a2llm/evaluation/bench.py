@@ -60,7 +60,7 @@ class Bench:
         return pcm[: audible_edges(pcm)[1]]
 
     def typed(self, text: str, seed: int) -> Turn:
-        """Our whole answer to typed text, as fast as it comes."""
+        """Measures our whole response to typed text, as fast as it comes. Raises RuntimeError if there is none."""
         self.model.restart()
         self.watch.reset()
         cpu, started = process_time(), perf_counter()

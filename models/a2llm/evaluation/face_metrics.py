@@ -105,7 +105,8 @@ def loudness(pcm: np.ndarray, frames: int, clock: FrameClock | None = None) -> n
 
 
 def lag_curve(rms: np.ndarray, opening: np.ndarray) -> np.ndarray:
-    """Correlation of loudness [F] with the lip opening shifted by -12..12 frames [25]; average it over clips."""
+    """Correlation of loudness [F] with the lip opening shifted by -12..12 frames [25]; average it over clips. Raises ValueError for a clip
+    that is too short."""
     span = range(-MAX_LAG_FRAMES, MAX_LAG_FRAMES + 1)
     if len(rms) <= 2 * MAX_LAG_FRAMES:
         raise ValueError(f"a clip of {len(rms)} frames is too short for a lag of {MAX_LAG_FRAMES}")

@@ -34,7 +34,7 @@ class Pair:
 
 
 def pair_up(clips: Sequence[Clip], steps: Steps) -> list[Pair]:
-    """Teach every answer that is long enough to be judged."""
+    """Teaches every clip that is long enough to be judged. Raises ValueError if none is."""
     pairs = []
     for index, clip in enumerate(clips):
         if len(clip.motion) >= SHORTEST_FRAMES:

@@ -82,7 +82,7 @@ class _Fields:
 
 
 def llama_config(fields: _Fields) -> dict[str, Any]:
-    """The header as a Hugging Face Llama `config.json`."""
+    """Returns the header as a Hugging Face Llama `config.json`. Raises GgufError for another architecture."""
     if (arch := fields["general.architecture"]) != "llama":
         raise GgufError(f"architecture {arch!r} is not supported, only 'llama'")
     heads = fields["llama.attention.head_count"]
@@ -112,7 +112,8 @@ def llama_config(fields: _Fields) -> dict[str, Any]:
 
 
 def build_tokenizer(fields: _Fields) -> Tokenizer:
-    """A byte-level BPE tokenizer from the file's tokens and merges; control tokens become special tokens."""
+    """Builds a byte-level BPE tokenizer from the file's tokens and merges; control tokens become special tokens. Raises GgufError for
+    another kind."""
     if (kind := fields["tokenizer.ggml.model"]) != "gpt2":
         raise GgufError(f"tokenizer {kind!r} is not supported, only byte-level BPE ('gpt2')")
     tokens: list[str] = fields["tokenizer.ggml.tokens"]

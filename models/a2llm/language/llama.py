@@ -97,7 +97,7 @@ class Llama(nn.Module):
 
     @classmethod
     def from_folder(cls, folder: Path, dtype: torch.dtype = torch.float32) -> "Llama":
-        """Load any Llama-type folder (config.json + *.safetensors)."""
+        """Loads any Llama-type folder (config.json + *.safetensors). Raises ValueError for a folder without weights."""
         with torch.device("meta"):
             model = cls(LlamaConfig.from_folder(folder))
         tensors: dict[str, Tensor] = {}

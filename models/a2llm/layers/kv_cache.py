@@ -63,13 +63,13 @@ class KVCache:
         self.lengths += counts
 
     def truncate(self, row: int, length: int) -> None:
-        """Forget everything of a row beyond `length` positions."""
+        """Forgets everything of a row beyond `length` positions. Raises ValueError for more than the row holds."""
         if not 0 <= length <= int(self.lengths[row]):
             raise ValueError("a row can only be cut to a shorter length")
         self.lengths[row] = length
 
     def copy_row(self, row: int, source: "KVCache", source_row: int, length: int | None = None) -> None:
-        """Take over another row's content, or its first `length` positions (prefix reuse)."""
+        """Takes over another row's content, or its first `length` positions (prefix reuse). Raises ValueError if they do not fit."""
         length = int(source.lengths[source_row]) if length is None else length
         if length > self.capacity:
             raise ValueError(f"a row of {length} positions does not fit into {self.capacity}")

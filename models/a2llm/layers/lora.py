@@ -48,7 +48,7 @@ def lora_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def merge_lora(model: nn.Module, state: dict[str, Tensor], alpha: float) -> None:
-    """Fold saved adapters into the plain linear layers of `model`, in place."""
+    """Folds saved adapters into the plain linear layers of `model`, in place. Raises ValueError for an adapter without its layer."""
     for key in [k for k in state if k.endswith(".down")]:
         name = key.removesuffix(".down")
         down, up = state[key].float(), state[f"{name}.up"].float()

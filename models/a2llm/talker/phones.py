@@ -40,7 +40,7 @@ class PhoneTable:
 
 
 def load_g2p(assets: Path) -> GraphemeToPhoneme:
-    """The converter of an installed hibari package; `assets` is checked to be that package's."""
+    """Loads the converter of an installed hibari package. Raises ValueError if `assets` are not that package's."""
     if not (assets / "vocab.json").exists():
         raise ValueError(f"{assets} is not the voice's assets folder")
     return _installed_g2p()

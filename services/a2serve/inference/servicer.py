@@ -39,7 +39,7 @@ class Avatar:
         return to_wire(wire.model_info(self._facts, self._engine.slots, self._engine.slots - self._engine.speaking))
 
     async def respond(self, request: pb.RespondRequest, metadata: Metadata) -> AsyncGenerator[pb.Packet, None]:
-        """Closing it cancels the response."""
+        """Yields the response's packets; closing it cancels the response. Raises EngineDown, and what checks of the request raise."""
         attributes: dict[str, str | bool] = {
             names.ATTR_TENANT: request.tenant,
             names.ATTR_SESSION_ID: request.session_id,

@@ -138,7 +138,7 @@ class TenantLimits:
         return RateLimit(name="requests", limit=limits.burst_requests, remaining=remaining, reset_seconds=taken_ms / 1000)
 
     async def take_request_of_grant(self, tenant: str, grant_id: str, max_sessions: int) -> None:
-        """Counts one request of a client secret: one page must not use up its tenant's requests."""
+        """Counts one request of a client secret: one page must not use up its tenant's requests. Raises Problem(rate_limited)."""
         key, rate = redis_keys.request_rate_of_grant(tenant, grant_id), GRANT_REQUESTS_PER_MINUTE * max_sessions
         if wait_ms := await self._request(keys=[key], args=[60_000 / rate, GRANT_BURST_REQUESTS * max_sessions]):
             raise Problem(Code.RATE_LIMITED, f"more than {rate} requests a minute with one client secret", retry_after_ms=int(wait_ms))

@@ -113,7 +113,7 @@ class Conversation:
         self._max_items, self._max_bytes = max_items, max_bytes
 
     def add(self, item: Item, after: str | None = None) -> str | None:
-        """Insert behind `after` (None: at the end, "root": at the beginning); returns the id of the one before."""
+        """Inserts behind `after` (None: at the end, "root": at the beginning); returns the id of the one before. Raises Problem."""
         if item.id in self._by_id:
             raise Problem(Code.ITEM_EXISTS, f"an item {item.id!r} exists already", param="item.id")
         if len(self.items) >= self._max_items:

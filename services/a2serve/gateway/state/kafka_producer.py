@@ -35,7 +35,7 @@ class IdempotentProducer:
             raise ConnectionError(f"the broker cannot be used: {explain(access)} ({error})") from None
 
     def deliver(self, messages: list[tuple[str, bytes, bytes]]) -> None:
-        """Returns when the broker acknowledged all of them."""
+        """Returns when the broker acknowledged all of them. Raises ConnectionError if it does not."""
         try:
             sent: list[Any] = [self._producer.send(topic, key=key, value=value) for topic, key, value in messages]
             self._producer.flush(timeout=DELIVERY_TIMEOUT_MS / 1000)
