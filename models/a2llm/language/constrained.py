@@ -114,7 +114,7 @@ class CallGrammar:
 
 
 def call_schema(tool: Tool) -> dict[str, Any]:
-    """Schema of a whole call: {"name": ..., "arguments": ...}. Raises ValueError for parameters that are no object, or cannot be bounded."""
+    """Schema of a whole call: {"name": ..., "arguments": ...}. Raises ValueError for parameters that are no object or have no bound."""
     if tool.parameters.get("type", "object") != "object":
         raise ValueError(f"tool {tool.name}: parameters must be of type object")
     try:

@@ -106,7 +106,7 @@ def _tenants_of(path: Path, content: bytes) -> Tenants:
 
 
 def create_key(path: Path, tenant: str) -> tuple[str, ApiKey]:
-    """Creates a key of a tenant, which is made if new. The key itself is returned here and never again. Raises ValueError for a bad name."""
+    """Creates a key of a tenant, which is made if new. The key is returned here and never again. Raises ValueError for a bad name."""
     if not TENANT.fullmatch(tenant):
         raise ValueError(f"{tenant!r}: a tenant is named with a-z, 0-9 and hyphens, at most 41 characters")
     key_id = secrets.token_hex(6)

@@ -42,7 +42,7 @@ class TranscriptTable:
         self._url = url
 
     def deliver(self, messages: Sequence[tuple[str, bytes, bytes]]) -> None:
-        """Writes rows, each once, and takes out again what was erased meanwhile. Raises ConnectionError if the database cannot be reached."""
+        """Writes rows, each once, and takes out again what was erased meanwhile. Raises ConnectionError while the database is away."""
         rows = [_row(value) for _, _, value in messages]
         try:
             with self._engine.begin() as connection:
