@@ -79,6 +79,14 @@ def test_rigs_and_personas_must_be_there():
         check_extension(patch(a2={"persona": "nobody"}), info)
 
 
+def test_affects_must_be_there():
+    for info in (None, ModelInfo("r", 24000, 20, 40), ModelInfo("r", 24000, 20, 40, affects=("neutral", "joy"))):
+        check_extension(patch(affect={"category": "joy"}), info)
+    with pytest.raises(Problem, match="no affect 'hunger' \\(available: neutral, joy\\)") as caught:
+        check_extension(patch(affect={"category": "hunger"}), ModelInfo("r", 24000, 20, 40, affects=("neutral", "joy")))
+    assert (caught.value.code, caught.value.param) == (Code.INVALID_VALUE, "session.affect.category")
+
+
 def test_a_response_may_be_otherwise():
     from a2serve.contracts.client_events import ResponseOptions
 

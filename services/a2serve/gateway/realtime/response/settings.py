@@ -93,7 +93,10 @@ def check_tools(tools: tuple[FunctionTool, ...] | list[FunctionTool], choice: To
 
 
 def check_extension(config: SessionConfig, info: ModelInfo | None) -> None:
-    """Raises Problem when the model has no such rig or persona."""
+    """Raises Problem when the model has no such affect, rig or persona."""
+    if info and info.affects and config.affect and config.affect.category not in info.affects:
+        detail = f"no affect {config.affect.category!r} (available: {', '.join(info.affects)})"
+        raise Problem(Code.INVALID_VALUE, detail, param="session.affect.category")
     if config.a2 is None or info is None:
         return
     if config.a2.motion and config.a2.motion.rig not in info.rigs:
