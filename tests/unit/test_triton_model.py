@@ -188,7 +188,7 @@ def test_a_checkpoint_with_its_own_rate_of_motion_gives_that(monkeypatch: pytest
     request = avatar_pb2.RespondRequest(session_id="s", response_id="r", audio=True, motion_hz=FrameClock.motion_hz)
     request.items.add(role=avatar_pb2.Item.USER, text="Hello")
 
-    async def first() -> engine_pb2.EngineReply:
+    async def first() -> engine_pb2.EngineResponse:
         return await anext(model._respond(request, {}))
 
     packet = asyncio.run(first()).packet
