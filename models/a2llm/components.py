@@ -108,7 +108,7 @@ def load_talker(file: Path, codecs: Mapping[str, str] | None = None) -> Talker:
 
 
 def load_adapter(file: Path) -> tuple[dict[str, Tensor], float, AffectHead]:
-    """The backbone's LoRA tensors, their alpha, and the affect head."""
+    """The backbone's LoRA tensors (`<layer>.down` [rank, in], `<layer>.up` [out, rank]), their alpha, and the affect head."""
     part = load_component(file, "backbone_lora")
     lora = {k: v for k, v in part.tensors.items() if not k.startswith("head.")}
     head_state = {k[5:]: v for k, v in part.tensors.items() if k.startswith("head.")}

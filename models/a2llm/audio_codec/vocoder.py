@@ -106,7 +106,7 @@ class Vocoder:
         return self.decode_many([VoicePart(state, hidden, f0_hz, last)])[0]
 
     def decode_many(self, parts: Sequence[VoicePart]) -> list[np.ndarray]:
-        """`decode` of many streams at once; the samples of each, the same as alone."""
+        """Decodes many streams at once; the samples [S] of each, the same as alone."""
         alike: dict[tuple[int, ...], list[int]] = {}
         for index, part in enumerate(parts):
             alike.setdefault((len(part.hidden), *part.state.phase_of_life(part.last)), []).append(index)

@@ -39,7 +39,7 @@ class Span:
 
 
 def phone_spans(phones: str, durations_units: np.ndarray) -> list[Span]:
-    """Phones with their frames; marks give their time to the phone they belong to.
+    """Phones with their frames; marks give their time to the phone they belong to. durations_units [P], one per character of `phones`.
 
     Raises ValueError for a length that differs from the durations' or a character without a shape.
     """

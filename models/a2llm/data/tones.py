@@ -140,7 +140,7 @@ def _breath(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def other_microphone(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another microphone and room: gain, a tilt of up to 1 dB per octave, steady noise 18-45 dB below the speech."""
+    """Another microphone and room, float32 [S]: gain, a tilt of up to 1 dB per octave, steady noise 18-45 dB below the speech."""
     heard = _tilted(pcm, rng.uniform(-1, 1))
     noise = _tilted(rng.normal(size=len(heard)), rng.uniform(-4, 0))
     level = np.sqrt((heard**2).mean()) * 10 ** (-rng.uniform(18, 45) / 20) / noise.std()

@@ -108,7 +108,7 @@ class ResponseText:
         return self._rng.random()
 
     def banned(self, vocabulary: int) -> NDArray[np.int64]:
-        """Ids that may not come next."""
+        """Ids [N] that may not come next."""
         if self._call is not None:
             return np.flatnonzero(~self._call.allowed()[:vocabulary])
         silent = not self._words and self._stream.silent  # no word yet, so the text cannot end here

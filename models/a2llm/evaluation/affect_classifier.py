@@ -40,6 +40,7 @@ class AffectClassifier(nn.Module):
         self.head = nn.Linear(2 * width, len(AFFECTS))
 
     def forward(self, motion: Tensor) -> Tensor:
+        """Logits [B, 5] of the affects, from motion [B, F, 61] without its mouth."""
         x = (motion[..., self.seen] - self.mean) / self.scale
         x = self.body(x.transpose(1, 2))  # [B, W, F / 4]
         return self.head(torch.cat([x.mean(-1), x.amax(-1)], dim=-1))

@@ -97,7 +97,7 @@ def _joined(parts: Sequence[np.ndarray], empty: tuple[int, ...]) -> np.ndarray:
 
 
 def filled(durations: np.ndarray, units: int) -> np.ndarray:
-    """Durations whose last one takes up the half frame that may be left. Raises ValueError for more than that."""
+    """Durations [P] whose last one takes up the half frame that may be left. Raises ValueError for more than that."""
     rest = units - int(durations.sum())
     if rest == 0:
         return durations
@@ -126,7 +126,7 @@ def forced_clips(model: A2LLM, asked: Sequence[Question], seed: int, steps: Step
 
 
 def energy_db(pcm: np.ndarray, frames: int) -> np.ndarray:
-    """Loudness [frames] at 80 Hz in dB: mean square under a Hann window of 50 ms around each voice frame."""
+    """Loudness [frames] of pcm [S] at 80 Hz in dB: mean square under a Hann window of 50 ms around each voice frame."""
     from scipy.signal import fftconvolve
 
     window = np.hanning(ENERGY_WINDOW_SAMPLES + 1)

@@ -70,7 +70,7 @@ def distances(pairs: Sequence[Pair], head: HeadGeometry) -> dict[str, float]:
 
 
 def blinks(clips: Sequence[Clip], truths: Sequence[np.ndarray]) -> dict[str, float]:
-    """Blinks per minute over all generated speech and over the teacher's motion, with the seconds they rest on."""
+    """Blinks per minute over all generated speech and over the teacher's motion, each [F, 61], with the seconds they rest on."""
     hz = FrameClock().motion_hz
     frames, true_frames = sum(len(a.motion) for a in clips), sum(len(t) for t in truths)
     return rounded(

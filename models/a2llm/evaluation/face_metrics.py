@@ -38,17 +38,17 @@ def _pearson(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def lve_mm(x: np.ndarray, y: np.ndarray, head: HeadGeometry) -> float:
-    """Lip vertex error: mean over frames of the largest lip-vertex distance."""
+    """Lip vertex error of two motions [F, 61]: mean over frames of the largest lip-vertex distance."""
     return float(_distances(x, y, head, "lips").max(1).mean())
 
 
 def mve_mm(x: np.ndarray, y: np.ndarray, head: HeadGeometry) -> float:
-    """Mean vertex error over face and frames."""
+    """Mean vertex error of two motions [F, 61], over face and frames."""
     return float(_distances(x, y, head, "face").mean())
 
 
 def fdd_mm2(x: np.ndarray, y: np.ndarray, head: HeadGeometry) -> float:
-    """Upper-face dynamics deviation, signed: above zero where the prediction moves less than the truth."""
+    """Upper-face dynamics deviation of two motions [F, 61], signed: above zero where the prediction moves less than the truth."""
     _same(x, y)
     deltas = head.basis("upper_face")[1]
     spread = [np.square(np.tensordot(m.astype(np.float32), deltas, axes=1)).sum(-1).std(0) for m in (x, y)]
@@ -56,21 +56,22 @@ def fdd_mm2(x: np.ndarray, y: np.ndarray, head: HeadGeometry) -> float:
 
 
 def mod_mm(x: np.ndarray, y: np.ndarray, head: HeadGeometry) -> float:
-    """Mouth opening difference: mean over frames of the difference of the inner-lip gaps."""
+    """Mouth opening difference of two motions [F, 61]: mean over frames of the difference of the inner-lip gaps."""
     return float(np.abs(head.lip_opening(x) - head.lip_opening(y)).mean())
 
 
 def lip_correlation(x: np.ndarray, y: np.ndarray, head: HeadGeometry) -> float:
-    """Pearson correlation of the lip opening over time."""
+    """Pearson correlation over time of the lip opening of two motions [F, 61]."""
     return _pearson(head.lip_opening(x), head.lip_opening(y))
 
 
 def lip_width_correlation(x: np.ndarray, y: np.ndarray, head: HeadGeometry) -> float:
+    """Pearson correlation over time of the lip width of two motions [F, 61]."""
     return _pearson(head.lip_width(x), head.lip_width(y))
 
 
 def velocity_ratio(x: np.ndarray, y: np.ndarray) -> float:
-    """Liveliness: mean |diff y| / mean |diff x| over all coefficients; 1 is as lively as the truth.
+    """Liveliness of motion [F, 61]: mean |diff y| / mean |diff x| over all coefficients; 1 is as lively as the truth.
 
     The motions need not be of one length. Raises ValueError for a truth that does not move.
     """
@@ -91,7 +92,7 @@ def bilabial_closures(motion: np.ndarray, phones: str, durations_units: np.ndarr
 
 
 def count_blinks(motion: np.ndarray) -> int:
-    """Times both lids together rise through half closure."""
+    """Times both lids together rise through half closure in motion [F, 61]."""
     lids = motion[:, ARKIT61.indices("eyeBlinkLeft", "eyeBlinkRight")].mean(1)
     return int(((lids[1:] > BLINK_LEVEL) & (lids[:-1] <= BLINK_LEVEL)).sum())
 
@@ -115,5 +116,5 @@ def lag_curve(rms: np.ndarray, opening: np.ndarray) -> np.ndarray:
 
 
 def curve_lag_ms(curve: np.ndarray, clock: FrameClock | None = None) -> float:
-    """Place of the curve's maximum in ms."""
+    """Place of the maximum of a curve [25] of `lag_curve`, in ms."""
     return (int(np.argmax(curve)) - MAX_LAG_FRAMES) * 1000.0 / (clock or FrameClock()).motion_hz

@@ -99,7 +99,7 @@ def semitones(f0_hz: np.ndarray) -> np.ndarray:
 
 
 def spread_ratio(made: Sequence[np.ndarray], true: Sequence[np.ndarray], picks: np.ndarray, within: bool) -> float:
-    """Standard deviation of all voiced frames of the clips drawn, made / true. within: about each clip's own mean."""
+    """Standard deviation of all voiced frames of the clips drawn, made / true; tracks [T] each. within: about each clip's own mean."""
 
     def spread(tracks: Sequence[np.ndarray]) -> float:
         chosen = [tracks[i] for i in picks if len(tracks[i])]

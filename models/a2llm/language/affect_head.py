@@ -17,6 +17,7 @@ class AffectHead(nn.Module):
         self.intensity = nn.Linear(width, 1)
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden states [..., D] -> logits of the categories [..., 5] and intensities [...] in 0..1."""
         inner = torch.tanh(self.inner(self.norm(hidden.float())))
         return self.category(inner), torch.sigmoid(self.intensity(inner))[..., 0]
 

@@ -31,6 +31,7 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(config.num_heads * head, width, bias=False)
 
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], layer: int, held: KVRows | None, mask: Tensor | None) -> Tensor:
+        """Attention of x [B, T, D] over itself, or over the cache that `held` names -> [B, T, D]."""
         batch, tokens, _ = x.shape
         split = (batch, tokens, -1, self.config.head_dim)
         query = rotate(self.q_proj(x).view(split).transpose(1, 2), *angles)  # [B, H, T, d]
@@ -78,6 +79,7 @@ class Block(nn.Module):
         self.mlp = MLP(config)
 
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], layer: int, held: KVRows | None, mask: Tensor | None) -> Tensor:
+        """One layer: x [B, T, D] -> [B, T, D]."""
         x = x + self.self_attn(self.input_layernorm(x), angles, layer, held, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 

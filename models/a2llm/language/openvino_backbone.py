@@ -52,6 +52,7 @@ class PagedKVCache:
             raise ValueError(f"KV cache is full: {reach.max()} > {self.capacity} positions")
 
     def advance(self, counts: Tensor) -> None:
+        """Counts counts [B] more positions of every row as held."""
         self.lengths += counts
 
     def truncate(self, row: int, length: int) -> None:

@@ -25,6 +25,8 @@ class CausalConv1d(nn.Module):
         self.conv = nn.Conv1d(c_in, c_out, kernel, stride=stride, dilation=dilation)
 
     def forward(self, x: Tensor, state: StreamState | None = None, key: str = "") -> Tensor:
+        """x [B, c_in, T] -> [B, c_out, T / stride], in pieces with a state the same as at once. Raises ValueError if T / stride is not
+        whole."""
         if x.shape[-1] % self.stride:
             raise ValueError(f"{x.shape[-1]} steps are not a whole number of strides of {self.stride}")
         past = None if state is None else state.buffers.get(key)
@@ -51,6 +53,7 @@ class CausalResidual(nn.Module):
         self.mix = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor, state: StreamState | None = None, key: str = "") -> Tensor:
+        """x [B, C, T] -> [B, C, T], the same in pieces with a state as at once."""
         y = self.norm(x.transpose(1, 2)).transpose(1, 2)  # over channels only: a norm over time would look ahead
         y = nn.functional.gelu(self.wide(y, state, key))
         return x + self.mix(y.transpose(1, 2)).transpose(1, 2)

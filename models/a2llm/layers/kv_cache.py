@@ -60,6 +60,7 @@ class KVCache:
         return KVRows(self.keys, self.values, upload(places, device), max(1, int(ends.max())), index)
 
     def advance(self, counts: Tensor) -> None:
+        """Counts counts [B] more positions of every row as held."""
         self.lengths += counts
 
     def truncate(self, row: int, length: int) -> None:

@@ -18,6 +18,7 @@ class LoRALinear(nn.Module):
         self.scale = alpha / rank
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [..., in] -> [..., out], adapter included."""
         return self.base(x) + (x @ self.down.t().to(x.dtype)) @ self.up.t().to(x.dtype) * self.scale
 
 
@@ -38,7 +39,7 @@ def add_lora(model: nn.Module, targets: tuple[str, ...], rank: int, alpha: float
 
 
 def lora_state(model: nn.Module) -> dict[str, Tensor]:
-    """The adapters alone, as `<layer>.down`, `<layer>.up`."""
+    """The adapters alone, as `<layer>.down` [rank, in] and `<layer>.up` [out, rank]."""
     state: dict[str, Tensor] = {}
     for name, module in model.named_modules():
         if isinstance(module, LoRALinear):

@@ -79,7 +79,7 @@ class UserAffect:
         return self.follow(pcm, STRANGER)[0]
 
     def follow(self, pcm: np.ndarray, usual: Usual) -> tuple[AffectReading, Usual]:
-        """A turn of a speaker heard before; returns the reading and what to hand in with their next turn."""
+        """Judges a turn, float32 [S] at 16 kHz, of a speaker heard before; returns the reading and what to hand in with their next turn."""
         if len(pcm) < _SHORTEST_S * EAR_RATE_HZ:
             return UNHEARD, usual
         features = prosody(pcm[-int(_LONGEST_S * EAR_RATE_HZ) :])

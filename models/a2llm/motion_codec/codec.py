@@ -57,6 +57,7 @@ class CausalStack(nn.Module):
         self.outlet = nn.Linear(width, c_out)
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
+        """x [B, c_in, T] -> [B, c_out, T], the same in pieces with a state as at once."""
         x = self.inlet(x, state, "inlet")
         for place, block in enumerate(self.blocks):
             x = block(x, state, f"block{place}")

@@ -22,7 +22,7 @@ class FrameInputs:
 
 
 def frame_inputs(phones: np.ndarray, words: np.ndarray, durations: np.ndarray, first: int, last: int) -> FrameInputs:
-    """Inputs of frames first..last-1. `durations` may be shorter than `phones`: the rest is not timed yet.
+    """Inputs of frames first..last-1 from phones [P], words [P] and durations [<= P]: phones without a duration are not timed yet.
 
     Positions outside the utterance read phone 0 (silence).
     """

@@ -62,7 +62,7 @@ class Trunk(nn.Module):
         return cast(list[TrunkLayer], list(self.layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Whole sequences from position 0."""
+        """Whole sequences from position 0: x [B, T, width] -> [B, T, width]."""
         frames = x.shape[1]
         positions = torch.arange(frames, device=x.device)
         distance = positions[:, None] - positions

@@ -117,7 +117,7 @@ class StageZero(nn.Module):
         return [row[: len(e.ids)].half() for row, e in zip(rows, examples, strict=True)]
 
     def forward(self, examples: list[Example], lower: list[Tensor]) -> dict[str, Tensor]:
-        """Losses over a batch of examples and their lower-half activations."""
+        """Losses, scalars by name, of a batch of examples and their lower-half activations [T, D]."""
         device = lower[0].device
         x = nn.utils.rnn.pad_sequence(lower, batch_first=True).float()
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
@@ -177,6 +177,7 @@ class Corpus:
             yield from groups
 
     def loss(self, stage: StageZero, picks: list[int]) -> dict[str, Tensor]:
+        """Losses, scalars by name, of the examples `picks`."""
         return stage([self.examples[i] for i in picks], [self.lower[i] for i in picks])
 
 

@@ -82,6 +82,7 @@ class MotionScale:
 
     @classmethod
     def of(cls, packed: Tensor) -> "MotionScale":
+        """Measures the scale of motion [N, 61]."""
         return cls(packed.std(0).clamp(min=SCALE_FLOOR), packed.diff(dim=0).std(0).clamp(min=PACE_FLOOR))
 
 

@@ -156,7 +156,7 @@ def sum_cross_entropy(logits: list[Tensor], codes: Tensor, weights: tuple[float,
 
 
 def fit_to_codecs(config: TalkerConfig, audio_codebooks: Tensor, motion_codebooks: Tensor) -> TalkerConfig:
-    """The configuration with the codecs' own sizes."""
+    """The configuration with the sizes of the codecs' codebooks [K, V, D]."""
     levels, size, latent = audio_codebooks.shape
     motion_levels, motion_size, motion_latent = motion_codebooks.shape
     return replace(
@@ -171,7 +171,7 @@ def fit_to_codecs(config: TalkerConfig, audio_codebooks: Tensor, motion_codebook
 
 
 def new_talker(config: TalkerConfig, audio_codebooks: Tensor, motion_codebooks: Tensor, seed: int) -> Talker:
-    """An untrained talker that holds the codecs' codebooks."""
+    """An untrained talker that holds the codecs' codebooks [K, V, D]."""
     torch.manual_seed(seed)
     talker = Talker(fit_to_codecs(config, audio_codebooks, motion_codebooks))
     talker.audio_codebooks.copy_(audio_codebooks)

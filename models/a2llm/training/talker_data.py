@@ -108,6 +108,7 @@ class TalkerData:
                     yield self.batch([int(i) for i in group], keep)
 
     def batch(self, picks: list[int], keep_hidden: np.ndarray) -> TalkerBatch:
+        """Stacks the utterances `picks` to one batch; keep_hidden [B], bool: rows that keep their hidden states."""
         rows = [self._row(self.prepared[i], bool(k)) for i, k in zip(picks, keep_hidden, strict=True)]
         frames = max(len(r["audio"]) for r in rows)
         stacked = {
