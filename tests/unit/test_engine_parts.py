@@ -35,7 +35,7 @@ class Stand:
 
     @torch.inference_mode()
     def read(self, chunks: list[Chunk]) -> None:
-        """As the engine does, in its step."""
+        """Reads as the engine does in its step."""
         self.decoder.read(chunks)
 
     def begin(self, row: int, **options):
