@@ -6,7 +6,6 @@ from bench.house.tree import ROOT
 
 # Bars that are not reached yet. The list only shrinks: a figure that reaches its bar leaves it.
 NOT_YET = {
-    "modules_over_300",
     "hand_written_message_lines",
 }
 

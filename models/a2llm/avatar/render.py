@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from a2llm.avatar import drawable, raster, shading
+from a2llm.avatar import drawable, raster, shading, surfaces
 from a2llm.avatar.drawable import Floats
 from a2llm.head.gltf import AVATARS_DIR, load_glb
 from a2llm.head.scene import Scene, Skeleton
@@ -163,7 +163,7 @@ def rotation(yaw: float, pitch: float, roll: float) -> Floats:
 
 def _light_matrix() -> Floats:
     """The key light's view for the shadow map, see shading.resolve."""
-    toward = np.array(shading.KEY_DIRECTION) / np.linalg.norm(shading.KEY_DIRECTION)
+    toward = np.array(surfaces.KEY_DIRECTION) / np.linalg.norm(surfaces.KEY_DIRECTION)
     right = np.cross([0.0, 1.0, 0.0], toward)
     right /= np.linalg.norm(right)
     axes = np.stack([right, np.cross(toward, right), toward])
