@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from a2serve.gateway.gauges import GatewayGauges
 from a2serve.gateway.hearing.voice_activity import VoiceActivity
 from a2serve.gateway.model_client.canary import CanaryInference, Choice
 from a2serve.gateway.model_client.grpc_client import GrpcInference
-from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.parts import GatewayParts
 from a2serve.gateway.realtime.connection.socket_route import RealtimeService, realtime_router
 from a2serve.gateway.rest import catalog, docs_page, health, openapi, secret_routes, sessions, traces, turns, usage
@@ -42,12 +41,12 @@ V1 = (sessions.router, turns.router, secret_routes.router, catalog.router, usage
 GAUGES_S = 5.0
 
 
-def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySettings], InferenceClient] | None = None) -> FastAPI:
+def create_app(settings: GatewaySettings) -> FastAPI:
     """Everything is reached lazily: the app starts while Redis, broker and inference are still down, and says so in /readyz and /statusz.
 
-    `make_inference` is for tests. Raises ValueError for an unreadable tenants file, FileNotFoundError for a wheel that is missing.
+    Raises ValueError for an unreadable tenants file, FileNotFoundError for a wheel that is missing.
     """
-    parts = _make_parts(settings, make_inference)
+    parts = _make_parts(settings)
     app = FastAPI(
         title="A2-LLM Serve",
         version="1",
@@ -71,7 +70,7 @@ def create_app(settings: GatewaySettings, *, make_inference: Callable[[GatewaySe
     return app
 
 
-def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySettings], InferenceClient] | None) -> GatewayParts:
+def _make_parts(settings: GatewaySettings) -> GatewayParts:
     http = httpx.AsyncClient(trust_env=False, verify=_trusted(settings.otlp_ca_file))
     tracing = start_tracing(names.SERVICE_GATEWAY, settings.otlp_endpoint, settings.otlp_ca_file)
     try:
@@ -80,8 +79,7 @@ def _make_parts(settings: GatewaySettings, make_inference: Callable[[GatewaySett
         raise ValueError(f"A2_GATEWAY_REDIS_URL: {error}") from None
     tenants = TenantFile(settings.tenants_file)
     registry = CollectorRegistry()
-    inference = make_inference(settings) if make_inference else _grpc(settings, registry)
-    return GatewayParts(settings, redis, inference, http, tenants, tracing, registry)
+    return GatewayParts(settings, redis, _grpc(settings, registry), http, tenants, tracing, registry)
 
 
 def _trusted(ca_file: Path | None) -> ssl.SSLContext:
@@ -101,7 +99,7 @@ def _bounds(settings: GatewaySettings) -> RequestBounds:
     )
 
 
-def _grpc(settings: GatewaySettings, registry: CollectorRegistry) -> InferenceClient:
+def _grpc(settings: GatewaySettings, registry: CollectorRegistry) -> GrpcInference | CanaryInference:
     tenants = TenantFile(settings.tenants_file)
     at = partial(GrpcInference, application=settings.inference_application, weight=lambda tenant: tenants.content.limits(tenant).weight)
     if not settings.canary:

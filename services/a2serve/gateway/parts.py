@@ -19,7 +19,8 @@ from a2serve.gateway.access.load_shedding import LoadShedding
 from a2serve.gateway.access.watch import Watch
 from a2serve.gateway.background import BackgroundTasks
 from a2serve.gateway.edge.http_bounds import Connections
-from a2serve.gateway.model_client.interface import InferenceClient
+from a2serve.gateway.model_client.canary import CanaryInference
+from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.personas.inference import InferenceWithPersonas
 from a2serve.gateway.personas.store import Personas
 from a2serve.gateway.readiness import Dependencies, LoopLag
@@ -48,7 +49,7 @@ class GatewayParts:
 
     settings: GatewaySettings
     redis: BoundedRedis
-    raw_inference: InferenceClient
+    raw_inference: GrpcInference | CanaryInference
     http: httpx.AsyncClient
     tenants: TenantFile
     tracing: TracerProvider
@@ -165,8 +166,7 @@ class GatewayParts:
         """Ends every connection."""
         await self.http.aclose()
         await self.redis.aclose()
-        if close := getattr(self.raw_inference, "close", None):
-            await close()
+        await self.raw_inference.close()
         self.usage.close()
         self.transcripts.close()
         self.spool.close()
