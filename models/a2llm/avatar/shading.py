@@ -1,4 +1,4 @@
-"""What each visible sample looks like: its surface, texture, shadow and tone, compiled by numba. The light is `surfaces`' part.
+"""Resolves visible samples to colours: surface, texture, shadow and tone, compiled by numba. The light is `surfaces`' part.
 
 Tone curve: Narkowicz' fit of ACES (2015). All colours are linear until the table of `encode_table`.
 """
