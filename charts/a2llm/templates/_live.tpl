@@ -24,14 +24,21 @@ replicas: {{ dig "spec" "replicas" $own.autoscaling.min $live }}
 {{- end -}}
 {{- end }}
 
+{{/* The active RayCluster of a version: (list $ "blue"), as JSON; {} where there is none. */}}
+{{- define "a2llm.liveCluster" -}}
+{{- $root := index . 0 -}}
+{{- $service := include "a2llm.live" (list $root "ray.io/v1" "RayService" (include "a2llm.versionName" .)) | fromJson -}}
+{{- $active := dig "status" "activeServiceStatus" "rayClusterName" "" $service -}}
+{{- if $active }}{{ include "a2llm.live" (list $root "ray.io/v1" "RayCluster" $active) }}{{ else }}{}{{ end -}}
+{{- end }}
+
 {{/* Worker groups of a version as they run, in their order: (list $ "blue"), as a JSON list of {groupName, replicas}. KubeRay updates a running
      cluster only when its groups stay where they are; and writes our `replicas` over the autoscaler's when it does. */}}
 {{- define "a2llm.liveGroups" -}}
 {{- $root := index . 0 -}}{{- $groups := list -}}
 {{- if $root.Release.IsUpgrade -}}
 {{- $service := include "a2llm.live" (list $root "ray.io/v1" "RayService" (include "a2llm.versionName" .)) | fromJson -}}
-{{- $active := dig "status" "activeServiceStatus" "rayClusterName" "" $service -}}
-{{- $cluster := dict }}{{ if $active }}{{ $cluster = include "a2llm.live" (list $root "ray.io/v1" "RayCluster" $active) | fromJson }}{{ end -}}
+{{- $cluster := include "a2llm.liveCluster" . | fromJson -}}
 {{- range dig "spec" "workerGroupSpecs" (dig "spec" "rayClusterConfig" "workerGroupSpecs" list $service) $cluster -}}
 {{- $groups = append $groups (dict "groupName" .groupName "replicas" (default 0 .replicas)) -}}
 {{- end -}}

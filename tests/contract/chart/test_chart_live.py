@@ -107,6 +107,14 @@ def test_notes_say_what_a_second_cluster_needs_and_when_it_would_begin_too_small
     assert "nvidia.com/gpu" in enough
 
 
+def test_notes_say_when_the_namespace_could_not_be_deleted(tmp_path: Path) -> None:
+    """KubeRay's operator with its default setting keeps each cluster until a Job has run, which a namespace that ends does not take."""
+    live, values = ray(("gpu", 1)), with_groups(gpu={"min": 1})
+    live["RayCluster_inference-blue-x7"]["metadata"] = {"finalizers": ["ray.io/gcs-ft-redis-cleanup-finalizer"]}
+    assert "ENABLE_GCS_FT_REDIS_CLEANUP=false" in notes(cluster_with(tmp_path / "kept", **live), values)
+    assert "ENABLE_GCS_FT_REDIS_CLEANUP" not in notes(cluster_with(tmp_path / "free", **ray(("gpu", 1))), values)
+
+
 def test_a_volume_that_cannot_change_is_refused_before_anything_is(tmp_path: Path) -> None:
     claims = [{"spec": {"resources": {"requests": {"storage": "1Gi"}}}}]
     chart = cluster_with(tmp_path, StatefulSet_redis={"spec": {"volumeClaimTemplates": claims}})

@@ -149,6 +149,7 @@ MUTANTS = tuple(
         (f"{T}NOTES.txt", "or (ne .Values.ingress.tlsSecret", "and (ne .Values.ingress.tlsSecret"),
         (f"{T}NOTES.txt", 'eq .Values.image.registry "ghcr.io/a2llm"', 'eq .Values.image.registry ""'),
         (f"{T}NOTES.txt", "if gt $now $min", "if lt $now $min"),
+        (f"{T}NOTES.txt", "gcs-ft-redis-cleanup-finalizer", "redis-cleanup-finalizer"),
         (f"{T}observability/monitors.yaml", "__meta_kubernetes_pod_label_a2llm_version", "__meta_kubernetes_pod_labels_a2llm_version"),
         (f"{T}recorder/volume.yaml", "values: [gateway, recorder]", "values: [recorder]"),
         (f"{T}_mistakes.tpl", "ne .spec.resources.requests.storage $wanted.storage", "eq .spec.resources.requests.storage $wanted.storage"),
