@@ -109,6 +109,7 @@ def test_with_the_operators_default_a_deleted_namespace_is_freed_as_documented(e
     with empty.cluster.operator.by_default():
         found = empty.ready(example("gke"), SMALL)
         (cluster,) = found.clusters()
+        assert "ENABLE_GCS_FT_REDIS_CLEANUP=false" in found.upgrade().stdout, "the notes say it"
         found.api.delete("namespaces", "", found.namespace)
         until("only the cluster waits", lambda: not found.pods() and "deletionTimestamp" in found.clusters()[cluster]["metadata"], GOING_S)
         documented("kubectl patch raycluster NAME", found, NAME=cluster)
