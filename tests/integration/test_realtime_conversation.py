@@ -91,13 +91,13 @@ def test_a_session_and_a_response_choose_how_words_are_drawn():
         script = Script(packets=2)
         async with standing(script) as stand, stand.connect() as client:
             await client.next()
-            updated = (await client.update(temperature=0.5, top_p=0.25, seed=7, affect={"category": "happy", "intensity": 0.5}))["session"]
+            updated = (await client.update(temperature=0.5, top_p=0.25, seed=7, affect={"category": "joy", "intensity": 0.5}))["session"]
             assert (updated["temperature"], updated["top_p"], updated["seed"]) == (0.5, 0.25, 7)
             await answered(client, "hi")
             await client.send("response.create", response={"temperature": 1.5, "top_p": 1, "seed": None})
             await client.until("response.done")
             drawn = [(request.temperature, request.top_p, request.seed, request.affect.category) for request in script.requests]
-            assert drawn == [(0.5, 0.25, 7, "happy"), (1.5, 1.0, 7, "happy")]
+            assert drawn == [(0.5, 0.25, 7, "joy"), (1.5, 1.0, 7, "joy")]
             for name, wrong in (("temperature", 3), ("top_p", 0), ("seed", -1)):
                 await client.send("session.update", session={"type": "realtime", name: wrong})
                 error = (await client.until("error"))["error"]

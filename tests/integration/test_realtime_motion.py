@@ -45,7 +45,7 @@ def test_motion_on_the_audios_clock():
             starts = np.cumsum([0, *(d["frames"] for d in deltas)])[:-1] * 1000 / 30
             assert np.allclose([d["start_ms"] for d in deltas], starts)
             assert client.of("a2.motion.done")[0]["end_ms"] == 1000
-            assert client.of("a2.affect")[0]["category"] == "happy"
+            assert client.of("a2.affect")[0]["category"] == "joy"
             response = client.of("response.done")[0]["response"]
             assert {(d["response_id"], d["item_id"]) for d in deltas} == {(response["id"], response["output"][0]["id"])}
 

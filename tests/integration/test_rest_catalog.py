@@ -7,7 +7,7 @@ from support.servers.gateway import GatewayStand
 def test_personas_of_ones_own(stand) -> None:
     async def test(made: GatewayStand) -> None:
         async with made.client() as client:
-            mine = {"name": "concierge", "instructions": "You are a concierge.", "affect_baseline": {"category": "happy", "intensity": 0.3}}
+            mine = {"name": "concierge", "instructions": "You are a concierge.", "affect_baseline": {"category": "joy", "intensity": 0.3}}
             created = await client.post("/v1/personas", json=mine)
             assert created.status_code == 201 and created.json()["own"] is True
             check_problem(await client.post("/v1/personas", json=mine), 409, "conflict")
@@ -20,7 +20,7 @@ def test_personas_of_ones_own(stand) -> None:
             await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": False})
             request = made.script.requests[0]
             assert (request.persona, request.instructions) == ("", "You are a concierge.")
-            assert request.affect_baseline.category == "happy"
+            assert request.affect_baseline.category == "joy"
             assert (await client.delete("/v1/personas/concierge")).status_code == 204
 
     stand(test)

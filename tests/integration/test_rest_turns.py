@@ -43,7 +43,7 @@ def test_a_turn_as_one_json(stand) -> None:
             assert response.status_code == 200, response.text
             body = response.json()
             assert (body["status"], body["text"]) == ("completed", "one two three four five")
-            assert body["affect"] == {"category": "happy", "intensity": 0.5}
+            assert body["affect"] == {"category": "joy", "intensity": 0.5}
             assert body["audio"]["duration_ms"] == 1000 and body["usage"]["input_tokens"] == 30
             with wave.open(io.BytesIO(base64.b64decode(body["audio"]["data"]))) as sound:
                 assert (sound.getframerate(), sound.getnframes()) == (24_000, 24_000)

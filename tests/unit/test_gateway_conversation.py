@@ -84,7 +84,7 @@ def test_the_model_reads_what_was_heard_only():
 
 def test_the_store_gives_back_what_it_got():
     item = spoken()
-    item.voice_affect, item.sequence = Affect("happy", 0.5), 7
+    item.voice_affect, item.sequence = Affect("joy", 0.5), 7
     assert item_from_json(json.loads(json.dumps(item.as_json()))) == item
 
 

@@ -100,7 +100,8 @@ def test_while_redis_is_away_what_was_seen_holds_and_nothing_is_guessed():
 def test_the_model_is_described_with_the_personas_of_who_asks():
     async def scene() -> None:
         inference = made()
-        assert [persona.name for persona in (await inference.describe()).personas] == ["ada"]
+        request_context.begin(None)
+        assert [persona.name for persona in (await inference.describe()).personas] == ["ada"], "nobody asks"
         request_context.begin(None).tenant = "acme"
         personas = (await inference.describe()).personas
         assert [(persona.name, persona.voice) for persona in personas] == [("ada", "hibari"), ("host", "hibari")], "zorro is no voice here"

@@ -94,7 +94,7 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
             personas=personas,
             slots=2,
             slots_free=2,
-            affects=["neutral", "happy"],
+            affects=["neutral", "joy", "sadness", "anger", "surprise"],
         )
 
     async def Respond(self, request, context):
@@ -165,7 +165,7 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
         text = WORDS[index // 4 % len(WORDS)] if index % 4 == 0 else ""
         pcm = np.full(PACKET_SAMPLES, 100 + index, "<i2") if request.audio else np.zeros(0, "<i2")
         motion = self._motion(request, index) if request.motion_hz and request.audio else None
-        affect = pb.Affect(category="happy", intensity=0.5) if index == 0 else None
+        affect = pb.Affect(category="joy", intensity=0.5) if index == 0 else None
         return pb.Packet(
             response_id=request.response_id,
             pts_samples=index * PACKET_SAMPLES,
