@@ -90,7 +90,9 @@ def test_a_body_that_does_not_come(stand) -> None:
         async with connected(made) as (reader, writer):  # each byte in time, all of it not
             writer.write(post(made, "Content-Length: 99"))
             dribble = asyncio.create_task(_dribble(writer))
+            await asyncio.sleep(1.6)  # what comes after the refusal takes nothing of it away
             check(await rest(reader), 408, "request_timeout")
+            assert not dribble.done(), "the connection was reset"
             dribble.cancel()
 
     stand(test)
@@ -99,6 +101,7 @@ def test_a_body_that_does_not_come(stand) -> None:
 async def _dribble(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b" ")
+        await writer.drain()
         await asyncio.sleep(0.1)
 
 

@@ -7,7 +7,7 @@ A refusal before there is a request is an `application/problem+json` as well.
 import asyncio
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -87,7 +87,8 @@ class BoundedHttp(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Refuses a connection over the bounds."""
-        super().connection_made(transport)
+        # uvicorn closes at once after a response that says so, which resets the connection if more of the body comes.
+        super().connection_made(cast(asyncio.Transport, _Lingering(transport, self._ends_in_a_body)))
         self._bounds.live = self.connections
         if self._bounds.has_capacity(self.client[0] if self.client else None):
             self._head = self.loop.call_later(self._settings.header_timeout_s, self._head_is_late)
@@ -116,7 +117,7 @@ class BoundedHttp(H11Protocol):
     def on_response_complete(self) -> None:
         """Throws away for a moment what still comes of the body, then ends the connection."""
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing() and not self._refused:
             self._linger()
 
     def pause_writing(self) -> None:
@@ -164,9 +165,32 @@ class BoundedHttp(H11Protocol):
         self.transport.write_eof()
         self._linger()
 
+    def _ends_in_a_body(self) -> bool:
+        """Whether a response is whole while its request's body still comes: then the connection lingers instead of being closed."""
+        if self._refused or self.conn.their_state is not h11.SEND_BODY or not self.cycle or not self.cycle.response_complete:
+            return False
+        self._refused = True
+        self.transport.write_eof()
+        self._linger()
+        return True
+
     def _linger(self) -> None:
         self._stop_head()
         self._head = self.loop.call_later(LINGER_S, self.transport.abort)
+
+
+class _Lingering:
+    """A connection's transport whose `close` does nothing where `lingers` has taken care of it."""
+
+    def __init__(self, transport: asyncio.Transport, lingers: Callable[[], bool]) -> None:
+        self._transport, self._lingers = transport, lingers
+
+    def close(self) -> None:
+        if not self._lingers():
+            self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 def _respond(problem: Problem) -> tuple[h11.Response, h11.Data, h11.EndOfMessage]:
