@@ -12,6 +12,7 @@ from a2llm.affect import AFFECTS, Affect
 from a2llm.api import A2LLM
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.data.build import Speaker, move
+from a2llm.data.score import Score
 from a2llm.data.speech_teacher import spectral_head
 from a2llm.engine import Engine, Parts
 from a2llm.evaluation.bench import bench_response
@@ -38,7 +39,7 @@ def recorded() -> list[Clip]:
     clips = []
     for index, text in enumerate(TEXTS):
         affect = Affect(AFFECTS[index], 0.7 if index else 0.0)
-        speech, _ = speaker.say(text, affect, index)
+        speech, _ = speaker.say(Score.plain(text, affect), index)
         pcm = vocoder.decode(vocoder.start(index), speech.hidden.astype(np.float32), speech.f0_hz, last=True)
         motion = move(speech, affect, index)
         clips.append(Clip("", text, affect, speech.phones, speech.durations, speech.f0_hz, pcm, motion, 1.0))

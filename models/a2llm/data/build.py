@@ -20,11 +20,12 @@ from a2llm.affect import AFFECTS, Affect
 from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig, fit_audio_codec
 from a2llm.audio_codec.frames import VoiceFrames
 from a2llm.data.motion_teacher import teach_motion
+from a2llm.data.prosody import deliver
+from a2llm.data.score import Score
 from a2llm.data.shards import Utterance, write_shard
-from a2llm.data.speech_teacher import SpeechTeacher, TeacherSpeech, spectral_head
+from a2llm.data.speech_teacher import DB_PER_ENERGY, SpeechTeacher, TeacherSpeech, spectral_head
 from a2llm.talker.phones import PhoneTable, align_words, load_g2p, split_sentences
 
-DB_PER_ENERGY = 3.4  # measured on the voice: one step of its energy scale
 SHARD = 128
 
 
@@ -67,15 +68,16 @@ class Speaker:
         self.g2p = load_g2p(assets)
         self.teacher = SpeechTeacher(weights.resolve("voice"), assets / "vocab.json")
 
-    def say(self, text: str, affect: Affect, seed: int) -> tuple[TeacherSpeech, np.ndarray]:
+    def say(self, score: Score, seed: int) -> tuple[TeacherSpeech, np.ndarray]:
         """Returns the joined speech of all sentences and each phone's word index [P]. Raises ValueError for text without a sound."""
         parts, owners, first = [], [], 0
-        for number, words in enumerate(split_sentences(text)):
+        delivery = deliver(score, np.random.default_rng([seed, 80]))
+        for words in split_sentences(score.text):
             symbols = "".join(s for s in self.g2p(" ".join(words)).strip() if s in self.table.ids)
             if not symbols:
-                raise ValueError(f"nothing to pronounce in {text!r}")
-            part = self.teacher.speak(symbols, affect, seed + number)
+                raise ValueError(f"nothing to pronounce in {score.text!r}")
             owner = np.asarray(align_words(symbols, len(words))) + first
+            part = self.teacher.speak(symbols, owner, delivery)
             if parts:  # the space between sentences lasts no time of its own
                 part = TeacherSpeech(" " + part.phones, np.concatenate(([0], part.durations)), part.f0_hz, part.energy, part.hidden)
                 owner = np.concatenate(([first], owner))
@@ -105,7 +107,9 @@ def fit_codec(lines: list[Line], count: int, config: AudioCodecConfig, iters: in
     """Fit the audio codec on `count` utterances spread over all texts and affects."""
     speaker = Speaker()
     stride = max(1, len(lines) // count)
-    speeches = [speaker.say(line.text, Affect(*line.affects[-1]), line.sample)[0] for line in lines[::stride] if line.split == "train"]
+    speeches = [
+        speaker.say(Score.plain(line.text, Affect(*line.affects[-1])), line.sample)[0] for line in lines[::stride] if line.split == "train"
+    ]
     frames = voice_frames(join(speeches))
     weight, bias = spectral_head(weights.resolve("voice"))
     return fit_audio_codec(frames, torch.tensor(weight), torch.tensor(bias), config, iters)  # copies: ONNX's are read-only
@@ -116,7 +120,7 @@ def _utterances(speaker: Speaker, codec: AudioCodec, line: Line, seed: int) -> l
     for number, (category, intensity) in enumerate(line.affects):
         affect = Affect(category, intensity)
         key = seed * 1_000_003 + line.sample * 16 + number
-        speech, owners = speaker.say(line.text, affect, key)
+        speech, owners = speaker.say(Score.plain(line.text, affect), key)
         latents = codec.analyse(voice_frames(speech))[0].numpy().astype(np.float16)
         motion = move(speech, affect, key).astype(np.float16)
         ids = np.array([speaker.table.ids[p] for p in speech.phones], np.uint8)

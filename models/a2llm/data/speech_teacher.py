@@ -1,4 +1,4 @@
-"""The teacher voice: hibari, opened so that durations, pitch and energy can be shaped by affect.
+"""The teacher voice: hibari, opened so that durations, pitch and energy can be shaped by a score.
 
 One pass gives durations, one pitch and energy, one the decoder's hidden frames for the shaped values.
 Used to build training data and as the evaluation's reference; never at run time.
@@ -12,43 +12,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from a2llm.affect import Affect
-from a2llm.audio_codec.frames import VOICED_HZ
+from a2llm.data.prosody import Delivery, Timeline, pause_before, shape_durations, shape_gain, shape_pitch
 from a2llm.layers.onnx_graph import OnnxGraph
 
 DURATIONS, ENERGY, HIDDEN = "/Clip_output_0", "/Mul_62_output_0", "/dec_norm/LayerNormalization_output_0"
 RAW_DURATIONS = "/Div_40_output_0"
 MAX_UNITS = 22  # a duration class of the talker
+DB_PER_ENERGY = 3.4  # measured on the voice: one step of its energy scale
 LEAD_UNITS, TRAIL_UNITS = 2, 4  # silence before and after a sentence: the first sound should come soon
-
-
-@dataclass(frozen=True)
-class ProsodyShape:
-    """How one affect at full intensity bends the voice (values after Scherer 2003 and Juslin & Laukka 2003)."""
-
-    pitch_st: float = 0.0
-    pitch_range: float = 1.0
-    duration: float = 1.0
-    energy: float = 0.0
-    final_rise_st: float = 0.0
-
-    def at(self, intensity: float) -> "ProsodyShape":
-        return ProsodyShape(
-            self.pitch_st * intensity,
-            1 + (self.pitch_range - 1) * intensity,
-            1 + (self.duration - 1) * intensity,
-            self.energy * intensity,
-            self.final_rise_st * intensity,
-        )
-
-
-SHAPES = {
-    "neutral": ProsodyShape(),
-    "joy": ProsodyShape(2.4, 1.35, 0.92, 0.6),
-    "sadness": ProsodyShape(-1.8, 0.55, 1.18, -1.0),
-    "anger": ProsodyShape(0.8, 1.2, 0.94, 1.1),
-    "surprise": ProsodyShape(3.4, 1.5, 0.97, 0.5, 2.0),
-}
 
 
 @dataclass(frozen=True)
@@ -77,7 +48,7 @@ def _graph(model: onnx.ModelProto, inputs: dict[str, int], outputs: list[str]) -
 
 
 class SpeechTeacher:
-    """Speaks phoneme strings with a chosen affect. Deterministic per seed."""
+    """Speaks phoneme strings as a delivery says. Deterministic: what varies is in the delivery."""
 
     def __init__(self, model_file: Path, vocabulary_file: Path) -> None:
         model = onnx.load(str(model_file))
@@ -87,46 +58,37 @@ class SpeechTeacher:
         self._decoder = _graph(model, {DURATIONS: number, "f0": number, ENERGY: number}, [HIDDEN])
         self.vocabulary: dict[str, int] = json.loads(vocabulary_file.read_text())
 
-    def speak(self, phones: str, affect: Affect, seed: int) -> TeacherSpeech:
-        """Synthesises a phoneme string; symbols outside the vocabulary are dropped. Durations include
-        the silent pads, given to the first and last phone. Raises ValueError if no symbol is left."""
-        phones = "".join(p for p in phones if p in self.vocabulary)
+    def speak(self, phones: str, words: np.ndarray, delivery: Delivery) -> TeacherSpeech:
+        """Synthesises the phones of one sentence, all of the vocabulary; words [P]: each one's word of the response.
+
+        Durations include the silent pads, given to the first and last phone. Raises ValueError if there is no phone.
+        """
         if not phones:
             raise ValueError("there is nothing to speak")
-        rng = np.random.default_rng(seed)
-        shape = SHAPES[affect.category].at(affect.intensity)
         ids = np.asarray([[0, *(self.vocabulary[p] for p in phones), 0]], np.int64)
-        durations = self._shaped_durations(ids, shape, rng)
-        f0, energy = self._prosody.run({"ids": ids, "speed": np.ones(1, np.float32), DURATIONS: durations})
-        f0, energy = self._shaped_pitch(f0[0], shape, rng), energy[0] + shape.energy
-        feed = {"ids": ids, "speed": np.ones(1, np.float32), DURATIONS: durations, "f0": f0[None], ENERGY: energy[None]}
-        (hidden,) = self._decoder.run(feed)
+        durations = self._shaped_durations(ids, phones, words, delivery)
+        feed = {"ids": ids, "speed": np.ones(1, np.float32), DURATIONS: durations}
+        f0, energy = self._prosody.run(feed)
         units = durations.astype(np.int64)
         units[1] += units[0]
         units[-2] += units[-1]
+        time = Timeline.of(units[1:-1], phones, words)
+        f0 = shape_pitch(f0[0], time, delivery)
+        energy = energy[0] + shape_gain(time, delivery) / DB_PER_ENERGY
+        (hidden,) = self._decoder.run({**feed, "f0": f0[None], ENERGY: energy[None]})
         return TeacherSpeech(phones, units[1:-1], f0, energy, hidden[0].astype(np.float16))
 
-    def _shaped_durations(self, ids: np.ndarray, shape: ProsodyShape, rng: np.random.Generator) -> np.ndarray:
+    def _shaped_durations(self, ids: np.ndarray, phones: str, words: np.ndarray, delivery: Delivery) -> np.ndarray:
+        """Whole units [P + 2], the silent pads at both ends: short ones, except before a sentence that waits."""
         (raw,) = self._durations.run({"ids": ids, "speed": np.ones(1, np.float32)})
-        tempo = shape.duration * float(np.exp(rng.normal(0.0, 0.04)))
-        units = np.clip(np.round(raw.reshape(-1) * tempo), 0, MAX_UNITS)
-        units[0], units[-1] = np.clip(units[0], 1, LEAD_UNITS), np.clip(units[-1], 2, TRAIL_UNITS)
+        raw = raw.reshape(-1)
+        shaped = shape_durations(raw[1:-1], phones, words, delivery)
+        lead = np.clip(raw[0], 1, LEAD_UNITS) + pause_before(words, delivery)
+        units = np.clip(np.round([lead, *shaped, np.clip(raw[-1], 2, TRAIL_UNITS)]), 0, MAX_UNITS)
+        units[1] = min(units[1], MAX_UNITS - units[0])
+        units[-2] = min(units[-2], MAX_UNITS - units[-1] - 1)
         units[-1] += units.sum() % 2  # whole audio frames
         return units.astype(np.float32)
-
-    @staticmethod
-    def _shaped_pitch(f0: np.ndarray, shape: ProsodyShape, rng: np.random.Generator) -> np.ndarray:
-        voiced = f0 > VOICED_HZ
-        if not voiced.any():
-            return f0
-        tones = 12 * np.log2(np.maximum(f0, VOICED_HZ))
-        mean = tones[voiced].mean()
-        frames = np.arange(len(f0))
-        end = frames[voiced][-1]
-        rise = shape.final_rise_st * np.clip((frames - end + 24) / 24, 0, 1)
-        spread = shape.pitch_range * float(np.exp(rng.normal(0.0, 0.05)))
-        tones = mean + shape.pitch_st + rng.normal(0.0, 0.2) + (tones - mean) * spread + rise
-        return np.where(voiced, 2 ** (np.clip(tones, 81.0, 109.0) / 12), f0).astype(np.float32)
 
 
 def spectral_head(model_file: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from a2llm.api import A2LLM
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.clock import EAR_RATE_HZ
 from a2llm.data.build import Speaker
+from a2llm.data.score import Score
 from a2llm.engine import Engine
 from a2llm.evaluation.bench_figures import SpokenTurn, Turn, cascade_figures, our_figures, spoken_figures
 from a2llm.evaluation.cascade import Cascade, CascadeTurn
@@ -55,7 +56,7 @@ class Bench:
 
     def question(self, text: str, seed: int) -> np.ndarray:
         """The prompt as the teacher voice says it, float32 [S] at 16 kHz; ends with its last audible sample."""
-        speech, _ = self._speaker.say(text, Affect(), seed)
+        speech, _ = self._speaker.say(Score.plain(text, Affect()), seed)
         pcm = resample(_waveform(self._vocoder, speech.hidden, speech.f0_hz, seed), self._rate, EAR_RATE_HZ)
         return pcm[: audible_edges(pcm)[1]]
 

@@ -16,9 +16,8 @@ import torch
 
 from a2llm import weights
 from a2llm.affect import Affect
-from a2llm.data.build import DB_PER_ENERGY
 from a2llm.data.motion_teacher import teach_motion
-from a2llm.data.speech_teacher import DURATIONS, ENERGY
+from a2llm.data.speech_teacher import DB_PER_ENERGY, DURATIONS, ENERGY
 from a2llm.engine import MAX_RESPONSE_TOKENS, Parts, TextSampling
 from a2llm.evaluation.timing import audible_edges
 from a2llm.language.chat import ChatTemplate, Persona

@@ -16,6 +16,7 @@ from a2llm.audio_codec.frames import VOICED_HZ, VoiceFrames
 from a2llm.audio_codec.vocoder import Vocoder
 from a2llm.clock import EAR_RATE_HZ
 from a2llm.data.build import Speaker, voice_frames
+from a2llm.data.score import Score
 from a2llm.evaluation.clips import TEACHER_SEED, Clip
 from a2llm.evaluation.progress import Steps
 from a2llm.evaluation.sentences import trained_responses
@@ -58,7 +59,7 @@ class Teacher:
 
     @torch.inference_mode()
     def say(self, clip: Clip, seed: int) -> Rendition:
-        speech, _ = self._speaker.say(clip.text, clip.affect, TEACHER_SEED + seed)
+        speech, _ = self._speaker.say(Score.plain(clip.text, clip.affect), TEACHER_SEED + seed)
         frames = voice_frames(speech)
         codes = self._codec.quantize(self._codec.analyse(frames))
         coded = self._codec.synthesise(self._codec.dequantize(codes))
