@@ -8,6 +8,7 @@ from torch import Tensor
 
 from a2llm.language.config import LlamaConfig
 from a2llm.language.int8_weights import quantize_rows
+from a2llm.language.llama import Llama
 from a2llm.language.llama_folder import random_llama, save_llama
 from a2llm.language.runtime import Adapter, Backbone, fingerprint, load_backbone
 from a2llm.layers.lora import LoRALinear, add_lora, lora_state
@@ -105,6 +106,34 @@ def test_caches_take_turns(backbone: Backbone):
     parts = [[backbone.forward(ids[r : r + 1, t : t + 4], caches[r]) for r in range(2)] for t in (0, 4, 8)]
     for row in range(2):
         close(torch.cat([part[row] for part in parts], 1), backbone.forward(ids[row : row + 1]))
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_states_at_depths_stand_side_by_side(folder: Path, runtime: str):
+    """Cached, token by token and in batches, the last one as a backbone hands out that has no other."""
+    plain, deep = (load_backbone(folder, device="cpu", runtime=runtime, threads=1, depths=depths) for depths in ((1.0,), (0.5, 1.0)))
+    ids, cache = draw_ids(2, 40), deep.new_cache(2, 40)
+    states = torch.cat([deep.forward(part, cache) for part in ids.split([30, 1, 9], 1)], 1)
+    assert states.shape == (2, 40, 2 * TINY.hidden_size)
+    close(states[..., TINY.hidden_size :], plain.forward(ids))
+    close(states, deep.forward(ids))
+    close(deep.logits(states), plain.logits(states[..., TINY.hidden_size :]))
+
+
+def test_depths_mean_the_same_in_every_runtime(folder: Path):
+    reference, fast = (load_backbone(folder, device="cpu", runtime=name, threads=1, depths=(0.5, 1.0)) for name in ("torch", "openvino"))
+    ids = draw_ids(1, 20)
+    first = reference.forward(ids)[..., : TINY.hidden_size]
+    model = Llama.from_folder(folder)
+    close(first, model.run_layers(model.embed_tokens(ids), 0, 1).detach())
+    assert (fast.forward(ids)[..., : TINY.hidden_size] - first).norm() < 0.03 * first.norm()
+
+
+@pytest.mark.parametrize("depths", [(), (0.5,), (1.0, 0.5), (0.0, 1.0), (0.4, 0.5, 1.0)])
+def test_depths_rise_to_the_last_layer(depths: tuple[float, ...]):
+    with pytest.raises(ValueError, match="depths"):
+        TINY.layers_at(depths)
+    assert LlamaConfig().layers_at((0.5, 2 / 3, 1.0)) == (15, 20, 30)
 
 
 def test_limits(backbone: Backbone):

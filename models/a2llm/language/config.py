@@ -1,6 +1,7 @@
 """Shape of a Llama-type backbone, read from the `config.json` that sits beside its weights."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,18 @@ class LlamaConfig:
     def __post_init__(self) -> None:
         if self.num_heads % self.num_kv_heads:
             raise ValueError("num_heads must be a multiple of num_kv_heads")
+
+    def layers_at(self, shares: Sequence[float]) -> tuple[int, ...]:
+        """Numbers of the layers behind which these shares of the depth lie; 1 is the last.
+
+        Raises ValueError for shares that are not above 0, do not rise or do not end with 1.
+        """
+        if not shares or shares[-1] != 1.0 or shares[0] <= 0.0 or list(shares) != sorted(set(shares)):
+            raise ValueError(f"depths must rise, from above 0 to 1, not {tuple(shares)}")
+        layers = tuple(max(1, round(share * self.num_layers)) for share in shares)
+        if len(set(layers)) != len(layers):
+            raise ValueError(f"{self.num_layers} layers are too few for the depths {tuple(shares)}")
+        return layers
 
     @classmethod
     def from_folder(cls, folder: Path) -> "LlamaConfig":

@@ -5,6 +5,8 @@ computes one batched step; who steps whom is the engine's business.
 Shapes: B rows, T new tokens, D hidden, V vocabulary.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -129,14 +131,28 @@ class Llama(nn.Module):
         cache.advance(taken)
         return hidden
 
-    def read(self, ids: Tensor, held: KVRows) -> Tensor:
-        """Hidden states [R, T, D] of new tokens [R, T] behind what R rows of a cache hold; zeros where there is no token."""
+    def read(self, ids: Tensor, held: KVRows, depths: Sequence[int] = ()) -> Tensor:
+        """States [R, T, K * D] of new tokens [R, T] behind what R rows of a cache hold; zeros where there is no token.
+
+        depths: numbers of layers behind which a state is taken, side by side; last stands the one after the final norm, always.
+        """
         angles = rope_angles(held.places, self.config.head_dim, self.config.rope_theta)
         x = self.embed_tokens(ids)
         mask = held.mask(x.dtype).repeat(1, 1, self.config.num_heads // self.config.num_kv_heads, 1)
+        states = list[Tensor]()
         for index, layer in enumerate(self.layers):
             x = layer(x, angles, index, held, mask)
-        return self.norm(x).masked_fill(~held.taken[..., None], 0.0)
+            if index + 1 in depths[:-1]:
+                states.append(x)
+        return torch.cat((*states, self.norm(x)), -1).masked_fill(~held.taken[..., None], 0.0)
+
+    def states(self, ids: Tensor, depths: Sequence[int]) -> Tensor:
+        """`read` of whole sequences [B, T] without a cache: [B, T, K * D]."""
+        x, states = self.embed_tokens(ids), list[Tensor]()
+        for first, last in pairwise((0, *depths)):
+            x = self.run_layers(x, first, last)
+            states.append(x)
+        return torch.cat((*states[:-1], self.norm(x)), -1)
 
     def run_layers(self, x: Tensor, first: int, last: int) -> Tensor:
         """Layers first..last-1 over whole sequences [B, T, D] that start at position 0, without a cache."""

@@ -1,9 +1,11 @@
 """The backbone on CPU cores: `Llama`'s interface over the int8 OpenVINO graphs.
 
 Rows of a batch are packed before they run, so a row that takes no token in a call costs nothing and padding is never
-computed. Not a scheduler: who steps when is the engine's business. Shapes: B rows, T new tokens, D hidden, V vocabulary.
+computed. Not a scheduler: who steps when is the engine's business. Shapes: B rows, T new tokens, K depths, D hidden,
+V vocabulary.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,20 +89,22 @@ class PagedKVCache:
 
 
 class OpenVINOBackbone:
-    """Token ids [B, T] -> hidden states [B, T, D] after the final norm, on CPU."""
+    """Token ids [B, T] -> states [B, T, K * D] at the depths, shares of the layers, on CPU."""
 
     tokens_at_once = 48  # a tenth of a second on two cores; time grows with them, so that more in one pass save nothing
 
-    def __init__(self, weights: Int8Weights, threads: int = THREADS) -> None:
+    def __init__(self, weights: Int8Weights, threads: int = THREADS, depths: Sequence[float] = (1.0,)) -> None:
         self.config = weights.config
-        self._body, self._head = Step(body_graph(weights), threads), Step(head_graph(weights), threads)
+        layers = weights.config.layers_at(depths)
+        self._width = len(layers) * weights.config.hidden_size
+        self._body, self._head = Step(body_graph(weights, layers), threads), Step(head_graph(weights), threads)
         self._bound: PagedKVCache | None = None
         self.logits(self.forward(torch.zeros(1, 2, dtype=torch.long))[:, -1])  # the first call packs the weights
 
     @classmethod
-    def from_folder(cls, folder: Path, threads: int = THREADS) -> "OpenVINOBackbone":
+    def from_folder(cls, folder: Path, threads: int = THREADS, depths: Sequence[float] = (1.0,)) -> "OpenVINOBackbone":
         """Opens a folder that `int8_weights.build` made."""
-        return cls(Int8Weights.from_folder(folder), threads)
+        return cls(Int8Weights.from_folder(folder), threads, depths)
 
     def new_cache(self, rows: int, capacity: int) -> PagedKVCache:
         return PagedKVCache(self.config, rows, capacity)
@@ -108,7 +112,7 @@ class OpenVINOBackbone:
     def forward(self, ids: Tensor, cache: PagedKVCache | None = None, counts: Tensor | None = None) -> Tensor:
         """Run T new tokens per row; a row may take fewer (or none), as `counts` [B] says.
 
-        Hidden states [B, T, D] float32; zeros where a row takes no token. Raises ValueError when the cache is full or
+        States [B, T, K * D] float32; zeros where a row takes no token. Raises ValueError when the cache is full or
         an id is not in the vocabulary.
         """
         batch, tokens = ids.shape
@@ -116,26 +120,27 @@ class OpenVINOBackbone:
         taken = torch.full((batch,), tokens) if counts is None else counts.cpu()
         cache.require(taken.numpy())
         valid = torch.arange(tokens) < taken[:, None]  # [B, T]
-        hidden = torch.zeros(batch, tokens, self.config.hidden_size)
+        states = torch.zeros(batch, tokens, self._width)
         if valid.any():
-            hidden[valid] = torch.from_numpy(self._run(ids.cpu()[valid].numpy(), cache, taken.numpy()))
+            states[valid] = torch.from_numpy(self._run(ids.cpu()[valid].numpy(), cache, taken.numpy()))
         cache.advance(taken)
-        return hidden
+        return states
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Next-token logits [..., V] of hidden states [..., D]."""
+    def logits(self, states: Tensor) -> Tensor:
+        """Next-token logits [..., V] of states [..., K * D], whose last one counts."""
+        hidden = states[..., -self.config.hidden_size :]
         self._head.run({"hidden": hidden.detach().reshape(-1, hidden.shape[-1]).float().numpy()})
         logits = torch.from_numpy(self._head.result("logits").copy())
         return logits.view(*hidden.shape[:-1], -1)
 
     def _run(self, ids: Ints, cache: PagedKVCache, counts: Ints) -> NDArray[np.float32]:
-        """Packed ids [N] -> hidden [N, D], a view that the next call overwrites."""
+        """Packed ids [N] -> states [N, K * D], a view that the next call overwrites."""
         if ids.min() < 0 or ids.max() >= self.config.vocab_size:
             raise ValueError(f"token ids must lie in [0, {self.config.vocab_size})")
         self._bind(cache)
         rows = np.flatnonzero(counts)
         self._body.run({"ids": ids, **cache.tables(rows, counts[rows])})
-        return self._body.result("hidden")
+        return self._body.result("states")
 
     def _bind(self, cache: PagedKVCache) -> None:
         """Point the graph at a cache's pages; it writes them in place."""

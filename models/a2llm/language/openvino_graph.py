@@ -3,7 +3,7 @@
 Built node by node from the weights, not traced: the same weights always give the same graph, in a fraction of a second.
 Tokens of all rows are packed into one axis N, and attention reads a paged KV cache that the caller owns, so rows of
 any length mix freely and padding costs nothing. Not a runtime: `openvino_backbone` compiles and steps it.
-Shapes: N packed tokens, R rows that take part, D hidden, H query heads, G key/value heads, d head_dim.
+Shapes: N packed tokens, R rows that take part, K depths, D hidden, H query heads, G key/value heads, d head_dim.
 """
 # OpenVINO's type stubs lack what its modules export:
 # pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
@@ -34,19 +34,26 @@ def head_graph(weights: Int8Weights) -> ov.Model:
     return named_model("backbone_head", {"logits": _linear(hidden, weights.head)}, [hidden])
 
 
-def body_graph(weights: Int8Weights) -> ov.Model:
-    """ids [N], positions [N], the row tables and the paged cache -> hidden [N, D]; the cache is written in place."""
+def body_graph(weights: Int8Weights, depths: tuple[int, ...]) -> ov.Model:
+    """ids [N], positions [N], the row tables and the paged cache -> states [N, K * D]; the cache is written in place.
+
+    depths: numbers of layers behind which a state is taken; the last one's stands after the final norm.
+    """
     config = weights.config
     ids, positions = parameter("ids", np.int64, [-1]), parameter("positions", np.int64, [-1])
     rows = [parameter(name, np.int32, [-1]) for name in PAGE_TABLES]
     longest = parameter("max_context_len", np.int32, [])
     pages = [_pages(config, layer) for layer in range(config.num_layers)]
     x, angles = _embed(ids, weights.matrix("embed_tokens")), rotary_angles(config.head_dim, config.rope_theta, positions)
+    states = list[Node]()
     for layer, memory in enumerate(pages):
         x = _block(weights, f"layers.{layer}", x, angles, [*memory, *rows], longest)
-    hidden = _rms(x, weights.vector("norm"), config.norm_eps)
+        if layer + 1 in depths[:-1]:
+            states.append(x)
+    states.append(_rms(x, weights.vector("norm"), config.norm_eps))
+    joined = ops.concat(states, -1) if len(states) > 1 else states[0]
     inputs = [ids, positions, *rows, longest, *(page for pair in pages for page in pair)]
-    return named_model("backbone_body", {"hidden": hidden}, inputs)
+    return named_model("backbone_body", {"states": joined}, inputs)
 
 
 def _block(weights: Int8Weights, at: str, x: Node, angles: Angles, memory: list[ov.Node], longest: ov.Node) -> Node:

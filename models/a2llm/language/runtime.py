@@ -4,6 +4,7 @@ Not a model: `torch_backbone` is the GPU path, `openvino_backbone` the fast CPU 
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +24,9 @@ from a2llm.layers.threads import THREADS
 
 
 class Backbone(Protocol):
-    """A decoder that hands out hidden states. `forward`: ids [B, T] -> [B, T, D]; `logits`: [..., D] -> [..., V].
+    """A decoder that hands out its states at K depths, side by side, the last one after the final norm.
+
+    `forward`: ids [B, T] -> [B, T, K * D]; `logits`: [..., K * D] -> [..., V], from the last one.
 
     What a cache can do says `layers.kv_cache.KVCache`; another runtime's is used in the same way.
     """
@@ -40,7 +43,7 @@ class Backbone(Protocol):
 
     def forward(self, ids: Tensor, cache: Any = None, counts: Tensor | None = None) -> Tensor: ...
 
-    def logits(self, hidden: Tensor) -> Tensor: ...
+    def logits(self, states: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -58,20 +61,22 @@ def load_backbone(
     runtime: str = "auto",
     threads: int = THREADS,
     dtype: torch.dtype | None = None,
+    depths: Sequence[float] = (1.0,),
 ) -> Backbone:
     """Open a Llama folder on the best runtime of `device` ("auto", "cpu", "cuda[:n]").
 
     GPU: torch in bfloat16. CPU: OpenVINO int8 with `threads` threads, quantized on first use (seconds) into the cache
     folder and then opened from there. runtime="torch" forces torch (float32 on CPU); `dtype` overrides torch's precision.
-    Raises ValueError for an unknown runtime or OpenVINO on a GPU.
+    depths: shares of the layers behind which states are handed out, 1 the last of them.
+    Raises ValueError for an unknown runtime, OpenVINO on a GPU or depths that the model does not have.
     """
     device = pick_device(device)
     runtime = ("openvino" if device == "cpu" else "torch") if runtime == "auto" else runtime
     if runtime == "torch":
-        return _load_torch(folder, adapter, device, dtype)
+        return _load_torch(folder, adapter, device, dtype, depths)
     if runtime != "openvino" or device != "cpu":
         raise ValueError(f"no runtime {runtime!r} on device {device!r}; there is torch, and openvino on cpu")
-    return _load_openvino(folder, adapter, threads)
+    return _load_openvino(folder, adapter, threads, depths)
 
 
 def fingerprint(folder: Path, adapter: Adapter | None) -> str:
@@ -85,16 +90,16 @@ def fingerprint(folder: Path, adapter: Adapter | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _load_torch(folder: Path, adapter: Adapter | None, device: str, dtype: torch.dtype | None) -> TorchBackbone:
+def _load_torch(folder: Path, adapter: Adapter | None, device: str, dtype: torch.dtype | None, depths: Sequence[float]) -> TorchBackbone:
     model = Llama.from_folder(folder)  # float32 first: an adapter folded into half precision loses its last bits
     if adapter:
         merge_lora(model, adapter.state, adapter.alpha)
-    return TorchBackbone(model.to(device, dtype or (torch.float32 if device == "cpu" else torch.bfloat16)))
+    return TorchBackbone(model.to(device, dtype or (torch.float32 if device == "cpu" else torch.bfloat16)), depths)
 
 
-def _load_openvino(folder: Path, adapter: Adapter | None, threads: int) -> Backbone:
+def _load_openvino(folder: Path, adapter: Adapter | None, threads: int, depths: Sequence[float]) -> Backbone:
     from a2llm.language.openvino_backbone import OpenVINOBackbone
 
     state, alpha = (adapter.state, adapter.alpha) if adapter else (None, 1.0)
     key = f"backbone-int8-{fingerprint(folder, adapter)}-v{FORMAT}"
-    return OpenVINOBackbone.from_folder(build_once(key, lambda out: build(folder, state, alpha, out)), threads)
+    return OpenVINOBackbone.from_folder(build_once(key, lambda out: build(folder, state, alpha, out)), threads, depths)
