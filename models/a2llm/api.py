@@ -42,13 +42,13 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
     audio, motion, codecs = load_codecs(folder)
     audio.use_openvino()  # both codecs run on the CPU, whatever carries the rest
     motion.use_openvino()
-    assets = weights.resolve("g2p")
+    assets, talker = weights.resolve("g2p"), load_talker(folder / FILES["talker"], codecs)
     beside = max(1, threads // 2)  # speech is made while the backbone reads, and gains little from more threads
     return Parts(
-        load_backbone(backbone_folder, Adapter(lora, alpha), device, threads=threads),
+        load_backbone(backbone_folder, Adapter(lora, alpha), device, threads=threads, depths=talker.config.depths),
         TextTokenizer(backbone_folder),
         head,
-        fast_talker(load_talker(folder / FILES["talker"], codecs), device, beside),
+        fast_talker(talker, device, beside),
         audio,
         motion,
         Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy(), beside, audio.config.sample_rate_hz),

@@ -4,6 +4,7 @@ Default files lie beside the package in models/weights/default; A2_MODEL names a
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -93,6 +94,11 @@ def clock_of(audio: Component, motion: Component) -> FrameClock:
     return frame_clock(AudioCodecConfig(**audio.config), MotionCodecConfig(**_tuples(motion.config)))
 
 
+def voices_of(talker: Component) -> tuple[str, ...]:
+    """Names of a talker's voices, as it lies on disk."""
+    return TalkerConfig(**_tuples(talker.config)).voices
+
+
 def save_talker(talker: Talker, file: Path, facts: Mapping[str, Any]) -> str:
     return save_component(file, "talker", asdict(talker.config), _half(talker.state_dict()), facts)
 
@@ -102,9 +108,14 @@ def load_talker(file: Path, codecs: Mapping[str, str] | None = None) -> Talker:
     part = load_component(file, "talker")
     if codecs is not None:
         check_requires(part.metadata, codecs)
-    talker = Talker(TalkerConfig(**part.config))
-    _fill(talker, part.tensors)
+    talker = Talker(TalkerConfig(**_tuples(part.config)))
+    _fill(talker, {_present_name(name): tensor for name, tensor in part.tensors.items()})
     return talker
+
+
+def _present_name(name: str) -> str:
+    """Weights from before the connector call the style an affect, and the meaning a hidden state."""
+    return re.sub(r"^(durations\.)?(affect|hidden)(?=[._])", lambda m: (m[1] or "") + {"affect": "style", "hidden": "meaning"}[m[2]], name)
 
 
 def load_adapter(file: Path) -> tuple[dict[str, Tensor], float, AffectHead]:

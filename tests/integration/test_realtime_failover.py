@@ -47,7 +47,7 @@ def test_it_goes_on_where_it_was(code: grpc.StatusCode):
                 (list(range(count)), -(-count // 4), count * PACKET_SAMPLES) for count in (7, 13)
             ]
             for request in again:
-                assert (request.affect.category, request.affect.intensity) == ("joy", 0.5)
+                assert (request.resume.affect.category, request.resume.affect.intensity) == ("joy", 0.5)
                 request.ClearField("resume")
                 request.ClearField("affect")
                 assert request == first

@@ -83,11 +83,11 @@ def test_durations_of_the_graph_are_those_of_the_module() -> None:
     talker, generator = tiny.talker(), torch.Generator().manual_seed(0)
     phones = torch.randint(tiny.TALKER.phones, (4, 11), generator=generator)
     past = torch.randint(24, (4, 4), generator=generator)
-    affect, hidden = torch.rand(4, tiny.TALKER.affects, generator=generator), torch.randn(4, tiny.HIDDEN, generator=generator)
-    hidden[1] = 0.0  # a pause has no word
+    style, meaning = torch.rand(4, tiny.TALKER.style_size, generator=generator), torch.randn(4, tiny.HIDDEN, generator=generator)
+    meaning[1] = 0.0  # a pause has no word
     step = Step(TalkerGraphs(talker).durations(), threads=1)
-    step.run({"phones": phones.numpy(), "past": past.numpy(), "affect": affect.numpy(), "hidden": hidden.numpy()})
-    np.testing.assert_allclose(step.result("logits"), talker.durations(phones, past, affect, hidden).detach().numpy(), atol=1e-4)
+    step.run({"phones": phones.numpy(), "past": past.numpy(), "style": style.numpy(), "meaning": meaning.numpy()})
+    np.testing.assert_allclose(step.result("logits"), talker.durations(phones, past, style, meaning).detach().numpy(), atol=1e-4)
 
 
 def test_spectra_are_gain_noise_and_a_free_part() -> None:

@@ -48,7 +48,7 @@ def draw(frame: int, rows: list[int], config: TalkerConfig) -> tuple[FrameBatch,
     return FrameBatch(*(torch.cat(x) for x in zip(*(vars(f).values() for f in frames), strict=True))), torch.cat(uniforms)
 
 
-@pytest.mark.parametrize("config", [tiny.TALKER, TalkerConfig(layers=2, window=40, phones=40, audio_levels=3, audio_size=64)])
+@pytest.mark.parametrize("config", [tiny.TALKER, tiny.MEANING, TalkerConfig(layers=2, window=40, phones=40, audio_levels=3, audio_size=64)])
 def test_openvino_draws_torchs_codes(config: TalkerConfig):
     """Beyond the window, with rows that pause."""
     reference, sampling = tiny.talker(config), SamplingConfig(audio_levels=config.audio_levels)

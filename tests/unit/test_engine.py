@@ -149,7 +149,7 @@ def test_nothing_that_can_be_said_becomes_a_hum():
 def test_the_affect_can_be_chosen_from_outside():
     runner = engine()
     response, _ = ask(runner, talk(runner), affect=Affect("anger", 0.9))
-    assert response.affect == response.talker.affect == Affect("anger", 0.9)
+    assert response.affect == response.talker.style.affect == Affect("anger", 0.9)
 
 
 def test_cancel_stops_at_once_and_the_conversation_goes_on():

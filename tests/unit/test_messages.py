@@ -36,6 +36,7 @@ BOUNDS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Affect, "category"): st.text(min_size=1, max_size=8),
     (Affect, "intensity"): st.floats(0, 1, width=32),
     (ResponseOptions, "temperature"): st.none() | st.floats(0, 2, width=32),
+    (ResponseOptions, "expressiveness"): st.none() | st.floats(0, 1.5, width=32),
     (ResponseOptions, "top_p"): st.none() | st.floats(0, 1, exclude_min=True),
     (ResponseOptions, "seed"): st.integers(0, 2**64 - 1),
     (ResponseOptions, "max_output_tokens"): st.none() | st.integers(1, 2**32 - 1),

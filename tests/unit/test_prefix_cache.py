@@ -71,6 +71,29 @@ def test_a_spilled_conversation_is_restored_once_and_under_its_own_key():
     np.testing.assert_array_equal(same.keys, row.keys)
 
 
+def test_a_slot_holds_the_states_that_are_asked_for_and_reads_again_what_it_lacks():
+    row, states = Row(), np.arange(12.0, dtype=np.float32).reshape(6, 2)
+    assert row.slot.fit([1, 2, 3, 4, 5, 6], (2, 4)) == [1, 2, 3, 4, 5, 6]
+    for part in ([1, 2, 3], [4, 5, 6]):
+        places = row.slot.places_wanted(part)
+        tiny.backbone().forward(torch.tensor([[0] * 3, part]), row.cache, torch.tensor([0, 3]))
+        first = len(row.slot.ids)
+        row.slot.note_read(part, states[[first + place for place in places]])
+    np.testing.assert_array_equal(row.slot.wanted_states, states[[2, 4]])
+    assert row.slot.fit([1, 2, 3, 4, 9], (2,)) == [9], "held"
+    assert row.slot.fit([1, 2, 3, 4, 9], (1, 2)) == [2, 3, 4, 9], "one of them is not held"
+
+
+def test_a_spilled_conversation_takes_its_states_along():
+    prefixes, row, again = PrefixCache(tiny.backbone(), 100), Row(), Row()
+    row.slot.fit([1, 2, 3], (1,))
+    tiny.backbone().forward(torch.tensor([[0] * 3, [1, 2, 3]]), row.cache, torch.tensor([0, 3]))
+    row.slot.note_read([1, 2, 3], np.ones((1, 4), np.float32))
+    prefixes.spill("a", row.slot)
+    prefixes.restore_spilled("a", again.slot)
+    assert again.slot.fit([1, 2, 3, 4], (1,)) == [4] and again.slot.wanted_states.tolist() == [[1.0] * 4]
+
+
 def test_a_conversation_that_is_spilled_again_replaces_the_older_one():
     prefixes = PrefixCache(tiny.backbone(), 100)
     prefixes.spill("a", Row(*SHARED).slot)

@@ -1,5 +1,7 @@
 """A conversation as ids: the template laid out, whole turns dropped, the beginning kept."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +39,25 @@ def test_a_prompt_is_the_template_laid_out():
         'assistant\n<tool_call>{"name": "look", "arguments": {"up": true}}\ntool\nnothing\nsystem\nBe brief.\nuser\nBye\nassistant\n'
     )
     assert tiny.tokenizer().decode(prompt([], instructions="Be a cat.")) == "system\nBe a cat.\nassistant\n"
+
+
+def heard(items: list[Item], capacity: int = 500) -> list[str]:
+    """The text before each position that is heard, from the one before."""
+    made = build_prompt(ChatTemplate(tiny.tokenizer()), ADA.instructions, items, (), capacity)
+    starts = [made.heard[0] - len(tiny.tokenizer().encode("How")) if made.heard else 0, *made.heard]
+    return [tiny.tokenizer().decode(made.ids[a + 1 : b + 1]).strip() for a, b in pairwise(starts)]
+
+
+def test_the_words_of_the_users_last_turn_are_heard():
+    said = UserTurn("How are you? I am", Affect("sadness", 0.7))
+    words = "How are you? I am (voice: sadness)".split()
+    assert heard([said]) == words
+    assert heard([UserTurn("Hello"), AssistantTurn("Hi"), said]) == words
+    assert heard([UserTurn("Hello"), said, FunctionCall("look", "{}"), ToolResult("nothing")]) == words
+    assert heard([UserTurn("")]) == heard([]) == heard([AssistantTurn("Hi")]) == []
+    assert set(heard([UserTurn("How " + "are " * 50)])[1:]) == {"are"}
+    assert len(heard([UserTurn("How " + "are " * 50)])) == 32
+    assert set(heard([UserTurn("How " + "are " * 500)], 150)[1:]) == {"are"}, "of a turn that lost its end"
 
 
 def test_the_tokens_that_were_said_stay_as_they_were():

@@ -18,6 +18,7 @@ from a2llm.language.word_stream import WordStream
 from a2llm.messages import AssistantTurn, ResponseOptions, Resume
 from a2llm.talker.phones import PhoneStream
 from a2llm.talker.stream import TalkerStream
+from a2llm.talker.style import Style
 
 END = tiny.tokenizer().turn_end
 UNIT = 600
@@ -29,7 +30,7 @@ def text(limit: int = 90, resume: Resume | None = None) -> ResponseText:
 
 def media(delivered_samples: int = 0) -> ResponseMedia:
     rng = np.random.default_rng(0)
-    talker = TalkerStream(PhoneStream(tiny.g2p(), tiny.phones()), Affect(), tiny.TALKER, rng, rng)
+    talker = TalkerStream(PhoneStream(tiny.g2p(), tiny.phones()), Style(), tiny.TALKER, rng, rng)
     return ResponseMedia(talker, tiny.vocoder().start(), FrameClock(), delivered_samples)
 
 
@@ -102,7 +103,7 @@ def test_a_response_reads_its_prompt_then_goes_on_until_it_is_cancelled():
     mine = response()
     assert (mine.text.unread, mine.begun, mine.needs_token, mine.is_low_on_words) == ([1, 2, 3], False, True, False)
     mine.begin(Affect("joy", 0.7))
-    assert mine.affect == mine.talker.affect == Affect("joy", 0.7)
+    assert mine.affect == mine.talker.style.affect == Affect("joy", 0.7)
     assert (mine.begun, mine.needs_token, mine.is_low_on_words) == (True, True, True)
     say(mine, "one two three four five six seven eight")
     assert not mine.is_low_on_words

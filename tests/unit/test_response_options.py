@@ -4,7 +4,7 @@ The way is the real one: session.update and response.create, the gateway's setti
 the reading in its process, the engine.
 """
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -32,6 +32,7 @@ ASKED: dict[str, tuple[Any, Any]] = {
     "temperature": (1.5, 1.5),
     "top_p": (0.3, 0.3),
     "seed": (2**53 - 1, 2**53 - 1),
+    "expressiveness": (1.25, 1.25),
     "affect": ({"category": "joy", "intensity": 0.5}, Affect("joy", 0.5)),
 }
 parts = cache(tiny.parts)
@@ -65,7 +66,7 @@ def tokens(session: dict[str, Any], response: dict[str, Any] | None = None, trit
 
 def test_every_option_of_the_engine_is_the_clients_to_choose():
     assert set(ASKED) == set(EngineOptions.model_fields)
-    otherwise = {"audio": "output_modalities", "resume": None}
+    otherwise = {"audio": "output_modalities", "voice": "audio", "resume": None}
     names = {otherwise.get(own.name, own.name) for own in fields(messages.ResponseOptions)} - {None}
     assert names <= SessionConfig.model_fields.keys() & ResponseOptions.model_fields.keys()
 
@@ -97,6 +98,8 @@ def test_a_response_may_be_drawn_otherwise_than_its_session(triton: bool):
         ("temperature", "1", "valid number"),
         ("top_p", 0, "greater than 0"),
         ("top_p", 1.1, "less than or equal to 1"),
+        ("expressiveness", -0.1, "greater than or equal to 0"),
+        ("expressiveness", 1.6, "less than or equal to 1.5"),
         ("seed", -1, "greater than or equal to 0"),
         ("seed", 2**53, "less than"),
         ("seed", 1.5, "valid integer"),
@@ -109,6 +112,24 @@ def test_a_wrong_option_is_named(name: str, wrong: object, why: str):
         with pytest.raises(ValidationError, match=why) as error:
             kind.model_validate({name: wrong})
         assert error.value.errors()[0]["loc"][0] == name
+
+
+def test_a_voice_arrives_by_its_name_and_one_that_nobody_has_is_refused():
+    def voice(session: str | None, response: str | None = None) -> str:
+        chosen = {"audio": {"output": {"voice": session}}} if session else {}
+        own = {"audio": {"output": {"voice": response}}} if response else {}
+        return at_the_engine(asked(chosen, own), triton=True).options.voice
+
+    assert [voice(None), voice("default"), voice("alloy"), voice("heart"), voice("default", "heart")] == ["", "", "", "heart", "heart"]
+    with pytest.raises(ValueError, match="unknown voice 'nobody': choose one of heart"):
+        voice("nobody")
+
+
+def test_a_persona_s_strength_and_voice_go_along():
+    request = ResponseRequest("s", "r", HELLO).answered_by(replace(find_persona("ada"), expressiveness=0.5, voice="own"))
+    assert (request.options.expressiveness, request.usual_voice) == (0.5, "own")
+    asked_otherwise = replace(request, options=replace(request.options, expressiveness=1.5))
+    assert asked_otherwise.answered_by(find_persona("ada")).options.expressiveness == 1.5
 
 
 def test_the_model_says_which_affects_it_has():

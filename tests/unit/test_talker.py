@@ -12,6 +12,7 @@ from a2llm.talker.openvino_talker import OpenVINOTalker
 from a2llm.talker.phones import PhoneStream
 from a2llm.talker.runtime import TorchTalker, fast_talker
 from a2llm.talker.stream import TalkerStream, gather_frames, time_phones
+from a2llm.talker.style import Style
 
 SAMPLING = SamplingConfig()
 ROW = torch.tensor([0])
@@ -53,14 +54,14 @@ def test_the_own_past_and_every_condition_matter():
         assert not torch.equal(talker.step(changed, talker.start(1), ROW, uniforms, SAMPLING).audio_latent, first), name
 
 
-def test_no_hidden_state_means_no_meaning():
+def test_a_meaning_of_zeros_is_none():
     """Zeros are silence of the backbone, not a hidden state of zeros that the norm would turn into a bias."""
     frames, _ = draw(1)
-    silent = FrameBatch(frames.phones, frames.counts, torch.zeros(1, tiny.HIDDEN), frames.affect)
+    silent = FrameBatch(frames.phones, frames.counts, torch.zeros(1, tiny.HIDDEN), frames.style)
     made = tiny.talker().condition(silent, torch.zeros(1, 16), torch.zeros(1, 8))
     deaf = Talker(tiny.TALKER)
     deaf.load_state_dict(tiny.talker().state_dict())
-    torch.nn.init.normal_(deaf.hidden.weight)
+    torch.nn.init.normal_(deaf.meaning.weight)
     assert torch.allclose(deaf.condition(silent, torch.zeros(1, 16), torch.zeros(1, 8)), made)
 
 
@@ -90,12 +91,12 @@ def durations_input() -> tuple[torch.Tensor, ...]:
 
 def stream(seed: int = 0) -> TalkerStream:
     timing, frames = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
-    return TalkerStream(PhoneStream(tiny.g2p(), tiny.phones()), Affect("joy", 0.5), tiny.TALKER, timing, frames)
+    return TalkerStream(PhoneStream(tiny.g2p(), tiny.phones()), Style(Affect("joy", 0.5)), tiny.TALKER, timing, frames)
 
 
 def push(mine: TalkerStream, words: list[str]) -> TalkerStream:
     for word in words:
-        mine.push_word(word, np.full(tiny.HIDDEN, len(mine.hidden), np.float32))
+        mine.push_word(word, np.full(tiny.HIDDEN, mine.words.words, np.float32))
     return mine
 
 

@@ -53,7 +53,7 @@ def test_a_pause_has_no_word_and_every_input_counts() -> None:
         for changed in ((phones + 1) % 20, past), (phones, (past + 1) % 24):
             assert not torch.allclose(durations(*changed, affect, hidden), made)
         assert not torch.allclose(durations(phones, past, 1 - affect, hidden), made)
-        durations.hidden_norm.bias.data.fill_(3.0)  # would speak for a pause if it were let through
+        durations.meaning_norm.bias.data.fill_(3.0)  # would speak for a pause if it were let through
         silent = durations(phones, past, affect, torch.zeros(2, 8))
-        durations.hidden_norm.bias.data.zero_()
+        durations.meaning_norm.bias.data.zero_()
         torch.testing.assert_close(durations(phones, past, affect, torch.zeros(2, 8)), silent)

@@ -43,9 +43,11 @@ OPTIONS = ResponseOptions(
     top_p=0.3,
     audio=False,
     affect=Affect(AFFECTS[2], 0.25),
+    expressiveness=1.25,
+    voice="heart",
     tools=(Tool("dim", "the light", {"type": "object", "properties": {"on": {"type": "boolean"}}}),),
     tool_choice="dim",
-    resume=Resume((3, 4, 5), 2, 1200),
+    resume=Resume((3, 4, 5), 2, 1200, Affect(AFFECTS[1], 0.75)),
 )
 EVERYTHING = ResponseRequest(
     "session",
@@ -61,6 +63,7 @@ EVERYTHING = ResponseRequest(
     tenant="acme",
     tenant_weight=2.5,
     comes_back=True,
+    usual_voice="heart",
 )
 LITTLE = ResponseRequest("session", "response", (UserTurn("Hello"),), motion_hz=FrameClock().motion_hz).answered_by(ADA)
 SILENT = StepOutput(pts_samples=2400)

@@ -1,5 +1,6 @@
 """The sound and motion of one response: words in, frames out, samples and motion frames paired on one clock. Runs no model."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -55,13 +56,21 @@ class ResponseMedia:
         """How long the sound is, with what was delivered before."""
         return round(max(self._samples, self._delivered) * 1000 / self._clock.sample_rate_hz)
 
-    def express(self, affect: Affect) -> None:
-        """Choose how the response sounds and looks; before its first frame."""
-        self._talker.affect = affect
+    def express(self, affect: Affect | None) -> None:
+        """Choose how the response sounds and looks, None: as its words say; before its first frame."""
+        self._talker.style = replace(self._talker.style, affect=affect)
 
-    def push_word(self, word: str, hidden: np.ndarray | None) -> None:
-        """A whole word and the hidden state [D] that it is spoken from; None for one that the backbone did not write."""
-        self._talker.push_word(word, np.zeros(self._talker.config.hidden_size, np.float32) if hidden is None else hidden)
+    def hear(self, states: np.ndarray) -> None:
+        """The states [Q, S] at the ends of the user's last words; before the first word."""
+        self._talker.hear(states)
+
+    def felt(self, begun: int | None = None) -> Affect:
+        """The inferred affect of the word begun last, of `begun` ones; None: of all words so far together."""
+        return Affect.from_vector(self._talker.felt(begun))
+
+    def push_word(self, word: str, states: np.ndarray | None) -> None:
+        """A whole word and the states [S] that it is spoken from; None for one that the backbone did not write."""
+        self._talker.push_word(word, np.zeros(self._talker.config.state_size, np.float32) if states is None else states)
 
     def end_text(self) -> None:
         """Notes that no more words will come."""

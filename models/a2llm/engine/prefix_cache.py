@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from a2llm.engine.slot import Slot
@@ -18,10 +19,11 @@ Key = str | tuple[int, ...]  # of a spilled conversation its key, of an opening 
 
 
 class Prefix(NamedTuple):
-    """Ids, and a cache of one row that holds them."""
+    """Ids, a cache of one row that holds them, and the states at some of their positions (`Slot.states`)."""
 
     ids: list[int]
     cache: Any
+    states: dict[int, np.ndarray]
 
 
 class PrefixCache:
@@ -55,19 +57,21 @@ class PrefixCache:
         prefix = self._prefixes.get(tuple(ids))
         if prefix and slot.ids[: len(ids)] != prefix.ids:
             self._prefixes.move_to_end(tuple(ids))
-            slot.load(prefix.cache, prefix.ids)
+            slot.load(prefix.cache, prefix.ids, {})
 
     @torch.inference_mode()
     def spill(self, key: str, slot: Slot) -> None:
         """Keep all that the slot holds."""
         self._prefixes.pop(key, None)
         self._copy(key, slot, slot.ids)
+        if key in self._prefixes:
+            self._prefixes[key].states.update(slot.states)
 
     @torch.inference_mode()
     def restore_spilled(self, key: str, slot: Slot) -> None:
         """Fill the slot with what was spilled under this key, which is then the slot's alone."""
         if prefix := self._prefixes.pop(key, None):
-            slot.load(prefix.cache, prefix.ids)
+            slot.load(prefix.cache, prefix.ids, prefix.states)
 
     def forget(self, key: str) -> None:
         """Drop what was spilled under this key."""
@@ -84,5 +88,5 @@ class PrefixCache:
             return None
         while self.tokens + len(ids) > self._capacity:
             self._prefixes.popitem(last=False)
-        prefix = self._prefixes[key] = Prefix(list(ids), self._backbone.new_cache(1, len(ids)))
+        prefix = self._prefixes[key] = Prefix(list(ids), self._backbone.new_cache(1, len(ids)), {})
         return prefix.cache

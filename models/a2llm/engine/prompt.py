@@ -7,13 +7,16 @@ from a2llm.language.chat import ChatTemplate
 from a2llm.messages import Item, Tool, UserTurn
 
 LEAST_TOKENS = 16  # of the last turn that must fit beside the instructions
+MOST_HEARD = 32  # words of the user's that a response is made from
 
 
 class Prompt(NamedTuple):
-    """ids: up to where the response begins. opening: ids that every conversation with these instructions and tools begins with."""
+    """ids: up to where the response begins. opening: ids that every conversation with these instructions and tools begins with.
+    heard: positions at which the words of the user's last turn end, those that a response can respond to."""
 
     ids: list[int]
     opening: list[int]
+    heard: tuple[int, ...] = ()
 
 
 def build_prompt(template: ChatTemplate, instructions: str, items: Sequence[Item], tools: tuple[Tool, ...], capacity: int) -> Prompt:
@@ -29,7 +32,17 @@ def build_prompt(template: ChatTemplate, instructions: str, items: Sequence[Item
         raise ValueError("the instructions and tools are too long for the model's context")
     kept = turns[dropped_turns([len(turn) for turn in turns], space - len(begin)) :]
     ids = [i for turn in kept for i in turn] + begin
-    return Prompt(start + (ids if len(ids) <= space else ids[: space - len(tail)] + tail), start + template.user_so_far(""))
+    whole = len(ids) if len(ids) <= space else space - len(tail)
+    last = len(start) + len(ids) - len(begin) - (len(kept[-1]) if kept else 0)  # where the last turn begins
+    heard = tuple(last + end for end in template.user_words(_last_user(items)) if last + end < len(start) + whole)
+    return Prompt(start + (ids if len(ids) <= space else ids[:whole] + tail), start + template.user_so_far(""), heard[-MOST_HEARD:])
+
+
+def _last_user(items: Sequence[Item]) -> UserTurn | None:
+    """The user's item that the last turn begins with; None where it begins with another one."""
+    turns = split_turns(items)
+    first = turns[-1][0] if turns else None
+    return first if isinstance(first, UserTurn) else None
 
 
 def split_turns(items: Sequence[Item]) -> list[list[Item]]:

@@ -14,13 +14,27 @@ from a2llm.messages import Affect, AssistantTurn, FinishReason, FunctionCall, It
 from a2llm.talker.stream import TalkerStream
 
 WORDS_AHEAD = 6  # unspoken words, two seconds: with fewer of them a response reads along whenever another one reads
+MOVED = 0.1  # of an affect's intensity, to be reported again
 SPEECHLESS = "Hm."  # where the backbone wrote nothing that can be said
 
 
 class Response:
     """Made by `Engine.respond`. Its state changes through its methods, which the engine alone calls."""
 
-    __slots__ = ("_affect", "_announced", "_cancelled", "_conversation", "_marks", "_media", "_options", "_prompt", "_speaks", "_text")
+    __slots__ = (
+        "_affect",
+        "_begun",
+        "_cancelled",
+        "_conversation",
+        "_marks",
+        "_media",
+        "_options",
+        "_prompt",
+        "_reported",
+        "_resumed",
+        "_speaks",
+        "_text",
+    )
 
     def __init__(
         self, conversation: Conversation, prompt: Prompt, options: ResponseOptions, text: ResponseText, media: ResponseMedia, marks: Marks
@@ -28,9 +42,10 @@ class Response:
         self._conversation, self._prompt, self._options = conversation, prompt, options
         self._text, self._media, self._marks = text, media, marks
         self._speaks = options.audio and text.call is None
-        self._affect: Affect | None = None
-        self._announced = options.resume is not None  # the affect has left, here or where the response was lost
-        self._cancelled = False
+        self._affect: Affect | None = None  # chosen for all of it; None where it is inferred word by word
+        self._reported: Affect | None = None  # that has left last
+        self._resumed = options.resume is not None  # its affect has left where the response was lost
+        self._begun = self._cancelled = False
 
     # --- what it is -----------------------------------------------------------------------------------------------------
 
@@ -65,8 +80,8 @@ class Response:
 
     @property
     def affect(self) -> Affect | None:
-        """The affect that it expresses; None until its prompt has been read."""
-        return self._affect
+        """The affect that it expresses as a whole, so far; None until its prompt has been read."""
+        return (self._affect or self._media.felt()) if self._begun else None
 
     @property
     def tokens(self) -> list[int]:
@@ -105,23 +120,23 @@ class Response:
     @property
     def begun(self) -> bool:
         """Its prompt has been read."""
-        return self._affect is not None
+        return self._begun
 
     @property
     def needs_token(self) -> bool:
         """Cannot go on without the next token."""
-        return not self._text.ended and (self._affect is None or not self._speaks or self.talker.waiting)
+        return not self._text.ended and (not self._begun or not self._speaks or self.talker.waiting)
 
     @property
     def is_low_on_words(self) -> bool:
         """Speaks, and will soon need the next token."""
-        text = self._text
-        return self._speaks and self._affect is not None and not text.ended and len(text.words) - text.words_emitted < WORDS_AHEAD
+        text, ahead = self._text, WORDS_AHEAD + self.talker.config.look_ahead(self._text.words_emitted)
+        return self._speaks and self._begun and not text.ended and len(text.words) - text.words_emitted < ahead
 
     @property
     def has_frame(self) -> bool:
         """Its next frame can be computed."""
-        return self._speaks and self._affect is not None and self.talker.ready
+        return self._speaks and self._begun and self.talker.ready
 
     @property
     def done(self) -> bool:
@@ -150,13 +165,14 @@ class Response:
 
     def start(self) -> None:
         """Take over the slot: what it holds of the prompt is not read again."""
-        self._text.start(len(self._prompt.ids), self._conversation.slot.fit(self._prompt.ids))
+        self._text.start(len(self._prompt.ids), self._conversation.slot.fit(self._prompt.ids, self._prompt.heard))
 
-    def begin(self, affect: Affect) -> None:
-        """The prompt is read, and says how the response is meant."""
+    def begin(self, affect: Affect | None) -> None:
+        """The prompt is read, and says how the response is meant; None leaves that to its words."""
         self._marks.note_prefill_done()
-        self._affect = affect
+        self._affect, self._begun = affect, True
         self._media.express(affect)
+        self._media.hear(self._conversation.slot.wanted_states)
 
     def note_read(self, states: np.ndarray) -> None:
         """The drawn tokens are read. states [T, D]: the hidden state at each of them."""
@@ -188,9 +204,16 @@ class Response:
         return self._output(self._text.emit_words(len(self.words) if last else piece.words_begun), piece, last)
 
     def _output(self, text: str, piece: MediaPiece, last: bool, call: FunctionCall | None = None) -> StepOutput:
-        affect, self._announced = None if self._announced else self._affect, True
-        tokens = self._text.emit_tokens()
+        affect, tokens = self._new_affect(piece), self._text.emit_tokens()
         return StepOutput(text, piece.pcm, piece.motion, piece.pts_samples, last, call, tokens, affect, usage=self.usage)
+
+    def _new_affect(self, piece: MediaPiece) -> Affect | None:
+        """The affect of these frames, unless it is the one that left before."""
+        now, before = self._affect or self._media.felt(piece.words_begun), self._reported
+        if before and now.category == before.category and abs(now.intensity - before.intensity) < MOVED:
+            return None
+        self._reported, known, self._resumed = now, self._resumed, False
+        return None if known else now
 
     def _end_text(self) -> None:
         if self._text.call is not None:
@@ -201,7 +224,7 @@ class Response:
         self._media.end_text()
 
     def _add_words(self, words: Sequence[Word | tuple[str, None]]) -> None:
-        for word, hidden in words:
+        for word, states in words:
             self._text.add_word(word)
             if self._speaks:
-                self._media.push_word(word, hidden)
+                self._media.push_word(word, states)

@@ -17,9 +17,10 @@ from a2llm.language.constrained import CALL_TOKENS, CallStream
 from a2llm.language.tool_use import ToolUse
 from a2llm.language.tools import choose_tools
 from a2llm.language.word_stream import PlainWords, WordStream
-from a2llm.messages import Affect, Item, ResponseOptions, Tool
+from a2llm.messages import Item, Persona, ResponseOptions, Tool
 from a2llm.talker.phones import PhoneStream
 from a2llm.talker.stream import TalkerStream
+from a2llm.talker.style import Style, voice_index
 
 
 class ResponseBuilder:
@@ -40,11 +41,13 @@ class ResponseBuilder:
         call = self._open_call(instructions, items, tools, options)
         limit = CALL_TOKENS if call else min(options.max_output_tokens or self._sampling.max_tokens, self._context // 2)
         prompt = build_prompt(self._template, instructions, items, tools, self._context - limit)
+        if self._parts.talker.connector is None:
+            prompt = prompt._replace(heard=())
         if call:
             prompt = Prompt(prompt.ids + self._template.call_start(), prompt.opening)
         self._check_tokens(prompt, options, limit)
         text_rng, timing_rng, frame_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(3))
-        media = self._media(options, timing_rng, frame_rng)
+        media = self._media(options, self._style(conversation.persona, options), timing_rng, frame_rng)
         return Response(conversation, prompt, options, self._text(options, text_rng, limit, call), media, marks)
 
     def _open_call(self, instructions: str, items: Sequence[Item], tools: tuple[Tool, ...], options: ResponseOptions) -> CallStream | None:
@@ -64,8 +67,15 @@ class ResponseBuilder:
         words = WordStream(self._parts.tokenizer) if options.audio else PlainWords(self._parts.tokenizer)
         return ResponseText(words, rng, limit, self._parts.tokenizer.turn_end, options.resume, call)
 
-    def _media(self, options: ResponseOptions, timing_rng: np.random.Generator, frame_rng: np.random.Generator) -> ResponseMedia:
-        phones = PhoneStream(self._parts.g2p, self._parts.phones)
-        talker = TalkerStream(phones, Affect(), self._parts.talker.config, timing_rng, frame_rng)
+    def _style(self, persona: Persona, options: ResponseOptions) -> Style:
+        wanted = (options.expressiveness, persona.expressiveness, 1.0)
+        strength = next(value for value in wanted if value is not None)
+        return Style(None, strength, voice_index(self._parts.talker.config, options.voice, persona.voice))
+
+    def _media(
+        self, options: ResponseOptions, style: Style, timing_rng: np.random.Generator, frame_rng: np.random.Generator
+    ) -> ResponseMedia:
+        phones, talker = PhoneStream(self._parts.g2p, self._parts.phones), self._parts.talker
+        stream = TalkerStream(phones, style, talker.config, timing_rng, frame_rng, talker.connector)
         delivered = options.resume.samples if options.resume else 0
-        return ResponseMedia(talker, self._parts.vocoder.start(options.seed), self._parts.clock, delivered)
+        return ResponseMedia(stream, self._parts.vocoder.start(options.seed), self._parts.clock, delivered)

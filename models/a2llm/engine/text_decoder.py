@@ -30,15 +30,18 @@ class TextDecoder:
         return self._backbone.tokens_at_once
 
     def forward(self, feeds: Sequence[tuple[Slot, list[int]]]) -> torch.Tensor:
-        """Read ids into n slots; hidden states [n, T, D], T the longest."""
+        """Read ids into n slots; states [n, T, S], T the longest."""
         counts = torch.zeros(self._cache.rows, dtype=torch.long)
         ids = torch.zeros(self._cache.rows, max(len(feed) for _, feed in feeds), dtype=torch.long)
         for slot, feed in feeds:
             counts[slot.row] = len(feed)
             ids[slot.row, : len(feed)] = torch.tensor(feed)
-            slot.note_read(feed)
-        hidden = self._backbone.forward(ids, self._cache, counts)
-        return hidden[upload(torch.tensor([slot.row for slot, _ in feeds]), hidden.device)]
+        states = self._backbone.forward(ids, self._cache, counts)
+        states = states[upload(torch.tensor([slot.row for slot, _ in feeds]), states.device)]
+        for row, (slot, feed) in zip(states, feeds, strict=True):
+            places = slot.places_wanted(feed)
+            slot.note_read(feed, row[places].cpu().numpy() if places else None)
+        return states
 
     def read(self, chunks: Sequence[Chunk]) -> None:
         """Read a chunk of each response; those that have read all they had get a token."""
@@ -46,31 +49,35 @@ class TextDecoder:
         parts = [chunk for chunk in chunks if chunk.tokens < len(chunk.response.text.unread)]
         feeds = [(response, response.text.unread) for response in whole]
         feeds += [(response, response.text.unread[:tokens]) for response, tokens in parts]
-        hidden = self.forward([(response.conversation.slot, feed) for response, feed in feeds])
+        states = self.forward([(response.conversation.slot, feed) for response, feed in feeds])
         for response, tokens in parts:
             response.text.drop_read(tokens)
         if whole:
-            self._decode(whole, hidden[: len(whole)])
+            self._decode(whole, states[: len(whole)])
 
-    def _decode(self, responses: Sequence[Response], hidden: torch.Tensor) -> None:
-        """Draw one token for each from the hidden states [n, T, D] of what it has read."""
-        ends = upload(torch.tensor([len(r.text.unread) - 1 for r in responses]), hidden.device)
-        last = hidden[torch.arange(len(responses), device=hidden.device), ends]
+    def _decode(self, responses: Sequence[Response], read: torch.Tensor) -> None:
+        """Draw one token for each from the states [n, T, S] of what it has read."""
+        ends = upload(torch.tensor([len(r.text.unread) - 1 for r in responses]), read.device)
+        last = read[torch.arange(len(responses), device=read.device), ends]
         logits = self._backbone.logits(last)
         width = max((len(r.text.unread) for r in responses if r.begun), default=0)  # of a prompt, only the last state counts
-        for response, states in zip(responses, torch.cat((last[:, None], hidden[:, :width]), 1).cpu(), strict=True):
+        for response, states in zip(responses, torch.cat((last[:, None], read[:, :width]), 1).cpu(), strict=True):
             if response.begun:
                 response.note_read(states[1:].numpy())
             else:
-                response.begin(self._affect(response, states[0]))
+                response.begin(self._affect(response, states[0, -self._backbone.config.hidden_size :]))
         self._ban(responses, logits)
         for response, token in zip(responses, self._draw(responses, logits), strict=True):
             response.take(token)
 
-    def _affect(self, response: Response, hidden: torch.Tensor) -> Affect:
-        """The options' affect, or the one that the affect head reads at the prompt's end [D]; the persona's where that is neutral."""
-        if response.options.affect is not None:
-            return response.options.affect
+    def _affect(self, response: Response, hidden: torch.Tensor) -> Affect | None:
+        """The options' affect. Without it None, if the talker infers one from the words, else the one that the affect head reads at the
+        prompt's end [D], the persona's where that is neutral; a response that goes on keeps what was chosen."""
+        options = response.options
+        if options.affect is not None or (response.speaks and response.talker.config.infers_affect):
+            return options.affect
+        if options.resume and options.resume.affect:
+            return options.resume.affect
         chosen = self._affect_head.choose(hidden)
         return chosen if chosen.index else response.conversation.persona.affect_baseline or Affect()
 

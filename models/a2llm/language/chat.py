@@ -53,8 +53,15 @@ class ChatTemplate:
 
     def user(self, text: str, voice: Affect) -> list[int]:
         """One user turn; `voice` is how the user sounded."""
-        heard = f" (voice: {voice.category})" if voice.index else ""
-        return self._turn("user", text.strip() + heard)
+        return self._turn("user", _with_voice(text, voice))
+
+    def user_words(self, turn: UserTurn | None) -> list[int]:
+        """Places of the last token of every word in the ids of the user's turn, with how it sounded."""
+        if turn is None:
+            return []
+        role = len(self.user_so_far(""))
+        said = self.user_so_far(_with_voice(turn.text, turn.voice_affect or Affect()))[role:]
+        return [role + end for end in self._tokenizer.word_ends(said)]
 
     def response_start(self) -> list[int]:
         return [self._start, *self._tokenizer.encode("assistant\n")]
@@ -89,3 +96,7 @@ class ChatTemplate:
     def prompt(self, persona: Persona, text: str, voice: Affect) -> list[int]:
         """Ids of a whole first turn, up to where the response begins."""
         return self.system(persona) + self.user(text, voice) + self.response_start()
+
+
+def _with_voice(text: str, voice: Affect) -> str:
+    return text.strip() + (f" (voice: {voice.category})" if voice.index else "")

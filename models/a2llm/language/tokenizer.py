@@ -30,5 +30,10 @@ class TextTokenizer:
         """The tokenizer's whole definition, as `tokenizer.json` holds it."""
         return self._tokenizer.to_str()
 
+    def word_ends(self, ids: list[int]) -> list[int]:
+        """Place of the last token of every word; a word begins where a token begins with a space."""
+        starts = [i for i, token in enumerate(ids) if i == 0 or self.decode([token])[:1].isspace()]
+        return [*(i - 1 for i in starts[1:]), len(ids) - 1] if ids else []
+
     def decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 AFFECTS = ("neutral", "joy", "sadness", "anger", "surprise")
 HEARD_INTENSITY = 0.7  # where only the category is known
+FAINTEST = 0.1  # intensity below which an inferred affect is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,13 @@ class Affect:
     def heard(cls, category: str) -> "Affect":
         """A category without a measured strength, as labels give it: 0.7, or 0 when neutral."""
         return cls(category, 0.0 if category == "neutral" else HEARD_INTENSITY).checked()
+
+    @classmethod
+    def from_vector(cls, vector: np.ndarray) -> "Affect":
+        """The strongest affect of a conditioning vector [5]; neutral where none has a tenth of it."""
+        strongest = 1 + int(vector[1:].argmax())
+        level = float(min(max(vector[strongest], 0.0), 1.0))
+        return cls(AFFECTS[strongest], round(level, 3)) if level >= FAINTEST else cls()
 
     @property
     def index(self) -> int:

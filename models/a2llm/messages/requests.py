@@ -9,16 +9,19 @@ from a2llm.messages.results import USUAL_RATE_HZ, Persona
 from a2llm.messages.tools import Tool
 
 AUTO = "auto"
+MOST_EXPRESSIVE = 1.5
 IdleState: TypeAlias = Literal["idle", "listening", "thinking", "return"]
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """How far a response came elsewhere: its tokens without the end of the turn, and the words and samples that were delivered."""
+    """How far a response came elsewhere: its tokens without the end of the turn, the words and samples that were delivered, and the affect
+    that it began with: another replica might choose otherwise where two are close."""
 
     tokens: tuple[int, ...] = ()
     words: int = 0
     samples: int = 0
+    affect: Affect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,9 @@ class ResponseOptions:
 
     max_output_tokens: of text; the text is cut there. temperature: of the words, 0 takes the likeliest. top_p: only the likeliest words
     that together have this probability are drawn. audio: without it there is only text. affect: what the avatar expresses instead of its
-    choice. tool_choice: none, auto, required or a name; auto is best effort (`language.tool_use`). resume: go on where the response was
-    lost, with the same seed; what was delivered is computed again and not sent. Raises ValueError for values out of range.
+    choice. expressiveness: 0 to 1.5, how strongly it expresses, 1 is as it was taught, None the persona's. voice: its name, "" is the
+    persona's. tool_choice: none, auto, required or a name; auto is best effort (`language.tool_use`). resume: go on where the response
+    was lost, with the same seed; what was delivered is computed again and not sent. Raises ValueError for values out of range.
     """
 
     seed: int = 0
@@ -37,6 +41,8 @@ class ResponseOptions:
     top_p: float | None = None
     audio: bool = True
     affect: Affect | None = None
+    expressiveness: float | None = None
+    voice: str = ""
     tools: tuple[Tool, ...] = ()
     tool_choice: str = AUTO
     resume: Resume | None = None
@@ -48,6 +54,8 @@ class ResponseOptions:
             raise ValueError(f"temperature must be between 0 and 2, not {self.temperature}")
         if self.top_p is not None and not 0.0 < self.top_p <= 1.0:
             raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}")
+        if self.expressiveness is not None and not 0.0 <= self.expressiveness <= MOST_EXPRESSIVE:
+            raise ValueError(f"expressiveness must be between 0 and {MOST_EXPRESSIVE}, not {self.expressiveness}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative: {self.seed}")
 
@@ -56,7 +64,8 @@ class ResponseOptions:
 class ResponseRequest:
     """One response: the whole conversation, and the options of the response.
 
-    persona: its name; "" is the model's first. instructions and affect_baseline: instead of the persona's own. rig: "" is arkit61.
+    persona: its name; "" is the model's first. instructions and affect_baseline: instead of the persona's own. usual_voice: the persona's,
+    where the options name none; the model's first where it lacks that. rig: "" is arkit61.
     motion_hz: 0 is no motion. burst: as fast as possible instead of little ahead of real time. tenant_weight: the tenant's share of
     the slots against other tenants'. comes_back: who is refused asks this replica again, and no other one.
     """
@@ -74,12 +83,21 @@ class ResponseRequest:
     tenant: str = ""
     tenant_weight: float = 1.0
     comes_back: bool = False
+    usual_voice: str = ""
 
     def answered_by(self, persona: Persona) -> "ResponseRequest":
-        """With the persona's own instructions and baseline where this asks for none."""
-        instructions = self.instructions or persona.instructions
-        baseline = self.affect_baseline or persona.affect_baseline
-        return replace(self, persona=persona.name, instructions=instructions, affect_baseline=baseline)
+        """With the persona's own instructions, baseline, voice and expressiveness where this asks for none."""
+        options = self.options
+        if options.expressiveness is None:
+            options = replace(options, expressiveness=persona.expressiveness)
+        return replace(
+            self,
+            persona=persona.name,
+            instructions=self.instructions or persona.instructions,
+            affect_baseline=self.affect_baseline or persona.affect_baseline,
+            usual_voice=self.usual_voice or persona.voice,
+            options=options,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class StepOutput:
     text: words whose speech begins here, to be joined with spaces. pcm: [S] at the clock's rate; motion: [F, 61]; S = F = 0 where the
     response does not speak. pts_samples: samples since the response began. function_call: on the last output of a response that
     calls a tool. tokens: what was drawn since the last output, without the end of the turn or the one at which the limit cut it.
-    affect: of the avatar, in the first output only. done: in the last one. usage: of the response up to here.
+    affect: of the avatar, in the first output, and again where it has moved. done: in the last one. usage: of the response up to here.
     """
 
     text: str = ""
@@ -118,13 +118,15 @@ class ListenResult:
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A character: instructions for the backbone, the affect it rests in, and the head it wears."""
+    """A character: instructions for the backbone, the affect it rests in, the head it wears, its voice, and how strongly it expresses
+    (0 to 1.5, None is 1)."""
 
     name: str
     instructions: str
     affect_baseline: Affect | None = None
     avatar: str = "woman"
     voice: str = "heart"
+    expressiveness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class ModelInfo:
     affects: tuple[str, ...] = ()
     context_tokens: int = 0
     motion_per_audio: int = 2
+    voices: tuple[str, ...] = ()
 
     @property
     def audio_frames_per_s(self) -> float:

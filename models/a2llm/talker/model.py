@@ -1,17 +1,19 @@
-"""The talker: one causal model that speaks and moves from the backbone's hidden states.
+"""The talker: one causal model that speaks and moves from what the words mean.
 
-Per frame it reads the phones around the frame, the gated hidden state of the word, the affect and its
-own last frame; it writes audio codes level by level, then the motion codes of the same frame, which
-see the audio just sampled. The Motion Connector is its motion half (arXiv 2602.04913, section 3).
+Per frame it reads the phones around the frame, the gated meaning of the word (`connector`: from the backbone's states), the style
+and its own last frame; it writes audio codes level by level, then the motion codes of the same frame, which
+see the audio just sampled. With its connector it follows the Motion Connector of arXiv 2602.04913, section 3.
 Shapes: B rows, T frames, K levels, D latent.
 """
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from a2llm.talker.config import COUNT_CLIP, COUNT_SLOTS, PHONE_SLOTS, SamplingConfig, TalkerConfig
+from a2llm.talker.connector import Connector
 from a2llm.talker.depth import DepthHead
 from a2llm.talker.durations import DurationHead
 from a2llm.talker.trunk import Trunk, TrunkState
@@ -32,8 +34,8 @@ class FrameBatch:
 
     phones: Tensor  # [B, 14] int64
     counts: Tensor  # [B, 4] int64
-    hidden: Tensor  # [B, 576], zeros where there is none
-    affect: Tensor  # [B, 5]
+    meaning: Tensor  # [B, D] of the word, zeros where there is none
+    style: Tensor  # [B, S], see `style`
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ class TalkerFrame:
     audio_codes: Tensor  # [B, K]
     audio_latent: Tensor  # [B, 192]
     motion_codes: Tensor  # [B, 6]
+
+
+SOUND_AHEAD = 2  # frames that a talker that sees only the sound looks ahead: 100 ms, as the others know the phones
+
+
+def shift(x: Tensor) -> Tensor:
+    """Each frame sees the frame before it; the first sees silence. [B, T, D]"""
+    return F.pad(x, (0, 0, 1, 0))[:, :-1]
+
+
+def ahead(x: Tensor) -> Tensor:
+    """Each frame sees the sound SOUND_AHEAD frames later; the last ones see silence. [B, T, D]"""
+    return F.pad(x, (0, 0, 0, SOUND_AHEAD))[:, SOUND_AHEAD:]
 
 
 class Talker(nn.Module):
@@ -61,9 +76,10 @@ class Talker(nn.Module):
         self.text = nn.Linear(PHONE_SLOTS * c.phone_width + COUNT_SLOTS * c.count_width, c.width)
         self.last_audio = nn.Linear(c.audio_latent, c.width)
         self.last_motion = nn.Linear(c.motion_latent, c.width)
-        self.affect = nn.Linear(c.affects, c.width)
-        self.hidden_norm = nn.LayerNorm(c.hidden_size)
-        self.hidden = nn.Linear(c.hidden_size, c.width, bias=False)
+        self.style = nn.Linear(c.style_size, c.width)
+        self.connector = Connector(c) if c.connector_width else None
+        self.meaning_norm = nn.LayerNorm(c.meaning_size)
+        self.meaning = nn.Linear(c.meaning_size, c.width, bias=False)
         self.gate = nn.Linear(c.width, c.width)
         self.trunk = Trunk(c)
         self.audio_head = DepthHead(c.width, c.width, c.audio_levels, c.audio_size, c.audio_latent, residual=True)
@@ -75,12 +91,15 @@ class Talker(nn.Module):
         self.register_buffer("motion_codebooks", torch.zeros(c.motion_levels, c.motion_size, c.motion_latent))
 
     def condition(self, frames: FrameBatch, audio: Tensor, motion: Tensor) -> Tensor:
-        """Trunk input [..., width] from conditioning and the previous frame's latents [..., D]."""
+        """Trunk input [..., width] from conditioning and the previous frame's latents [..., D]; `ahead` says which sound where only that
+        is seen."""
+        if self.config.only_sound:
+            return self.last_audio(audio) + self.last_motion(motion)
         phones = self.phone(frames.phones).flatten(-2)
         counts = self.count(frames.counts + self.count_offset).flatten(-2)
-        x = self.text(torch.cat((phones, counts), dim=-1)) + self.affect(frames.affect)
-        spoken = frames.hidden.abs().sum(-1, keepdim=True) > 0
-        meaning = self.hidden(self.hidden_norm(frames.hidden)) * spoken
+        x = self.text(torch.cat((phones, counts), dim=-1)) + self.style(frames.style)
+        known = frames.meaning.abs().sum(-1, keepdim=True) > 0
+        meaning = self.meaning(self.meaning_norm(frames.meaning)) * known
         x = x + torch.sigmoid(self.gate(x)) * meaning
         return x + self.last_audio(audio) + self.last_motion(motion)
 

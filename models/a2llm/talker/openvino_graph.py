@@ -86,17 +86,17 @@ class TalkerGraphs:
         return named_model("talker_step", outputs, list(given.values()))
 
     def durations(self) -> ov.Model:
-        """phones [N, 11], past [N, 4], affect [N, 5], hidden [N, D] -> logits [N, 24]."""
+        """phones [N, 11], past [N, 4], style [N, S], meaning [N, D] -> logits [N, 24]."""
         head, context = self.talker.durations, DURATION_BEFORE + 1 + DURATION_AFTER
         given = self._parameters({"phones": context, "past": DURATION_HISTORY}, self._spoken_widths())
-        near = ops.concat([embed(head.phone, given["phones"]), embed(head.past, given["past"]), given["affect"]], 1)
-        x = ops.add(linear(near, beside(head.first, head.affect)), self._meaning(head, given["hidden"]))
+        near = ops.concat([embed(head.phone, given["phones"]), embed(head.past, given["past"]), given["style"]], 1)
+        x = ops.add(linear(near, beside(head.first, head.style)), self._meaning(head, given["meaning"]))
         x = ops.gelu(x, "tanh")
         x = ops.add(x, ops.gelu(linear(x, affine(head.second)), "tanh"))
         return named_model("talker_durations", {"logits": linear(x, affine(head.out))}, list(given.values()))
 
     def _spoken_widths(self) -> dict[str, int]:
-        return {"hidden": self.talker.config.hidden_size, "affect": self.talker.config.affects}
+        return {"meaning": self.talker.config.meaning_size, "style": self.talker.config.style_size}
 
     @staticmethod
     def _parameters(whole: dict[str, int], real: dict[str, int]) -> Given:
@@ -124,18 +124,18 @@ class TalkerGraphs:
         """Builds `Talker.condition` as graph nodes; returns [N, width]."""
         t = self.talker
         counts = ops.add(given["counts"], constant(t.count_offset.numpy().astype(np.int32)))
-        near = ops.concat([embed(t.phone, given["phones"]), embed(t.count, counts), given["affect"]], 1)
-        x = linear(near, beside(t.text, t.affect))
-        gated = ops.multiply(ops.sigmoid(linear(x, affine(t.gate))), self._meaning(t, given["hidden"]))
+        near = ops.concat([embed(t.phone, given["phones"]), embed(t.count, counts), given["style"]], 1)
+        x = linear(near, beside(t.text, t.style))
+        gated = ops.multiply(ops.sigmoid(linear(x, affine(t.gate))), self._meaning(t, given["meaning"]))
         last = ops.concat([given["audio"], given["motion"]], 1)
         return ops.add(ops.add(x, gated), linear(last, beside(t.last_audio, t.last_motion)))
 
     @staticmethod
-    def _meaning(module: Talker | DurationHead, hidden: Node) -> Node:
-        """The projected hidden state, nothing where there is none."""
-        spoken = ops.greater(ops.reduce_max(ops.abs(hidden), constant(np.int64(-1)), True), constant(np.float32(0)))
-        projected = linear(normalise(hidden, module.hidden_norm), affine(module.hidden))
-        return ops.multiply(projected, ops.convert(spoken, np.float32))
+    def _meaning(module: Talker | DurationHead, meaning: Node) -> Node:
+        """The projected meaning, nothing where there is none."""
+        known = ops.greater(ops.reduce_max(ops.abs(meaning), constant(np.int64(-1)), True), constant(np.float32(0)))
+        projected = linear(normalise(meaning, module.meaning_norm), affine(module.meaning))
+        return ops.multiply(projected, ops.convert(known, np.float32))
 
     def _trunk(self, x: Node, given: Given) -> Node:
         """Builds `Trunk.step` as graph nodes; x and result [N, width]."""

@@ -74,13 +74,13 @@ class Durations:
     def __init__(self, graphs: TalkerGraphs, threads: int) -> None:
         self._step = Step(graphs.durations(), threads)
 
-    def forward(self, phones: Tensor, past: Tensor, affect: Tensor, hidden: Tensor) -> Tensor:
-        """phones [N, 11], past [N, 4], affect [N, 5], hidden [N, D] -> logits [N, 24]."""
-        self._step.run({"phones": phones.numpy(), "past": past.numpy(), "affect": affect.numpy(), "hidden": hidden.numpy()})
+    def forward(self, phones: Tensor, past: Tensor, style: Tensor, meaning: Tensor) -> Tensor:
+        """phones [N, 11], past [N, 4], style [N, S], meaning [N, D] -> logits [N, 24]."""
+        self._step.run({"phones": phones.numpy(), "past": past.numpy(), "style": style.numpy(), "meaning": meaning.numpy()})
         return torch.from_numpy(self._step.result("logits").copy())
 
-    def __call__(self, phones: Tensor, past: Tensor, affect: Tensor, hidden: Tensor) -> Tensor:
-        return self.forward(phones, past, affect, hidden)
+    def __call__(self, phones: Tensor, past: Tensor, style: Tensor, meaning: Tensor) -> Tensor:
+        return self.forward(phones, past, style, meaning)
 
 
 class OpenVINOTalker:
@@ -89,7 +89,7 @@ class OpenVINOTalker:
     beside = True
 
     def __init__(self, talker: Talker, threads: int = 1) -> None:
-        self.config = talker.config
+        self.config, self.connector = talker.config, talker.connector
         self._graphs, self._threads = TalkerGraphs(talker), threads
         self._steps: dict[int, Step] = {}  # by audio levels
         self._bound: tuple[Step, PagedTalkerState] | None = None
@@ -112,8 +112,8 @@ class OpenVINOTalker:
             {
                 "phones": frames.phones.numpy(),
                 "counts": frames.counts.numpy(),
-                "hidden": frames.hidden.numpy(),
-                "affect": frames.affect.numpy(),
+                "meaning": frames.meaning.numpy(),
+                "style": frames.style.numpy(),
                 "audio": state.audio[index],
                 "motion": state.motion[index],
                 "positions": position,

@@ -6,14 +6,15 @@ from torch import Tensor
 
 from a2llm.layers.device import pick_device
 from a2llm.talker.config import SamplingConfig, TalkerConfig
+from a2llm.talker.connector import Connector
 from a2llm.talker.model import FrameBatch, Talker, TalkerFrame
 from a2llm.talker.torch_talker import TorchTalker
 
 
 class DurationModel(Protocol):
-    """phones [N, 11], past [N, 4], affect [N, 5], hidden [N, D] -> logits [N, 24]."""
+    """phones [N, 11], past [N, 4], style [N, S], meaning [N, D] -> logits [N, 24]."""
 
-    def __call__(self, phones: Tensor, past: Tensor, affect: Tensor, hidden: Tensor) -> Tensor: ...
+    def __call__(self, phones: Tensor, past: Tensor, style: Tensor, meaning: Tensor) -> Tensor: ...
 
 
 class TalkerRuntime(Protocol):
@@ -24,6 +25,11 @@ class TalkerRuntime(Protocol):
 
     @property
     def durations(self) -> DurationModel: ...
+
+    @property
+    def connector(self) -> Connector | None:
+        """Makes the meanings that frames and durations read, on the CPU; None where those are the words' own states."""
+        ...
 
     @property
     def beside(self) -> bool:

@@ -22,7 +22,7 @@ from a2llm.talker.model import FrameBatch, Talker, TalkerFrame, TalkerState
 class TalkerRows:
     """State of the rows between frames, and the steps that work on it.
 
-    given [rows, W]: phones, counts, hidden, affect, uniforms and whether the row takes part, side by side as floats;
+    given [rows, W]: phones, counts, meaning, style, uniforms and whether the row takes part, side by side as floats;
     made [rows, D + levels]: audio latent, audio codes, motion codes. Whole numbers are small enough for floats to hold.
     """
 
@@ -40,8 +40,11 @@ class TorchTalker:
 
     def __init__(self, talker: Talker, device: torch.device | str) -> None:
         self.config = talker.config
-        # Each phone's duration is needed before the next one's can be asked for: a way to the GPU and back would take longer.
-        self.durations = deepcopy(talker.durations).cpu()
+        # Each phone's duration is needed before the next one's can be asked for, and a word's meaning before both: a way to the GPU and
+        # back would take longer.
+        self.durations, self.connector = deepcopy(talker.durations).cpu(), deepcopy(talker.connector)
+        if self.connector is not None:
+            self.connector.cpu()
         self._talker, self._device = talker.to(device), torch.device(device)
 
     def start(self, rows: int) -> TalkerRows:
@@ -76,12 +79,12 @@ class TorchTalker:
 
 def _widths(config: TalkerConfig) -> list[int]:
     """Widths of the parts of `TalkerRows.given`, in their order."""
-    return [PHONE_SLOTS, COUNT_SLOTS, config.hidden_size, config.affects, config.audio_levels + config.motion_levels, 1]
+    return [PHONE_SLOTS, COUNT_SLOTS, config.meaning_size, config.style_size, config.audio_levels + config.motion_levels, 1]
 
 
 def _speak(talker: Talker, state: TalkerState, given: Tensor, made: Tensor, sampling: SamplingConfig) -> None:
-    phones, counts, hidden, affect, uniforms, active = torch.split(given, _widths(talker.config), 1)
-    frames = FrameBatch(phones.long(), counts.long(), hidden, affect)
+    phones, counts, meaning, style, uniforms, active = torch.split(given, _widths(talker.config), 1)
+    frames = FrameBatch(phones.long(), counts.long(), meaning, style)
     frame = talker.step_all(frames, state, active[:, 0] > 0, uniforms, sampling)
     drawn = torch.cat((frame.audio_latent, frame.audio_codes.float(), frame.motion_codes.float()), 1)
     made[:, : drawn.shape[1]] = drawn

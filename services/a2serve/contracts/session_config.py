@@ -11,6 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from a2serve.contracts.wire import Mergeable, Strict, Wire
 
+MOST_EXPRESSIVE = 1.5
+
 Modality: TypeAlias = Literal["audio", "text"]
 
 
@@ -164,13 +166,15 @@ class EngineOptions(Strict):
     """Options that the model takes as they are, of a session and of one response; null leaves the choice to the model.
 
     `temperature` divides the logits of the words: 0 takes the likeliest. `top_p` keeps the likeliest words that together have this
-    probability. Equal `seed`, conversation and settings give an equal response; without it every response has its own.
+    probability. Equal `seed`, conversation and settings give an equal response; without it every response has its own. `expressiveness`
+    says how strongly voice and face express: 1 is usual, 0 calm, null the persona's own.
     """
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
     seed: int | None = Field(default=None, ge=0, lt=2**53)
     affect: AffectConfig | None = None
+    expressiveness: float | None = Field(default=None, ge=0, le=MOST_EXPRESSIVE)
 
 
 class SessionConfig(Mergeable, EngineOptions):

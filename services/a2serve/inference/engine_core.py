@@ -74,7 +74,7 @@ class EngineCore:
         return self._scheduler.idle_s(self._running.values(), time.perf_counter())
 
     def _open(self, request: ResponseRequest, mailbox: Mailbox) -> RunningResponse:
-        persona = Persona(request.persona, request.instructions, request.affect_baseline)
+        persona = Persona(request.persona, request.instructions, request.affect_baseline, voice=request.usual_voice)
         conversation = self._sessions.get(request.session_id)
         if conversation is None:
             conversation = self._sessions[request.session_id] = self._engine.open_conversation(persona, request.session_id)

@@ -11,7 +11,7 @@ from a2llm.affect import AFFECTS
 from a2llm.api import load_parts
 from a2llm.checkpoint import load_component
 from a2llm.clock import EAR_RATE_HZ, FrameClock
-from a2llm.components import FILES, clock_of, model_folder
+from a2llm.components import FILES, clock_of, model_folder, voices_of
 from a2llm.engine import Engine
 from a2llm.language.chat import personas
 from a2llm.layers.device import device_facts, pick_device
@@ -37,6 +37,7 @@ class Facts:
     context_tokens: int
     personas: dict[str, Persona]
     affects: tuple[str, ...] = AFFECTS
+    voices: tuple[str, ...] = ("heart",)
     flame: FlameMapping | None = None
 
 
@@ -47,7 +48,8 @@ def read_facts(settings: InferenceSettings) -> Facts:
     flame = load_flame_mapping(settings.flame_mapping) if settings.flame_mapping else None
     retarget(np.zeros((1, ARKIT61.size), np.float32), "oculus15")  # loads its solver now, not in the first response
     revision = hashlib.sha256(" ".join(part.metadata["revision"] for part in parts.values()).encode()).hexdigest()[:12]
-    return Facts(revision, clock_of(parts["audio_codec"], parts["motion_codec"]), settings.context_tokens, personas(), flame=flame)
+    clock, voices = clock_of(parts["audio_codec"], parts["motion_codec"]), voices_of(parts["talker"])
+    return Facts(revision, clock, settings.context_tokens, personas(), voices=voices, flame=flame)
 
 
 def load_core(settings: InferenceSettings, metrics: Metrics) -> EngineCore:

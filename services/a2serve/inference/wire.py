@@ -30,6 +30,8 @@ def read_request(received: pb.RespondRequest, facts: Facts) -> ResponseRequest:
     if request.motion_hz:
         check_target(request.rig or DEFAULT_RIG, request.motion_hz, facts.flame, facts.clock.motion_hz)
     options = replace(request.options, resume=_resume(request, facts))
+    if options.voice and options.voice not in facts.voices:
+        raise ValueError(f"unknown voice {options.voice!r}: choose one of {', '.join(facts.voices)}")
     request = replace(request, options=options).answered_by(_persona(request, facts))
     heard = [item.voice_affect for item in request.items if isinstance(item, UserTurn)]
     for affect in (options.affect, request.affect_baseline, *heard):
@@ -139,4 +141,5 @@ def model_info(facts: Facts, slots: int, free: int) -> ModelInfo:
         facts.affects,
         facts.context_tokens,
         facts.clock.motion_per_audio,
+        facts.voices,
     )

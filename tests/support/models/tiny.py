@@ -4,6 +4,7 @@ Every builder is deterministic. Sizes are chosen so that a whole response takes 
 """
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,6 +47,15 @@ TALKER = TalkerConfig(
     motion_width=16,
     duration_width=16,
 )
+MEANING = replace(
+    TALKER,
+    depths=(0.5, 1.0),
+    connector_width=16,
+    connector_heads=2,
+    functions=("inform", "ask", "comfort"),
+    voices=("heart", "michael"),
+    expressive=True,
+)
 CODEC = AudioCodecConfig(size=24, latent=16, width=12)
 MOTION = MotionCodecConfig(width=16, latent=8, size=16)
 
@@ -73,7 +83,7 @@ def _wrap(bpe: Tokenizer) -> TextTokenizer:
 
 
 @cache
-def backbone() -> TorchBackbone:
+def backbone(depths: tuple[float, ...] = (1.0,)) -> TorchBackbone:
     """A Llama of two layers that writes random tokens."""
     config = LlamaConfig(
         vocab_size=VOCABULARY,
@@ -85,7 +95,7 @@ def backbone() -> TorchBackbone:
         head_dim=12,
         tie_embeddings=False,
     )
-    return TorchBackbone(random_llama(config))
+    return TorchBackbone(random_llama(config), depths)
 
 
 @cache
@@ -109,8 +119,9 @@ def talker(config: TalkerConfig = TALKER) -> Talker:
         torch.manual_seed(1)
         made = Talker(config)
         frozen(made)
-        made.audio_codebooks.copy_(audio_codec().codebooks) if config == TALKER else made.audio_codebooks.normal_()
-        made.motion_codebooks.copy_(motion_codec().quantizer.codebooks) if config == TALKER else made.motion_codebooks.normal_()
+        own = config.audio_latent == TALKER.audio_latent
+        made.audio_codebooks.copy_(audio_codec().codebooks) if own else made.audio_codebooks.normal_()
+        made.motion_codebooks.copy_(motion_codec().quantizer.codebooks) if own else made.motion_codebooks.normal_()
         for vector in (p for p in made.parameters() if p.ndim == 1):  # norms and biases that do something
             vector.add_(torch.randn_like(vector) * 0.1)
         for logits in (*made.audio_head.logits, *made.motion_head.logits):
@@ -121,8 +132,8 @@ def talker(config: TalkerConfig = TALKER) -> Talker:
 
 
 @cache
-def fast_talker() -> OpenVINOTalker:
-    return OpenVINOTalker(talker())
+def fast_talker(config: TalkerConfig = TALKER) -> OpenVINOTalker:
+    return OpenVINOTalker(talker(config))
 
 
 @cache
@@ -157,23 +168,23 @@ def vocoder() -> Vocoder:
 
 
 @cache
-def parts(runtime: str = "openvino") -> Parts:
+def parts(runtime: str = "openvino", config: TalkerConfig = TALKER) -> Parts:
     """A whole tiny model; `runtime`, of the talker and the codecs, is openvino or torch."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         head = AffectHead(HIDDEN)
         frozen(head)
-    speaker, audio, motion = TorchTalker(talker(), "cpu"), audio_codec(), motion_codec()
+    speaker, audio, motion = TorchTalker(talker(config), "cpu"), audio_codec(), motion_codec()
     if runtime == "openvino":
-        speaker, audio, motion = fast_talker(), deepcopy(audio), deepcopy(motion)
+        speaker, audio, motion = fast_talker(config), deepcopy(audio), deepcopy(motion)
         audio.use_openvino()
         motion.use_openvino()
-    return Parts(backbone(), tokenizer(), head, speaker, audio, motion, vocoder(), g2p(), phones())
+    return Parts(backbone(config.depths), tokenizer(), head, speaker, audio, motion, vocoder(), g2p(), phones())
 
 
 def draw_frames(rows: int, generator: torch.Generator, config: TalkerConfig = TALKER) -> FrameBatch:
-    """Random conditioning of one frame per row; some rows have no hidden state."""
+    """Random conditioning of one frame per row; some rows have no meaning."""
     phones = torch.randint(config.phones, (rows, 14), generator=generator)
     counts = torch.randint(16, (rows, 4), generator=generator)
-    hidden = torch.randn(rows, config.hidden_size, generator=generator) * (torch.rand(rows, 1, generator=generator) > 0.3)
-    return FrameBatch(phones, counts, hidden, torch.rand(rows, config.affects, generator=generator))
+    meaning = torch.randn(rows, config.meaning_size, generator=generator) * (torch.rand(rows, 1, generator=generator) > 0.3)
+    return FrameBatch(phones, counts, meaning, torch.rand(rows, config.style_size, generator=generator))

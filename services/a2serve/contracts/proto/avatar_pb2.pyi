@@ -20,21 +20,23 @@ class Rig(_message.Message):
     def __init__(self, name: _Optional[str] = ..., coefficient_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Persona(_message.Message):
-    __slots__ = ("name", "instructions", "affect_baseline", "avatar", "voice")
+    __slots__ = ("name", "instructions", "affect_baseline", "avatar", "voice", "expressiveness")
     NAME_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
     AFFECT_BASELINE_FIELD_NUMBER: _ClassVar[int]
     AVATAR_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
+    EXPRESSIVENESS_FIELD_NUMBER: _ClassVar[int]
     name: str
     instructions: str
     affect_baseline: Affect
     avatar: str
     voice: str
-    def __init__(self, name: _Optional[str] = ..., instructions: _Optional[str] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., avatar: _Optional[str] = ..., voice: _Optional[str] = ...) -> None: ...
+    expressiveness: float
+    def __init__(self, name: _Optional[str] = ..., instructions: _Optional[str] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., avatar: _Optional[str] = ..., voice: _Optional[str] = ..., expressiveness: _Optional[float] = ...) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("revision", "sample_rate_hz", "audio_frame_hz", "motion_hz", "rigs", "personas", "slots", "slots_free", "affects", "context_tokens", "motion_per_audio")
+    __slots__ = ("revision", "sample_rate_hz", "audio_frame_hz", "motion_hz", "rigs", "personas", "slots", "slots_free", "affects", "context_tokens", "motion_per_audio", "voices")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FRAME_HZ_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +48,7 @@ class ModelInfo(_message.Message):
     AFFECTS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     MOTION_PER_AUDIO_FIELD_NUMBER: _ClassVar[int]
+    VOICES_FIELD_NUMBER: _ClassVar[int]
     revision: str
     sample_rate_hz: int
     audio_frame_hz: int
@@ -57,7 +60,8 @@ class ModelInfo(_message.Message):
     affects: _containers.RepeatedScalarFieldContainer[str]
     context_tokens: int
     motion_per_audio: int
-    def __init__(self, revision: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., audio_frame_hz: _Optional[int] = ..., motion_hz: _Optional[int] = ..., rigs: _Optional[_Iterable[_Union[Rig, _Mapping]]] = ..., personas: _Optional[_Iterable[_Union[Persona, _Mapping]]] = ..., slots: _Optional[int] = ..., slots_free: _Optional[int] = ..., affects: _Optional[_Iterable[str]] = ..., context_tokens: _Optional[int] = ..., motion_per_audio: _Optional[int] = ...) -> None: ...
+    voices: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, revision: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., audio_frame_hz: _Optional[int] = ..., motion_hz: _Optional[int] = ..., rigs: _Optional[_Iterable[_Union[Rig, _Mapping]]] = ..., personas: _Optional[_Iterable[_Union[Persona, _Mapping]]] = ..., slots: _Optional[int] = ..., slots_free: _Optional[int] = ..., affects: _Optional[_Iterable[str]] = ..., context_tokens: _Optional[int] = ..., motion_per_audio: _Optional[int] = ..., voices: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Affect(_message.Message):
     __slots__ = ("category", "intensity")
@@ -98,17 +102,19 @@ class Item(_message.Message):
     def __init__(self, role: _Optional[_Union[Item.Role, str]] = ..., text: _Optional[str] = ..., voice_affect: _Optional[_Union[Affect, _Mapping]] = ..., call_id: _Optional[str] = ..., name: _Optional[str] = ..., tokens: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Resume(_message.Message):
-    __slots__ = ("tokens", "words", "samples")
+    __slots__ = ("tokens", "words", "samples", "affect")
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    AFFECT_FIELD_NUMBER: _ClassVar[int]
     tokens: _containers.RepeatedScalarFieldContainer[int]
     words: int
     samples: int
-    def __init__(self, tokens: _Optional[_Iterable[int]] = ..., words: _Optional[int] = ..., samples: _Optional[int] = ...) -> None: ...
+    affect: Affect
+    def __init__(self, tokens: _Optional[_Iterable[int]] = ..., words: _Optional[int] = ..., samples: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ...) -> None: ...
 
 class RespondRequest(_message.Message):
-    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline", "resume", "tenant_weight", "comes_back", "top_p")
+    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline", "resume", "tenant_weight", "comes_back", "top_p", "expressiveness", "voice", "usual_voice")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +136,9 @@ class RespondRequest(_message.Message):
     TENANT_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     COMES_BACK_FIELD_NUMBER: _ClassVar[int]
     TOP_P_FIELD_NUMBER: _ClassVar[int]
+    EXPRESSIVENESS_FIELD_NUMBER: _ClassVar[int]
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    USUAL_VOICE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     response_id: str
     tenant: str
@@ -151,7 +160,10 @@ class RespondRequest(_message.Message):
     tenant_weight: float
     comes_back: bool
     top_p: float
-    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., tenant_weight: _Optional[float] = ..., comes_back: _Optional[bool] = ..., top_p: _Optional[float] = ...) -> None: ...
+    expressiveness: float
+    voice: str
+    usual_voice: str
+    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., tenant_weight: _Optional[float] = ..., comes_back: _Optional[bool] = ..., top_p: _Optional[float] = ..., expressiveness: _Optional[float] = ..., voice: _Optional[str] = ..., usual_voice: _Optional[str] = ...) -> None: ...
 
 class Motion(_message.Message):
     __slots__ = ("rig", "hz", "first_frame", "frames", "values_f16")

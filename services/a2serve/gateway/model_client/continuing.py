@@ -36,6 +36,7 @@ class Progress:
     def __post_init__(self) -> None:
         if resume := self.request.options.resume:
             self._tokens, self._words, self._samples = list(resume.tokens), resume.words, resume.samples
+            self._affect = resume.affect
 
     @property
     def begun(self) -> bool:
@@ -43,12 +44,11 @@ class Progress:
         return self.packets > 0 or self.request.options.resume is not None
 
     def rest(self) -> ResponseRequest:
-        """In the mood in which it began: another replica might choose otherwise where two are close."""
+        """The request for it, in the mood in which it began."""
         if not self.packets:
             return self.request
-        resume = Resume(tuple(self._tokens), self._words, self._samples)
-        options = self.request.options
-        return replace(self.request, options=replace(options, resume=resume, affect=self._affect or options.affect))
+        resume = Resume(tuple(self._tokens), self._words, self._samples, self._affect)
+        return replace(self.request, options=replace(self.request.options, resume=resume))
 
     def add(self, packet: Packet) -> Packet:
         """The packet as the response's reader is to have it."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from a2llm.messages import Affect, ModelInfo, Persona
-from a2serve.contracts.session_config import PERSONA_VOICE
+from a2serve.contracts.session_config import MOST_EXPRESSIVE, PERSONA_VOICE
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, underscore", examples=["concierge"])]
@@ -30,11 +30,12 @@ class PersonaBody(BaseModel):
     avatar: str = Field(default="woman", pattern=NAME, description="one of GET /v1/avatars")
     voice: str = Field(default=PERSONA_VOICE, pattern=NAME, description="of a persona that ships, or `default`: the model's own")
     affect_baseline: AffectBody | None = None
+    expressiveness: float | None = Field(default=None, ge=0, le=MOST_EXPRESSIVE, description="how strongly it expresses; null is 1")
 
     def as_info(self) -> Persona:
         rest = self.affect_baseline
         baseline = Affect(rest.category, rest.intensity) if rest else None
-        return Persona(self.name, self.instructions, baseline, self.avatar, self.voice)
+        return Persona(self.name, self.instructions, baseline, self.avatar, self.voice, self.expressiveness)
 
 
 def persona_body(info: Persona) -> PersonaBody:
@@ -42,10 +43,15 @@ def persona_body(info: Persona) -> PersonaBody:
     rest = info.affect_baseline
     baseline = AffectBody(category=rest.category or "neutral", intensity=rest.intensity) if rest else None
     return PersonaBody.model_construct(
-        name=info.name, instructions=info.instructions, avatar=info.avatar, voice=info.voice, affect_baseline=baseline
+        name=info.name,
+        instructions=info.instructions,
+        avatar=info.avatar,
+        voice=info.voice,
+        affect_baseline=baseline,
+        expressiveness=info.expressiveness,
     )
 
 
 def voices_of(info: ModelInfo) -> list[str]:
-    """The voices that the model has, its own first: those of the personas that ship, without a tenant's."""
-    return list(dict.fromkeys(persona.voice for persona in info.personas))
+    """The voices that the model has, its first one first; of one that does not say, those of the personas that ship."""
+    return list(info.voices or dict.fromkeys(persona.voice for persona in info.personas))

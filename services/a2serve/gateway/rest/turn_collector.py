@@ -50,7 +50,7 @@ class TurnCollector:
             case MotionDelta():
                 self._move(event)
             case AffectEvent():
-                self._affects[event.whose] = AffectOut(category=event.category, intensity=event.intensity)
+                self._affects.setdefault(event.whose, AffectOut(category=event.category, intensity=event.intensity))  # as it began
             case TranscriptionCompleted():
                 self._user = event
             case ResponseDone():

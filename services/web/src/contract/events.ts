@@ -483,6 +483,7 @@ export interface ResponseOptions {
   top_p?: number | null;
   seed?: number | null;
   affect?: AffectConfig | null;
+  expressiveness?: number | null;
   audio?: ResponseAudio | null;
   conversation?: "auto" | "none" | null;
   input?: (MessageItem | FunctionCallItem | FunctionCallOutputItem | ItemReference)[] | null;
@@ -543,6 +544,7 @@ export interface SessionConfig {
   top_p?: number | null;
   seed?: number | null;
   affect?: AffectConfig | null;
+  expressiveness?: number | null;
   type: "realtime";
   model?: string;
   instructions?: string;

@@ -113,7 +113,7 @@ def check_voice(voice: str | dict[str, str] | None, info: ModelInfo | None) -> N
         return
     if info is None:
         raise Problem(Code.UNAVAILABLE, "the model's voices are not known now", param="audio.output.voice", retry_after_ms=RETRY_AFTER_MS)
-    names = [PERSONA_VOICE, *sorted({persona.voice for persona in info.personas})]
+    names = [PERSONA_VOICE, *sorted(info.voices or {persona.voice for persona in info.personas})]
     if voice not in names:
         raise Problem(Code.UNSUPPORTED, f"no voice {voice!r} (available: {', '.join(names)})", param="audio.output.voice")
 
@@ -156,6 +156,7 @@ def request_of(
         engine["affect"] = messages.Affect(engine["affect"].category, engine["affect"].intensity)
     options = messages.ResponseOptions(
         **engine,
+        voice=_voice(settings.voice),
         max_output_tokens=None if settings.max_output_tokens == "inf" else settings.max_output_tokens,
         audio=settings.modality == "audio",
         tools=tuple(_tool(tool) for tool in settings.tools),
@@ -173,6 +174,11 @@ def request_of(
         motion_hz=settings.motion.fps if settings.motion else 0,
         burst=settings.burst,
     )
+
+
+def _voice(voice: str | dict[str, str]) -> str:
+    """Its name for the model, to which "" is the persona's."""
+    return voice if isinstance(voice, str) and voice != PERSONA_VOICE else ""
 
 
 def _tool(tool: FunctionTool) -> Tool:
