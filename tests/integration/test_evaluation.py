@@ -39,9 +39,10 @@ def recorded() -> list[Clip]:
     clips = []
     for index, text in enumerate(TEXTS):
         affect = Affect(AFFECTS[index], 0.7 if index else 0.0)
-        speech, _ = speaker.say(Score.plain(text, affect), index)
+        score = Score.plain(text, affect)
+        speech, owners = speaker.say(score, index)
         pcm = vocoder.decode(vocoder.start(index), speech.hidden.astype(np.float32), speech.f0_hz, last=True)
-        motion = move(speech, affect, index)
+        motion = move(speech, owners, score, index)
         clips.append(Clip("", text, affect, speech.phones, speech.durations, speech.f0_hz, pcm, motion, 1.0))
     return clips
 

@@ -26,6 +26,7 @@ def utterance(sample: int, affect: str, seconds: float, split: str = "train", f0
         *(sample, f"text {sample}", affect, 0.0 if affect == "neutral" else 0.8, split),
         *(np.array([5, 6, 7]), np.array([0, 0, 1]), units, np.zeros((frames // 2, 4), np.float32)),
         *(np.full((frames, 61), 0.25, np.float32), f0),
+        *(np.zeros((2, 30), np.uint8), np.zeros((2, 5)), np.zeros(2, np.uint8)),
     )
 
 

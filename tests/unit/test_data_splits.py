@@ -8,8 +8,8 @@ from hashlib import sha256
 
 from a2llm.data.agreement import in_sample
 from a2llm.data.annotation import load_annotated
-from a2llm.data.build import split_of
 from a2llm.data.dialogues import load_dialogues
+from a2llm.data.lines import split_of
 from a2llm.data.text import written_samples
 from a2llm.evaluation.sentences import held_out_questions
 from a2llm.training.backbone import pick_persona

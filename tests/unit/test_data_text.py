@@ -70,9 +70,11 @@ def test_repeated_lines_are_new_and_tidy():
 
 def test_offline_samples_need_no_model():
     assets = weights.resolve("g2p")
-    samples = offline_samples(assets, drills=20, seed=3)
-    assert samples == offline_samples(assets, drills=20, seed=3)
-    assert {s.source for s in samples} == {"written", "repeat", "drill"}
+    samples = offline_samples(assets, plain=200, drills=20, seed=3)
+    assert samples == offline_samples(assets, plain=200, drills=20, seed=3)
+    assert {s.source for s in samples} == {"written", "repeat", "drill"} and len(samples) == 220
+    known = [s for s in samples if s.source == "written"]
+    assert not {s.response for s in known} & {s.response for s in offline_samples(assets, 10_000, 0, 3, known) if s.source == "written"}
     words = dictionary_words(assets)
     assert words == sorted(words)
     assert len(words) > 20_000

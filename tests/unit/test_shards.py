@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from a2llm.data.shards import ARRAYS, Utterance, read_shard, read_shards, write_shard
+from a2llm.data.shards import ARRAYS, FACTS, Utterance, read_shard, read_shards, save_array, write_shard
 
 
 def utterance(sample: int, phones: int = 5) -> Utterance:
@@ -25,11 +25,18 @@ def utterance(sample: int, phones: int = 5) -> Utterance:
         rng.normal(size=(units // 2, 7)).astype(np.float16),
         rng.normal(size=(units, 61)).astype(np.float16),
         rng.normal(size=2 * units).astype(np.float16),
+        rng.integers(0, 2, (-(-phones // 2), 30)).astype(np.uint8),
+        rng.random((-(-phones // 2), 5)).astype(np.float16),
+        np.zeros(-(-phones // 2), np.uint8),
+        voice=sample % 2,
+        expressiveness=0.5,
+        forced=sample % 2 == 0,
+        annotated=True,
     )
 
 
 def same(one: Utterance, two: Utterance) -> bool:
-    facts = all(getattr(one, name) == getattr(two, name) for name in ("sample", "text", "category", "intensity", "split"))
+    facts = all(getattr(one, name) == getattr(two, name) for name in FACTS)
     return facts and all(
         np.array_equal(getattr(one, name), getattr(two, name)) and getattr(one, name).dtype == getattr(two, name).dtype for name in ARRAYS
     )
@@ -50,6 +57,14 @@ def test_shards_come_in_order_and_unfinished_ones_do_not_count(tmp_path: Path, m
     with pytest.raises(KeyboardInterrupt):
         write_shard(tmp_path / "speech-0003.npz", [utterance(30)])
     assert [u.sample for u in read_shards(tmp_path)] == [0, 1, 10, 11, 20, 21]
+
+
+def test_an_array_alone_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    save_array(tmp_path / "a.npy", np.arange(5))
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        save_array(tmp_path / "a.npy", np.arange(9))
+    assert np.load(tmp_path / "a.npy", mmap_mode="r").tolist() == [0, 1, 2, 3, 4]
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path: Path):

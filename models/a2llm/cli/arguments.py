@@ -80,12 +80,20 @@ def whole(text: str) -> int:
 
 @checked
 def minutes(text: str) -> float:
+    return _time(text, "minutes")
+
+
+def hours(text: str) -> float:
+    return _time(text, "hours")
+
+
+def _time(text: str, unit: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < 1e6:
-        raise ValueError(f"minutes must be a number above 0, not {text!r}")
+        raise ValueError(f"{unit} must be a number above 0, not {text!r}")
     return value
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from a2llm.cli import agreement
-from a2llm.cli.arguments import Commands, count, examples, whole
+from a2llm.cli.arguments import Commands, count, examples, hours, whole
 
 if TYPE_CHECKING:
     from a2llm.data.stages import DataPlan
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 DEFAULT = Path("datasets") / "default"
 DESCRIPTION = "The synthetic question-answer set: texts, the teacher's voice and face for every answer, hidden states."
 BUILD = """\
-Build the training set in stages, each resumable: texts (the written dialogues, repeated lines, drills, and --samples more
-from the backbone), the audio codec, speech with motion in shards, the backbone's hidden states. About an hour on two cores;
-Ctrl-C stops, the same command goes on. The same settings and seed give the same data."""
+Build the training set in stages, each resumable: texts (--hours of annotated responses, rare ones preferred, written and repeated lines,
+drills, and --samples more from the backbone), the audio codec, speech with motion in shards, the backbone's states. Some hours on two
+cores; Ctrl-C stops, the same command goes on. The same settings and seed give the same data."""
 REPORT = "Describe a data set: report.json, overview.png and motion.png (hours, affects, phones, pitch, durations, splits, motion)."
 
 
@@ -38,9 +38,11 @@ def _register_build(actions: Commands) -> None:
     lines = ("a2 data build", "a2 data build --out datasets/large --samples 5000 --variants 3 --workers 8")
     build = actions.add_parser("build", help="build a data set", description=BUILD, epilog=examples(*lines))
     build.add_argument("--out", type=Path, default=DEFAULT, metavar="DIR", help=f"its folder (default: {DEFAULT})")
+    build.add_argument("--hours", type=hours, default=12.0, metavar="N", help="of annotated responses, at most (default: 12)")
+    build.add_argument("--plain", type=whole, default=1500, metavar="N", help="lines of the older dialogues, at most (default: 1500)")
     build.add_argument("--samples", type=whole, default=0, metavar="N", help="more answers, sampled from the backbone (default: 0)")
-    build.add_argument("--drills", type=whole, default=1800, metavar="N", help="lines of random dictionary words (default: 1800)")
-    build.add_argument("--variants", type=count, default=2, metavar="N", help="affects each text is spoken with (default: 2)")
+    build.add_argument("--drills", type=whole, default=1200, metavar="N", help="lines of random dictionary words (default: 1200)")
+    build.add_argument("--variants", type=count, default=1, metavar="N", help="affects each text is spoken with (default: 1, its own)")
     build.add_argument("--seed", type=whole, default=0, metavar="N", help="of everything random (default: 0)")
     build.add_argument("--workers", type=count, default=os.cpu_count() or 1, metavar="N", help="processes (default: one per core)")
     build.set_defaults(run=build_all)
@@ -49,7 +51,8 @@ def _register_build(actions: Commands) -> None:
 def build_all(arguments: argparse.Namespace) -> None:
     from a2llm.data.stages import DataPlan, settle_plan
 
-    plan = DataPlan(samples=arguments.samples, drills=arguments.drills, variants=arguments.variants, seed=arguments.seed)
+    names = ("hours", "plain", "samples", "drills", "variants", "seed")
+    plan = DataPlan(**{name: getattr(arguments, name) for name in names})
     settle_plan(arguments.out, plan)
     text_stage(arguments.out, plan)
     codec_stage(arguments.out, plan)

@@ -80,11 +80,13 @@ class AnnotatedTurn:
 
 @dataclass(frozen=True)
 class AnnotatedDialogue:
-    """Turns that belong together. `kind`: what it covers; `pair`: shared by dialogues whose last response has the same words."""
+    """Turns that belong together. `kind`: what it covers; `pair`: shared by dialogues whose last response has the same words; `persona`:
+    who answers, where the words depend on it."""
 
     kind: str
     turns: tuple[AnnotatedTurn, ...]
     pair: str = ""
+    persona: str = ""
 
 
 def parse_response(text: str) -> tuple[Phrase, ...]:
@@ -129,7 +131,7 @@ def read(path: Path) -> Iterator[AnnotatedDialogue]:
             turns = tuple(
                 AnnotatedTurn(t["user"], Affect.heard(t.get("voice", "neutral")), parse_response(t["response"])) for t in raw["turns"]
             )
-            yield AnnotatedDialogue(raw["kind"], turns, raw.get("pair", ""))
+            yield AnnotatedDialogue(raw["kind"], turns, raw.get("pair", ""), raw.get("persona", ""))
         except (KeyError, ValueError) as error:
             raise ValueError(f"{path.name}:{number}: {error}") from error
 

@@ -4,21 +4,20 @@ Deterministic by seed, resumable (a finished shard is not made again), parallel 
 """
 
 import json
-import random
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from a2llm import weights
-from a2llm.affect import AFFECTS, Affect
 from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig, fit_audio_codec
 from a2llm.audio_codec.frames import VoiceFrames
+from a2llm.data.lines import Line, overall_affect
 from a2llm.data.motion_teacher import teach_motion
 from a2llm.data.prosody import deliver
 from a2llm.data.score import Score
@@ -27,36 +26,6 @@ from a2llm.data.speech_teacher import DB_PER_ENERGY, SpeechTeacher, TeacherSpeec
 from a2llm.talker.phones import PhoneTable, align_words, load_g2p, split_sentences
 
 SHARD = 128
-
-
-@dataclass(frozen=True)
-class Line:
-    """One text to be spoken: its line number, words and the affects it is spoken with."""
-
-    sample: int
-    text: str
-    affects: tuple[tuple[str, float], ...]
-    split: str
-
-
-def split_of(text: str) -> str:
-    """Every text belongs to one split for ever: about 4% are held out."""
-    return "held_out" if sha256(text.lower().encode()).digest()[2] < 10 else "train"
-
-
-def plan(samples: list[dict[str, object]], variants: int, seed: int) -> list[Line]:
-    """Each text with its own affect and `variants` - 1 drawn ones, so that every affect meets every text;
-    drills only once."""
-    rng = random.Random(seed)
-    lines = []
-    for index, sample in enumerate(samples):
-        affects = [(str(sample["affect"]), float(str(sample["intensity"])))]
-        for _ in range(variants - 1 if sample["source"] != "drill" else 0):
-            category = rng.choice(AFFECTS)
-            affects.append((category, round(rng.uniform(0.3, 1.0), 2) if category != "neutral" else 0.0))
-        text = str(sample["response"])
-        lines.append(Line(index, text, tuple(affects), split_of(text)))
-    return lines
 
 
 class Speaker:
@@ -98,56 +67,65 @@ def voice_frames(speech: TeacherSpeech) -> VoiceFrames:
     return VoiceFrames(torch.from_numpy(speech.hidden.astype(np.float32))[None], torch.from_numpy(speech.f0_hz.astype(np.float32))[None])
 
 
-def move(speech: TeacherSpeech, affect: Affect, seed: int) -> np.ndarray:
-    """Teacher motion [U, 61] for teacher speech."""
-    return teach_motion(speech.phones, speech.durations, speech.f0_hz, speech.energy * DB_PER_ENERGY, affect, seed)
+def move(speech: TeacherSpeech, owners: np.ndarray, score: Score, seed: int) -> np.ndarray:
+    """Teacher motion [U, 61] for teacher speech; owners [P]: each phone's word."""
+    return teach_motion(speech.phones, speech.durations, speech.f0_hz, speech.energy * DB_PER_ENERGY, overall_affect(score), seed)
 
 
 def fit_codec(lines: list[Line], count: int, config: AudioCodecConfig, iters: int = 14) -> AudioCodec:
     """Fit the audio codec on `count` utterances spread over all texts and affects."""
     speaker = Speaker()
     stride = max(1, len(lines) // count)
-    speeches = [
-        speaker.say(Score.plain(line.text, Affect(*line.affects[-1])), line.sample)[0] for line in lines[::stride] if line.split == "train"
-    ]
+    spoken = [line for line in lines[::stride] if line.split == "train"]
+    speeches = [speaker.say(line.performances[-1].score, line.sample)[0] for line in spoken]
     frames = voice_frames(join(speeches))
     weight, bias = spectral_head(weights.resolve("voice"))
     return fit_audio_codec(frames, torch.tensor(weight), torch.tensor(bias), config, iters)  # copies: ONNX's are read-only
 
 
-def _utterances(speaker: Speaker, codec: AudioCodec, line: Line, seed: int) -> list[Utterance]:
-    made = []
-    for number, (category, intensity) in enumerate(line.affects):
-        affect = Affect(category, intensity)
-        key = seed * 1_000_003 + line.sample * 16 + number
-        speech, owners = speaker.say(Score.plain(line.text, affect), key)
-        latents = codec.analyse(voice_frames(speech))[0].numpy().astype(np.float16)
-        motion = move(speech, affect, key).astype(np.float16)
-        ids = np.array([speaker.table.ids[p] for p in speech.phones], np.uint8)
-        made.append(
-            Utterance(
-                line.sample,
-                line.text,
-                category,
-                intensity,
-                line.split,
-                ids,
-                owners.astype(np.uint16),
-                speech.durations.astype(np.uint8),
-                latents,
-                motion,
-                speech.f0_hz.astype(np.float16),
-            )
-        )
-    return made
+def _utterance(speaker: Speaker, codec: AudioCodec, line: Line, number: int, job: "ShardJob") -> Utterance:
+    """Speaks and moves one performance of a line."""
+    performance, key = line.performances[number], job.seed * 1_000_003 + line.sample * 16 + number
+    score = performance.score
+    affect, (speech, owners) = overall_affect(score), speaker.say(score, key)
+    return Utterance(
+        line.sample,
+        score.text,
+        affect.category,
+        affect.intensity,
+        line.split,
+        np.array([speaker.table.ids[p] for p in speech.phones], np.uint8),
+        owners.astype(np.uint16),
+        speech.durations.astype(np.uint8),
+        codec.analyse(voice_frames(speech))[0].numpy().astype(np.float16),
+        move(speech, owners, score, key).astype(np.float16),
+        speech.f0_hz.astype(np.float16),
+        score.function_labels(),
+        score.affect_labels(),
+        score.phrase_of_words().astype(np.uint8),
+        job.voices.index(score.voice),
+        score.expressiveness,
+        performance.forced,
+        line.annotated and not performance.forced,
+    )
 
 
-def _build_shard(job: tuple[Path, Path, list[Line], int]) -> int:
+@dataclass(frozen=True)
+class ShardJob:
+    """One shard to be made. voices: names in the order of their indices."""
+
+    file: Path
+    codec_file: Path
+    lines: list[Line]
+    voices: tuple[str, ...]
+    seed: int
+
+
+def _build_shard(job: ShardJob) -> int:
     """Worker: one shard from its lines."""
-    file, codec_file, lines, seed = job
     torch.set_num_threads(1)
-    speaker, codec = _worker(codec_file)
-    utterances = [u for line in lines for u in _utterances(speaker, codec, line, seed)]
+    file, (speaker, codec) = job.file, _worker(job.codec_file)
+    utterances = [_utterance(speaker, codec, line, number, job) for line in job.lines for number in range(len(line.performances))]
     write_shard(file, utterances)
     return len(utterances)
 
@@ -161,13 +139,19 @@ def _worker(codec_file: Path) -> tuple[Speaker, AudioCodec]:
 
 
 def build_speech(
-    lines: list[Line], codec_file: Path, out: Path, seed: int, workers: int, on_progress: Callable[[int, int], None] | None = None
+    lines: list[Line],
+    codec_file: Path,
+    out: Path,
+    voices: tuple[str, ...],
+    seed: int,
+    workers: int,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Make every missing shard in `out`; returns how many shards there are."""
     out.mkdir(parents=True, exist_ok=True)
     chunks = [lines[i : i + SHARD] for i in range(0, len(lines), SHARD)]
     files = [out / f"speech-{index:04d}.npz" for index in range(len(chunks))]
-    jobs = [(f, codec_file, c, seed) for f, c in zip(files, chunks, strict=True) if not f.exists()]
+    jobs = [ShardJob(f, codec_file, c, voices, seed) for f, c in zip(files, chunks, strict=True) if not f.exists()]
     done = len(files) - len(jobs)
     with ProcessPoolExecutor(workers) as pool:
         # Not pool.map: interrupted, it cancels what waits, and a pool whose workers have died trips over that.
@@ -179,7 +163,7 @@ def build_speech(
     return len(files)
 
 
-def read_samples(file: Path) -> list[dict[str, object]]:
+def read_samples(file: Path) -> list[dict[str, Any]]:
     """The samples of a text.jsonl, as `data.text.Sample` has them. Older folders say `answer` for `response`."""
     samples = [json.loads(line) for line in file.read_text().splitlines()]
     return [{"response" if name == "answer" else name: value for name, value in sample.items()} for sample in samples]

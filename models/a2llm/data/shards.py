@@ -1,6 +1,6 @@
 """Utterances on disk: a folder of numbered .npz shards, each written whole or not at all.
 
-P phones, W words, T audio frames, U = 2T motion frames. Ragged arrays are joined along their first
+P phones, W words, N functions, T audio frames, U = 2T motion frames. Ragged arrays are joined along their first
 axis; `lengths` cut them apart again.
 """
 
@@ -12,14 +12,17 @@ from typing import Any
 
 import numpy as np
 
-ARRAYS = ("phones", "words", "durations", "latents", "motion", "f0_hz")
+ARRAYS = ("phones", "words", "durations", "latents", "motion", "f0_hz", "functions", "affects", "phrases")
+FACTS = ("sample", "text", "category", "intensity", "split", "voice", "expressiveness", "forced", "annotated")
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One spoken text with one affect.
+    """One text as it was performed.
 
-    phones [P] ids, words [P] word index, durations [P] units, latents [T, 192], motion [U, 61], f0_hz [2U].
+    phones [P] ids, words [P] word index, durations [P] units, latents [T, 192], motion [U, 61], f0_hz [2U]; of every word the functions
+    [W, N] of its phrase, 0 or 1, its affect's vector [W, 5], and the phrase's number [W]. category, intensity: of the whole. forced: that
+    affect was asked for, and is not what the words mean. annotated: the functions are known. voice: its index among the plan's.
     """
 
     sample: int  # line of the text file
@@ -33,13 +36,20 @@ class Utterance:
     latents: np.ndarray
     motion: np.ndarray
     f0_hz: np.ndarray
+    functions: np.ndarray
+    affects: np.ndarray
+    phrases: np.ndarray
+    voice: int = 0
+    expressiveness: float = 1.0
+    forced: bool = False
+    annotated: bool = False
 
 
 def write_shard(file: Path, utterances: list[Utterance]) -> None:
     """Writes utterances into one .npz file, atomically."""
     arrays = {name: np.concatenate([getattr(u, name) for u in utterances]) for name in ARRAYS}
     lengths = np.array([[len(getattr(u, name)) for name in ARRAYS] for u in utterances], np.int32)
-    facts = [{"sample": u.sample, "text": u.text, "category": u.category, "intensity": u.intensity, "split": u.split} for u in utterances]
+    facts = [{name: getattr(u, name) for name in FACTS} for u in utterances]
     save_arrays(file, arrays | {"lengths": lengths, "facts": np.array(json.dumps(facts))})
 
 
@@ -47,6 +57,13 @@ def save_arrays(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an .npz whole or not at all. What a killed process leaves is found by no pattern and overwritten by the next."""
     temporary = file.with_name(f".{file.name}")
     np.savez(temporary, allow_pickle=False, **arrays)
+    temporary.replace(file)
+
+
+def save_array(file: Path, array: np.ndarray) -> None:
+    """Write one .npy whole or not at all."""
+    temporary = file.with_name(f".{file.name}")
+    np.save(temporary, array, allow_pickle=False)
     temporary.replace(file)
 
 

@@ -13,14 +13,18 @@ from pathlib import Path
 from a2llm import weights
 from a2llm.audio_codec.codec import AudioCodecConfig
 from a2llm.components import FILES, load_adapter, model_folder, save_audio_codec
-from a2llm.data.build import Line, build_speech, fit_codec, plan, read_samples, split_of
-from a2llm.data.hidden import HiddenReader, build_hidden
+from a2llm.data.build import build_speech, fit_codec, read_samples
+from a2llm.data.hidden import StateReader, build_hidden
+from a2llm.data.lines import Line, Manner, plan, split_of
+from a2llm.data.selection import annotated_samples, draw
 from a2llm.data.text import Sample, TextBuilder, build_text, dictionary_words, offline_samples, written_samples
 from a2llm.files import replacing
 from a2llm.language.runtime import Adapter, load_backbone
 from a2llm.language.tokenizer import TextTokenizer
+from a2llm.talker.config import MEANING_DEPTHS
 
 OnProgress = Callable[[int, int], None]
+VOICES = ("heart",)  # in the order of their indices in a talker that is trained on the default data
 PLAN, TEXT, SAMPLED, SHARDS = "plan.json", "text.jsonl", "sampled.jsonl", "shards"
 
 
@@ -28,14 +32,21 @@ PLAN, TEXT, SAMPLED, SHARDS = "plan.json", "text.jsonl", "sampled.jsonl", "shard
 class DataPlan:
     """Settings of a data set.
 
-    samples: question-answer pairs sampled from the backbone, on top of the written ones. drills: lines of random
-    dictionary words. variants: affects each text is spoken with. limit: keep only so many lines (for tests).
+    hours: of annotated responses, drawn so that rare functions are met, the more the greater `rarity`. plain: lines of the older dialogues,
+    written and repeated, at most. drills: lines of random dictionary words. samples: question-answer pairs sampled from the backbone.
+    variants: affects each text is spoken with. voices: in the order of their indices. varied: share that is spoken with another
+    strength than usual. limit: keep only so many lines (for tests).
     codec_utterances, codec_iters: how much speech the audio codec is fitted on, and how long.
     """
 
+    hours: float = 12.0
+    rarity: float = 0.5
+    plain: int = 1500
     samples: int = 0
-    drills: int = 1800
-    variants: int = 2
+    drills: int = 1200
+    variants: int = 1
+    voices: tuple[str, ...] = VOICES
+    varied: float = 0.4
     seed: int = 0
     limit: int | None = None
     codec_utterances: int = 450
@@ -43,8 +54,9 @@ class DataPlan:
     codec: AudioCodecConfig = field(default_factory=AudioCodecConfig)
 
     def __post_init__(self) -> None:
-        if min(self.samples, self.drills, self.seed) < 0 or min(self.variants, self.codec_utterances, self.codec_iters) < 1:
-            raise ValueError("a data plan counts from 0, and has at least one variant")
+        least = min(self.samples, self.drills, self.plain, self.hours, self.seed)
+        if least < 0 or min(self.variants, len(self.voices), self.codec_utterances, self.codec_iters) < 1:
+            raise ValueError("a data plan counts from 0, and has at least one variant and one voice")
 
 
 def settle_plan(folder: Path, wanted: DataPlan) -> None:
@@ -53,17 +65,18 @@ def settle_plan(folder: Path, wanted: DataPlan) -> None:
     if not file.exists():
         _write(file, json.dumps(settings, indent=1) + "\n")
         return
-    known = json.loads(file.read_text())
+    known, settings = json.loads(file.read_text()), json.loads(json.dumps(settings))
     if other := [name for name in settings if known.get(name) != settings[name]]:
         differences = ", ".join(f"{name} {known.get(name)} there, {settings[name]} now" for name in other)
         raise ValueError(f"{folder} was begun with other settings ({differences}): choose another folder")
 
 
 def make_text(folder: Path, wanted: DataPlan, on_progress: OnProgress | None = None) -> list[dict[str, object]]:
-    """Makes every question with its response: written, repeated, drilled, then sampled from the backbone."""
+    """Makes every question with its response: annotated, written, repeated, drilled, then sampled from the backbone."""
     file = folder / TEXT
     if not file.exists():
-        samples = offline_samples(weights.resolve("g2p"), wanted.drills, wanted.seed)
+        annotated = draw(list(annotated_samples()), wanted.hours, wanted.rarity, wanted.seed)
+        samples = annotated + offline_samples(weights.resolve("g2p"), wanted.plain, wanted.drills, wanted.seed, annotated)
         if wanted.samples:
             samples += _sample(folder, wanted, on_progress)
         if wanted.limit:
@@ -100,7 +113,7 @@ def lines_of(folder: Path, wanted: DataPlan) -> list[Line]:
     """Returns the lines to be spoken, each with its affects. Raises ValueError if the text stage has not run."""
     if not (folder / TEXT).exists():
         raise ValueError(f"{folder} holds no text: run `a2 data build` first")
-    return plan(read_samples(folder / TEXT), wanted.variants, wanted.seed)
+    return plan(read_samples(folder / TEXT), Manner(wanted.variants, wanted.voices, wanted.varied), wanted.seed)
 
 
 def make_codec(folder: Path, wanted: DataPlan, out: Path | None = None) -> Path:
@@ -115,14 +128,16 @@ def make_codec(folder: Path, wanted: DataPlan, out: Path | None = None) -> Path:
 
 def make_speech(folder: Path, wanted: DataPlan, workers: int, on_progress: OnProgress | None = None) -> int:
     """Speech and motion of every line in every affect; returns the number of shards."""
-    return build_speech(lines_of(folder, wanted), folder / FILES["audio_codec"], folder / SHARDS, wanted.seed, workers, on_progress)
+    lines, codec = lines_of(folder, wanted), folder / FILES["audio_codec"]
+    return build_speech(lines, codec, folder / SHARDS, wanted.voices, wanted.seed, workers, on_progress)
 
 
-def make_hidden(folder: Path, threads: int, on_progress: OnProgress | None = None) -> None:
-    """The backbone's hidden states at every word of every response, read as they are when serving."""
+def make_hidden(folder: Path, threads: int, on_progress: OnProgress | None = None, depths: tuple[float, ...] = MEANING_DEPTHS) -> None:
+    """The backbone's states at every word of every response and of what it responds to, read as they are when serving."""
     backbone = weights.convert("backbone")
     lora, alpha, _ = load_adapter(model_folder() / FILES["backbone_lora"])
-    reader = HiddenReader(load_backbone(backbone, Adapter(lora, alpha), threads=threads), TextTokenizer(backbone))
+    loaded = load_backbone(backbone, Adapter(lora, alpha), threads=threads, depths=depths)
+    reader = StateReader(loaded, TextTokenizer(backbone))
     build_hidden(read_samples(folder / TEXT), reader, folder / SHARDS, on_progress)
 
 

@@ -9,9 +9,10 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -53,7 +54,8 @@ MIN_WORDS, MAX_WORDS = 4, 45
 
 @dataclass(frozen=True)
 class Sample:
-    """One question with its response. `affect` and `intensity` are the avatar's."""
+    """One question with its response. `affect` and `intensity` are the avatar's. Of an annotated response also its phrases, the turns
+    before it (user, voice, response), the pair that it belongs to, and who answers."""
 
     question: str
     voice: str
@@ -61,6 +63,10 @@ class Sample:
     affect: str
     intensity: float
     source: str
+    phrases: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    earlier: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    pair: str = ""
+    persona: str = ""
 
 
 def fits_speech(text: str) -> bool:
@@ -164,11 +170,13 @@ def dictionary_words(assets: Path) -> list[str]:
     return sorted(w for w in lexicon if re.fullmatch("[a-z]{3,11}", w))
 
 
-def offline_samples(assets: Path, drills: int, seed: int) -> list[Sample]:
-    """Everything that needs no sampling: written responses, repeated user lines, drills."""
-    written = list(written_samples())
-    repeats = list(repeat_samples({s.response.lower() for s in written}))
-    return [*written, *repeats, *drill_samples(dictionary_words(assets), drills, seed)]
+def offline_samples(assets: Path, plain: int, drills: int, seed: int, known: Sequence[Sample] = ()) -> list[Sample]:
+    """Everything that needs no sampling: written responses and repeated user lines, `plain` of them, none that is `known`, and drills."""
+    taken = {s.response.lower() for s in known}
+    written = [s for s in written_samples() if s.response.lower() not in taken]
+    both = [*written, *repeat_samples(taken | {s.response.lower() for s in written})]
+    chosen = sorted(random.Random(seed).sample(range(len(both)), min(plain, len(both))))
+    return [*(both[index] for index in chosen), *drill_samples(dictionary_words(assets), drills, seed)]
 
 
 def build_text(builder: TextBuilder, words: list[str], count: int, out: Path, batch: int = 512, on_progress: object = None) -> list[Sample]:
