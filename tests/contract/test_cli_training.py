@@ -15,13 +15,14 @@ import torch
 from a2llm.checkpoint import load_component
 from a2llm.cli import main
 from a2llm.components import FILES, load_codecs, load_talker
+from a2llm.data.hidden import load_hidden
 from a2llm.data.shards import read_shards
 from a2llm.data.stages import DataPlan, make_hidden, settle_plan
 from a2llm.interrupt import Interrupted
+from a2llm.language.spoken_text import to_spoken
 from a2llm.recipes import RECIPES, Job, find_recipe
-from a2llm.training.talker_data import load_hidden
 
-CURVES = ("affect_classifier", "audio_codec", "backbone", "motion_codec", "talker")
+CURVES = ("affect_classifier", "audio_codec", "backbone", "motion_codec", "motion_judge", "talker")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,7 +46,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_recipe_has_a_debug_variant_and_a_line() -> None:
     whole = [name for name in RECIPES if not find_recipe(name).small]
-    assert {"backbone", "audio_codec", "motion_codec", "talker", "user_affect", "affect_classifier"} == set(whole)
+    assert {
+        "backbone",
+        "audio_codec",
+        "motion_codec",
+        "talker",
+        "face_of_sound",
+        "motion_judge",
+        "user_affect",
+        "affect_classifier",
+    } == set(whole)
     assert all(f"{name}_debug" in RECIPES for name in whole)
     assert all(recipe.describe for recipe in RECIPES.values())
 
@@ -55,6 +65,7 @@ def test_recipes_are_complete_configurations() -> None:
 
     assert configs.talker().loop.steps > 1000 and configs.motion_codec().loop.steps > 1000
     assert configs.backbone().rank > 0 and configs.audio_codec().codec.levels == 8
+    assert configs.motion_judge().loop.steps > 100 and configs.face_of_sound().only_motion
     assert configs.user_affect().epochs > 0 and configs.affect_classifier().loop.steps > 0
 
 
@@ -72,7 +83,7 @@ def test_every_training_leaves_a_curve_and_its_picture(trained: Path) -> None:
         assert (trained / f"{name}.curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", ["motion_codec", "affect_classifier", "talker"])
+@pytest.mark.parametrize("name", ["motion_codec", "affect_classifier", "motion_judge", "talker"])
 def test_what_was_interrupted_goes_on_to_the_same_weights(trained: Path, tmp_path: Path, name: str) -> None:
     if name == "talker":
         shutil.copyfile(trained / FILES["motion_codec"], tmp_path / FILES["motion_codec"])
@@ -111,19 +122,20 @@ def test_the_data_report(trained: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_hidden_states_are_read_once(
-    trained: Path, tiny_files: Path, tiny_home: Path, mini_gguf: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, tiny_files: Path, tiny_home: Path, mini_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"A2_MODEL": tiny_files, "A2_WEIGHTS_BACKBONE": mini_gguf, "A2_HOME": tiny_home}.items():
         monkeypatch.setenv(name, str(value))
-    data, printed = trained / "data", list[tuple[int, int]]()
-    make_hidden(data, 1, lambda done, total: printed.append((done, total)))
+    data, printed = tmp_path, list[tuple[int, int]]()
+    shutil.copyfile(trained / "data" / "text.jsonl", data / "text.jsonl")
+    make_hidden(data, 1, lambda done, total: printed.append((done, total)), (0.5, 1.0))
     states = load_hidden(data / "shards")
     texts = [json.loads(line)["response"] for line in (data / "text.jsonl").read_text().splitlines()]
     assert printed == [(len(texts), len(texts))]
-    assert {index: len(found) for index, found in states.items()} == {i: len(text.split()) for i, text in enumerate(texts)}
+    assert {index: len(found.words) for index, found in states.items()} == {i: len(to_spoken(text).split()) for i, text in enumerate(texts)}
     file = next((data / "shards").glob("hidden-*.npz"))
     written = file.stat().st_mtime_ns
-    make_hidden(data, 1)
+    make_hidden(data, 1, depths=(0.5, 1.0))
     assert file.stat().st_mtime_ns == written
 
 

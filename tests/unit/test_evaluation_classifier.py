@@ -22,8 +22,9 @@ def utterance(index: int, split: str) -> Utterance:
     affect = Affect(AFFECTS[index % 5], 0.8 if index % 5 else 0.0)
     motion = idle_motion(80, affect, seed=index).astype(np.float16)
     empty = np.zeros(0, np.uint8)
+    labels = np.zeros((1, 30), np.uint8), np.zeros((1, 5), np.float16), np.zeros(1, np.uint8)
     latents, pitch = np.zeros((40, 4), np.float16), np.zeros(160, np.float16)
-    return Utterance(index, "hello", affect.category, affect.intensity, split, empty, empty, empty, latents, motion, pitch)
+    return Utterance(index, "hello", affect.category, affect.intensity, split, empty, empty, empty, latents, motion, pitch, *labels)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
 
 def utterance(split: str, width: int = 4) -> Utterance:
     arrays = (np.zeros(2), np.zeros(2), np.ones(2), np.full((5, width), 0.5, np.float32), np.zeros((10, 61)), np.zeros(20))
+    arrays += (np.zeros((1, 30), np.uint8), np.zeros((1, 5)), np.zeros(1, np.uint8))
     return Utterance(0, "text", "neutral", 0.0, split, *arrays)
 
 

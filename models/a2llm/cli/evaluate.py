@@ -1,15 +1,24 @@
-"""`a2 evaluate`: measures voice, face and synchrony of freely generated answers."""
+"""`a2 evaluate`: measures voice, face and synchrony of freely generated answers, and proves that the face follows the meaning."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from a2llm.cli.arguments import Commands, count, examples
 
-KINDS = ("voice", "face", "sync", "all")
+PROOF = "proof"
+OnProgress = Callable[[int, int], None]
+KINDS = ("voice", "face", "sync", "all", PROOF)
 DESCRIPTION = """\
 Measure held-out answers, generated end to end: voice (word errors heard by Whisper, pitch), face (liveliness, lip closures,
-blinks, affect read from the masked face), sync (lips against sound and teacher). Minutes on two cores."""
-EXAMPLES = examples("a2 evaluate voice --json voice.json", "a2 evaluate all --clips 50 --json evaluation.json")
+blinks, affect read from the masked face), sync (lips against sound and teacher). Minutes on two cores.
+proof: what a frozen judge reads from the motion of held-out annotated responses of a data set (--data), made from their meaning, from
+none, from that of others, and from the sound alone."""
+EXAMPLES = examples(
+    "a2 evaluate voice --json voice.json",
+    "a2 evaluate all --clips 50 --json evaluation.json",
+    "a2 evaluate proof --data datasets/default --model runs/default --json proof.json",
+)
 
 
 def register(commands: Commands) -> None:
@@ -18,16 +27,32 @@ def register(commands: Commands) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as flat JSON")
     parser.add_argument("--clips", type=count, default=50, metavar="N", help="held-out answers (default: 50)")
     parser.add_argument("--details", type=Path, metavar="FILE", help="also write what was asked, said and heard, one JSON line per answer")
+    parser.add_argument("--data", type=Path, default=Path("datasets") / "default", metavar="DIR", help="proof: a data set")
+    model = "proof: trained parts with their judges; again for models of other seeds (default: the weights that ship)"
+    parser.add_argument("--model", type=Path, action="append", metavar="DIR", help=model)
+    parser.add_argument("--seeds", type=count, default=1, metavar="N", help="proof: performances of each response (default: 1)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     from a2llm.cli.figures_out import print_figures, write_figures
     from a2llm.cli.progress import progress
-    from a2llm.evaluation.run import run_evaluation
 
     with progress(f"evaluating {arguments.kind}, {arguments.clips} answers") as on_progress:
-        figures = run_evaluation(arguments.kind, arguments.clips, on_progress, details=arguments.details)
+        figures = _prove(arguments, on_progress) if arguments.kind == PROOF else _evaluate(arguments, on_progress)
     if arguments.json:
         write_figures(arguments.json, figures)
     print_figures(f"a2 evaluate {arguments.kind}", figures)
+
+
+def _evaluate(arguments: argparse.Namespace, on_progress: OnProgress) -> dict[str, float | str]:
+    from a2llm.evaluation.run import run_evaluation
+
+    return run_evaluation(arguments.kind, arguments.clips, on_progress, details=arguments.details)
+
+
+def _prove(arguments: argparse.Namespace, on_progress: OnProgress) -> dict[str, float | str]:
+    from a2llm.components import model_folder
+    from a2llm.evaluation.proof import run_proof
+
+    return run_proof(arguments.data, arguments.model or [model_folder()], arguments.clips, arguments.seeds, on_progress)

@@ -37,7 +37,9 @@ _WHOLE = {
     "audio_codec": "fit the audio codec on the teacher's speech of a data set (5 minutes)",
     "motion_codec": "train the causal RVQ-VAE on a data set's motion (4 minutes)",
     "talker": "stage 1: talker and Motion Connector on the frozen backbone; needs a data set with hidden states (hours)",
+    "face_of_sound": "a talker that sees only the sound, which `a2 evaluate proof` compares with; on the same data set (hours)",
     "user_affect": "how the user sounds: a small head on prosody; --data is a folder made by python -m a2llm.data.user_voices speak",
+    "motion_judge": "the judge of meaning that `a2 evaluate proof` uses; on a data set's annotated responses (10 minutes)",
     "affect_classifier": "the judge of masked faces that `a2 evaluate face` uses (2 minutes)",
 }
 RECIPES: dict[str, Recipe] = {name: Recipe(text, _later(f"a2llm.recipes.runs:{name}")) for name, text in _WHOLE.items()}

@@ -22,8 +22,10 @@ from a2llm.recipes import configs
 from a2llm.recipes.job import Job
 from a2llm.training.affect_classifier import ClassifierTraining, train_affect_classifier
 from a2llm.training.backbone import BackboneTraining, train_backbone
+from a2llm.training.distributed import world
 from a2llm.training.loop import CURVE, add_to_curve
 from a2llm.training.motion_codec import MotionCodecTraining, train_motion_codec
+from a2llm.training.motion_judge import JudgeTraining, train_motion_judge
 from a2llm.training.talker import TalkerTraining, train_talker
 from a2llm.training.user_affect import DEFAULT_WEIGHTS as USER_AFFECT
 from a2llm.training.user_affect import run as train_user_affect
@@ -61,7 +63,8 @@ def _plan_of(folder: Path) -> DataPlan:
     """The plan a data set was built with, as far as the text goes; the codec's own fields are this recipe's."""
     file = folder / "plan.json"
     known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    return replace(configs.audio_codec(), **{name: known[name] for name in ("variants", "seed") if name in known})
+    known |= {"voices": tuple(known["voices"])} if "voices" in known else {}
+    return replace(configs.audio_codec(), **{name: known[name] for name in ("variants", "seed", "voices", "varied") if name in known})
 
 
 def _held_out_latents(data: Path, width: int) -> torch.Tensor | None:
@@ -99,13 +102,27 @@ def _judge_motion(codec: MotionCodec, motions: list[np.ndarray]) -> dict[str, fl
 
 
 def talker(job: Job, config: TalkerTraining | None = None, hidden: bool = True) -> dict[str, float]:
-    """Raises ValueError when the data set lacks hidden states, which the Motion Connector lives on."""
+    """One process, or those that torchrun started. Raises ValueError when the data set lacks hidden states, which the Motion Connector
+    lives on."""
     chosen = config or configs.talker()
     shards = shards_of(job.data)
     if hidden and not list(shards.glob("hidden-*.npz")):
         raise ValueError(f"{shards} holds no hidden states: run `a2 data build` first")
-    _gather_codecs(job)
-    return train_talker(shards, job.out, job.out, replace(chosen, loop=job.timed(chosen.loop)), job.device, job.on_progress)
+    with world() as together:
+        if together.leads:
+            _gather_codecs(job)
+        together.wait()
+        timed = replace(chosen, loop=job.timed(chosen.loop))
+        return train_talker(shards, job.out, job.out, timed, job.device, job.on_progress, together)
+
+
+def face_of_sound(job: Job, config: TalkerTraining | None = None) -> dict[str, float]:
+    """A talker of the same size that sees only the sound, for comparison; in a folder of its own, since it cannot speak."""
+    own = replace(job, out=job.out / "face_of_sound")
+    own.out.mkdir(parents=True, exist_ok=True)
+    if not (own.out / FILES["motion_codec"]).exists() and (job.out / FILES["motion_codec"]).exists():
+        shutil.copyfile(job.out / FILES["motion_codec"], own.out / FILES["motion_codec"])
+    return talker(own, config or configs.face_of_sound(), hidden=False)
 
 
 def _gather_codecs(job: Job) -> None:
@@ -122,6 +139,11 @@ def _gather_codecs(job: Job) -> None:
 def user_affect(job: Job) -> dict[str, float]:
     report = train_user_affect(job.data, job.out / USER_AFFECT.name, configs.user_affect())
     return {name: value for name, value in report.items() if isinstance(value, int | float)}
+
+
+def motion_judge(job: Job, config: JudgeTraining | None = None) -> dict[str, float]:
+    chosen = config or configs.motion_judge()
+    return train_motion_judge(shards_of(job.data), job.out, replace(chosen, loop=job.timed(chosen.loop)), job.on_progress)
 
 
 def affect_classifier(job: Job, config: ClassifierTraining | None = None) -> dict[str, float]:

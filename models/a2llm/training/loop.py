@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from a2llm.files import replacing
 from a2llm.interrupt import undisturbed
+from a2llm.training.distributed import ALONE, World
 
 Step = Callable[[int], tuple[Tensor, Mapping[str, Tensor]]]
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -61,7 +62,8 @@ def add_to_curve(folder: Path, name: str, step: int, figures: Mapping[str, float
 class TrainingRun:
     """Drives `step(index) -> (loss, figures)` for a module and keeps its state in a folder.
 
-    generator: what the steps draw from; its state is kept too. Data that come in an order go on at `step_index`.
+    generator: what the steps draw from; its state is kept too. Data that come in an order go on at `step_index`. world: the processes
+    that train together; the leader alone writes and reports.
     """
 
     def __init__(
@@ -72,9 +74,10 @@ class TrainingRun:
         folder: Path,
         on_progress: Progress | None = None,
         generator: torch.Generator | None = None,
+        world: World = ALONE,
     ) -> None:
         self.name, self.module, self.config, self.folder = name, module, config, folder
-        self.on_progress, self._generator = on_progress, generator
+        self.on_progress, self._generator, self._world = on_progress, generator, world
         self.on_save: Callable[[], object] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         parameters = [p for p in module.parameters() if p.requires_grad]
@@ -100,6 +103,8 @@ class TrainingRun:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
+        if not self._world.leads:
+            return
         state = {
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -114,6 +119,8 @@ class TrainingRun:
             self.on_save()
 
     def _log(self, figures: Mapping[str, Tensor]) -> None:
+        if not self._world.leads:
+            return
         values = {name: float(value.detach()) for name, value in figures.items()}
         add_to_curve(self.folder, self.name, self.step_index, {"spent_s": self.spent_s, **values})
         if self.on_progress:
@@ -148,7 +155,7 @@ class TrainingRun:
             while self.step_index < self.config.steps and self.progress < 1.0:
                 figures = self._take(step)
                 now = time.monotonic()
-                self.spent_s, last = self.spent_s + now - last, now
+                self.spent_s, last = self._world.agree(self.spent_s + now - last), now
                 if self.step_index % self.config.log_every == 0 or self.step_index == self.config.steps:
                     self._log(figures)
                 if now - saved > self.config.save_every_s:
