@@ -4,21 +4,26 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, run
 
 import pytest
 import torch
 
+from a2llm.affect import Affect
+from a2llm.api import A2LLM, load_parts
 from a2llm.checkpoint import load_component
 from a2llm.cli import main
 from a2llm.components import FILES, load_codecs, load_talker
 from a2llm.data.hidden import load_hidden
 from a2llm.data.shards import read_shards
 from a2llm.data.stages import DataPlan, make_hidden, settle_plan
+from a2llm.engine import Engine, TextSampling
 from a2llm.interrupt import Interrupted
+from a2llm.language.chat import find_persona
 from a2llm.language.spoken_text import to_spoken
 from a2llm.recipes import RECIPES, Job, find_recipe
 
@@ -101,6 +106,29 @@ def test_what_was_interrupted_goes_on_to_the_same_weights(trained: Path, tmp_pat
     assert steps_of(tmp_path, name) == steps_of(trained, name)
 
 
+TOGETHER = """
+import sys
+from pathlib import Path
+from a2llm.recipes import debug, runs
+from a2llm.recipes.job import Job
+figures = runs.talker(Job(Path(sys.argv[1]), Path(sys.argv[2])), debug.TALKER)
+print("leads" if figures else "follows", flush=True)
+"""
+
+
+def test_two_processes_train_one_talker(trained: Path, tmp_path: Path) -> None:
+    """As torchrun starts them; the leader alone writes. That they go on where they stopped: tests/unit/test_distributed.py."""
+    shutil.copyfile(trained / FILES["motion_codec"], tmp_path / FILES["motion_codec"])
+    (tmp_path / "together.py").write_text(TOGETHER)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "together.py"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = run([*torchrun, str(trained / "data"), "."], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split()) == ["follows", "leads"]
+    assert steps_of(tmp_path, "talker") == list(range(1, 7))
+    assert load_talker(tmp_path / FILES["talker"]).connector is not None
+
+
 def steps_of(folder: Path, name: str) -> list[int]:
     """Steps in a loss curve."""
     return [json.loads(line)["step"] for line in (folder / f"{name}.curve.jsonl").read_text().splitlines()]
@@ -137,6 +165,23 @@ def test_hidden_states_are_read_once(
     written = file.stat().st_mtime_ns
     make_hidden(data, 1, depths=(0.5, 1.0))
     assert file.stat().st_mtime_ns == written
+
+
+def test_what_was_trained_speaks(trained: Path, tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data, training, speech: words that a random backbone writes, meaning that the connector makes of its states, and an own affect."""
+    for name, value in {"A2_MODEL": trained, "A2_WEIGHTS_BACKBONE": trained / "tiny_backbone", "A2_HOME": tiny_home}.items():
+        monkeypatch.setenv(name, str(value))
+    assert load_talker(trained / FILES["talker"]).connector is not None
+    model = A2LLM(Engine(load_parts(trained, "cpu"), text_sampling=TextSampling(max_tokens=3)), find_persona("ada"))
+
+    def said(affect: Affect | None = None) -> tuple[str, Affect | None, bytes]:
+        model.restart()
+        steps = list(model.respond("My dog ran away.", affect, seed=1))
+        return " ".join(step.text for step in steps), steps[0].affect, b"".join(step.motion.tobytes() for step in steps)
+
+    own, forced = said(), said(Affect("joy", 0.9))
+    assert own[0] == forced[0] != "" and forced[1] == Affect("joy", 0.9) != own[1] and own[2] != forced[2]
+    assert said() == own
 
 
 def test_a_data_folder_keeps_to_its_plan(tmp_path: Path) -> None:
