@@ -5,7 +5,7 @@ import pytest
 
 from a2llm.affect import AFFECTS, Affect
 from a2llm.data.articulation import phone_spans, split_silent_tails
-from a2llm.data.motion_teacher import idle_motion, teach_motion
+from a2llm.data.motion_teacher import idle_motion, teach_plain
 from a2llm.data.visemes import PHONES, VOWELS
 from a2llm.evaluation.face_metrics import bilabial_closures, count_blinks
 from a2llm.head.geometry import HeadGeometry
@@ -34,7 +34,7 @@ def _mean(motion: np.ndarray, name: str) -> float:
 @pytest.mark.parametrize("affect", AFFECTS)
 def test_lips_meet_on_every_bilabial_of_both_heads(affect):
     phones, durations, f0, energy = _utterance()
-    motion = teach_motion(phones, durations, f0, energy, Affect(affect, 1.0), seed=1)
+    motion = teach_plain(phones, durations, f0, energy, Affect(affect, 1.0), seed=1)
     assert motion.shape == (durations.sum(), 61) and motion.dtype == np.float32
     shapes = motion[:, ARKIT61.group("blendshapes")]
     assert np.isfinite(motion).all() and shapes.min() >= 0 and shapes.max() <= 1
@@ -45,18 +45,18 @@ def test_lips_meet_on_every_bilabial_of_both_heads(affect):
 
 def test_vowels_open_and_silence_closes():
     phones, durations, f0, energy = _utterance()
-    motion = teach_motion(phones, durations, f0, energy, Affect(), seed=1)
+    motion = teach_plain(phones, durations, f0, energy, Affect(), seed=1)
     opening = HeadGeometry.load().lip_opening(motion)
     assert opening[:8].max() < 1 and opening[-4:].max() < 1 and opening.max() > 6
 
 
 def test_same_seed_same_bytes_other_seed_other_face():
-    a, b, c = (teach_motion(*_utterance(), Affect("joy", 0.6), seed=s) for s in (4, 4, 5))
+    a, b, c = (teach_plain(*_utterance(), Affect("joy", 0.6), seed=s) for s in (4, 4, 5))
     assert a.tobytes() == b.tobytes() and not np.array_equal(a, c)
 
 
 def test_affects_have_their_own_upper_face():
-    motion = {a: teach_motion(*_utterance(), Affect(a, 0.8 if a != "neutral" else 0.0), seed=2) for a in AFFECTS}
+    motion = {a: teach_plain(*_utterance(), Affect(a, 0.8 if a != "neutral" else 0.0), seed=2) for a in AFFECTS}
     for affect, name in (
         ("joy", "cheekSquintLeft"),
         ("sadness", "browInnerUp"),
@@ -100,4 +100,4 @@ def test_every_symbol_has_a_shape():
 def test_bad_input_is_refused(phones, durations, match):
     steps = 2 * max(sum(durations), 1) + (2 if match == "80 Hz" else 0)
     with pytest.raises(ValueError, match=match):
-        teach_motion(phones, np.array(durations), np.zeros(steps), np.zeros(steps), Affect(), 0)
+        teach_plain(phones, np.array(durations), np.zeros(steps), np.zeros(steps), Affect(), 0)

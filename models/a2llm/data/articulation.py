@@ -12,20 +12,38 @@ from a2llm.data.visemes import BILABIALS, LENGTHENERS, PAUSES, PHONES, POSES, ST
 from a2llm.head.geometry import HeadGeometry
 from a2llm.rig import ARKIT61
 
-ANTICIPATION_FRAMES = 2.6  # 65 ms to fall to 1/e: the lips start about 80 ms ahead of their phone
-CARRY_OVER_FRAMES = 1.8
 SHORT_PAUSE_FRAMES = 3  # a gap between words of up to 75 ms does not relax the mouth
 AUDIBLE = 0.1  # loudness: 27 dB below the utterance's loud end
 MIN_SOUND_FRAMES = 2
 PRESSED_MM = -0.4  # at a closure the lips press into each other by at least this much, on every pair
-_TONGUE = ARKIT61.indices("tongueOut")
-_JAW = ARKIT61.group("jaw")
-_LIPS = ARKIT61.group("lips")
+_SPREAD = ("mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight")
+WIDTH = ARKIT61.indices(*_SPREAD, "mouthFunnel", "mouthPucker")  # what a mouth is wide or narrow with
+
+
+@dataclass(frozen=True)
+class Articulator:
+    """Columns that move together: how long before and after its time a target pulls them (frames to fall to 1/e, with which
+    power), and how much later than the middle of a frame they are (below zero: earlier)."""
+
+    columns: np.ndarray
+    anticipation: float = 2.6  # 65 ms
+    carry_over: float = 1.8
+    power: float = 1.3
+    late: float = -0.5
+
+
+# In the order of a shape's dominances. Jaw and width as fitted, see `visemes`; the width of a mouth follows its phones by 70 ms.
+ARTICULATORS = (
+    Articulator(ARKIT61.group("jaw"), 1.47, 1.72, 1.27, 0.5),
+    Articulator(WIDTH, 2.81, 4.99, 1.3, 2.7),
+    Articulator(np.setdiff1d(ARKIT61.group("lips"), WIDTH)),
+    Articulator(ARKIT61.indices("tongueOut")),
+)
 _OPENERS = ARKIT61.indices(
     *("mouthFunnel", "mouthShrugUpper", "mouthLowerDownLeft", "mouthLowerDownRight"),
     *("mouthUpperUpLeft", "mouthUpperUpRight", "tongueOut"),
 )
-_CLOSED = {"mouthPress": 0.2, "mouthRollLower": 0.1, "mouthRollUpper": 0.1}
+_CLOSED = {"mouthPress": 0.05, "mouthRollLower": 0.15, "mouthRollUpper": 0.15}  # a press widens the mouth, which people do not do
 
 
 @dataclass(frozen=True)
@@ -86,7 +104,7 @@ def split_silent_tails(spans: list[Span], loudness: np.ndarray) -> list[Span]:
 
 
 def _targets(spans: list[Span]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Blending targets: times [n, 2] in frames, poses [n, 61], dominances [n, 3]. A diphthong gives two."""
+    """Blending targets: times [n, 2] in frames, poses [n, 61], dominances [n, 4]. A diphthong gives two."""
     times, poses, holds = [(-8.0, -4.0)], [POSES["rest"].pose], [POSES["rest"].dominance]
     for span in spans:
         if span.phone in PAUSES and not is_silence(span):
@@ -103,14 +121,13 @@ def _targets(spans: list[Span]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def blend(spans: list[Span], frames: int) -> np.ndarray:
     """Coarticulated mouth [F, 61] without closures or loudness."""
     times, poses, holds = _targets(spans)
-    now = np.arange(frames, dtype=np.float32) + 1.0  # the end of a frame: lips lead the sound a little
-    before = np.maximum(times[:, :1] - now, 0) / ANTICIPATION_FRAMES  # [n, F]
-    after = np.maximum(now - times[:, 1:], 0) / CARRY_OVER_FRAMES
-    pull = np.exp(-((before + after) ** 1.3)).astype(np.float32) + 1e-6
     out = np.zeros((frames, ARKIT61.size), np.float32)
-    for columns, hold in ((_JAW, holds[:, 0]), (_LIPS, holds[:, 1]), (_TONGUE, holds[:, 2])):
-        weight = pull * hold[:, None]
-        out[:, columns] = (weight.T @ poses[:, columns]) / weight.sum(0)[:, None]
+    for part, hold in zip(ARTICULATORS, holds.T, strict=True):
+        now = np.arange(frames, dtype=np.float32) + (0.5 - part.late)
+        before = np.maximum(times[:, :1] - now, 0) / part.anticipation  # [n, F]
+        after = np.maximum(now - times[:, 1:], 0) / part.carry_over
+        weight = (np.exp(-((before + after) ** part.power)).astype(np.float32) + 1e-6) * hold[:, None]
+        out[:, part.columns] = (weight.T @ poses[:, part.columns]) / weight.sum(0)[:, None]
     return out
 
 

@@ -69,7 +69,7 @@ def voice_frames(speech: TeacherSpeech) -> VoiceFrames:
 
 def move(speech: TeacherSpeech, owners: np.ndarray, score: Score, seed: int) -> np.ndarray:
     """Teacher motion [U, 61] for teacher speech; owners [P]: each phone's word."""
-    return teach_motion(speech.phones, speech.durations, speech.f0_hz, speech.energy * DB_PER_ENERGY, overall_affect(score), seed)
+    return teach_motion(speech.phones, speech.durations, speech.f0_hz, speech.energy * DB_PER_ENERGY, owners, score, seed)
 
 
 def fit_codec(lines: list[Line], count: int, config: AudioCodecConfig, iters: int = 14) -> AudioCodec:

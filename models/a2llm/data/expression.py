@@ -35,22 +35,22 @@ class AffectStyle:
 STYLES = {
     "neutral": AffectStyle({}, {}),
     "joy": AffectStyle(
-        {"mouthSmile": 0.65, "cheekSquint": 0.75, "eyeSquint": 0.35, "browOuterUp": 0.2, "browInnerUp": 0.1, "mouthDimple": 0.1},
+        {"mouthSmile": 1.0, "cheekSquint": 0.9, "eyeSquint": 0.4, "browOuterUp": 0.2, "browInnerUp": 0.1, "mouthDimple": 0.15},
         {"mouthSmile": 0.15},
         *(-0.03, 0.0, 1.15, 1.1, 19.0),
     ),
     "sadness": AffectStyle(
-        {"browInnerUp": 0.9, "browDown": 0.15, "eyeBlink": 0.24, "mouthFrown": 0.7, "mouthShrugLower": 0.06},
+        {"browInnerUp": 1.1, "browDown": 0.2, "eyeBlink": 0.28, "mouthFrown": 0.85, "mouthShrugLower": 0.08},
         {"mouthShrugLower": 0.15},
         *(0.09, 0.13, 0.55, 0.78, 14.0),
     ),
     "anger": AffectStyle(
-        {"browDown": 0.95, "eyeSquint": 0.5, "noseSneer": 0.55, "mouthStretch": 0.08, "mouthFrown": 0.3, "jawForward": 0.1},
+        {"browDown": 1.3, "eyeSquint": 0.6, "noseSneer": 0.75, "mouthStretch": 0.1, "mouthFrown": 0.45, "jawForward": 0.15},
         {"mouthPress": 0.35, "mouthRollLower": 0.1},
         *(0.04, 0.0, 1.1, 1.18, 13.0),
     ),
     "surprise": AffectStyle(
-        {"eyeWide": 0.95, "browInnerUp": 0.75, "browOuterUp": 0.9, "mouthUpperUp": 0.04},
+        {"eyeWide": 1.1, "browInnerUp": 0.9, "browOuterUp": 1.1, "mouthUpperUp": 0.04},
         {"jawOpen": 0.08},
         *(-0.04, 0.0, 1.05, 1.12, 13.0),
     ),

@@ -78,6 +78,12 @@ class SpeechTeacher:
         (hidden,) = self._decoder.run({**feed, "f0": f0[None], ENERGY: energy[None]})
         return TeacherSpeech(phones, units[1:-1], f0, energy, hidden[0].astype(np.float16))
 
+    def plain_durations(self, phones: str) -> np.ndarray:
+        """Durations [P] in units, not rounded, of phones said plainly."""
+        ids = np.asarray([[0, *(self.vocabulary[p] for p in phones), 0]], np.int64)
+        (raw,) = self._durations.run({"ids": ids, "speed": np.ones(1, np.float32)})
+        return raw.reshape(-1)[1:-1]
+
     def _shaped_durations(self, ids: np.ndarray, phones: str, words: np.ndarray, delivery: Delivery) -> np.ndarray:
         """Whole units [P + 2], the silent pads at both ends: short ones, except before a sentence that waits."""
         (raw,) = self._durations.run({"ids": ids, "speed": np.ones(1, np.float32)})

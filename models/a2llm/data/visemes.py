@@ -11,35 +11,66 @@ import numpy as np
 
 from a2llm.rig import ARKIT61
 
-# A shape is a pose plus dominance of (jaw, lips, tongue): after Cohen & Massaro 1993, a consonant that needs its lips
-# holds them against the neighbours, one that does not takes theirs.
-SHAPES: dict[str, tuple[dict[str, float], tuple[float, float, float]]] = {
-    "rest": ({}, (0.9, 0.9, 1.0)),
-    "bilabial": ({"jawOpen": 0.03, "mouthPress": 0.15, "mouthRollLower": 0.08, "mouthRollUpper": 0.08}, (1.5, 1.2, 1.0)),
-    "labiodental": ({"jawOpen": 0.03, "mouthRollLower": 0.6, "mouthUpperUp": 0.18}, (4.0, 5.0, 1.0)),
-    "dental": ({"jawOpen": 0.085, "mouthLowerDown": 0.2, "mouthUpperUp": 0.12, "tongueOut": 0.3}, (1.2, 0.8, 3.0)),
-    "alveolar": ({"jawOpen": 0.07, "mouthLowerDown": 0.18, "mouthUpperUp": 0.1}, (0.8, 0.45, 1.5)),
-    "lateral": ({"jawOpen": 0.1, "mouthLowerDown": 0.18, "mouthUpperUp": 0.1, "tongueOut": 0.04}, (0.7, 0.4, 2.0)),
-    "sibilant": ({"jawOpen": 0.03, "mouthStretch": 0.22, "mouthLowerDown": 0.3, "mouthUpperUp": 0.15}, (2.2, 1.1, 1.5)),
-    "postalveolar": ({"jawOpen": 0.045, "mouthFunnel": 0.42, "mouthPucker": 0.18, "mouthUpperUp": 0.1}, (2.0, 1.8, 1.5)),
-    "velar": ({"jawOpen": 0.1, "mouthLowerDown": 0.1, "mouthUpperUp": 0.06}, (0.5, 0.3, 1.0)),
-    "glottal": ({"jawOpen": 0.12}, (0.15, 0.1, 0.5)),
-    "rhotic": ({"jawOpen": 0.08, "mouthFunnel": 0.25, "mouthPucker": 0.3}, (0.8, 1.1, 1.0)),
-    "glide_w": ({"jawOpen": 0.05, "mouthFunnel": 0.25, "mouthPucker": 0.8}, (1.3, 2.2, 1.0)),
-    "glide_j": ({"jawOpen": 0.06, "mouthSmile": 0.15, "mouthStretch": 0.18, "mouthLowerDown": 0.1}, (0.9, 0.8, 1.0)),
-    "high_front": ({"jawOpen": 0.08, "mouthSmile": 0.22, "mouthStretch": 0.28, "mouthLowerDown": 0.15}, (1.0, 1.0, 1.0)),
-    "near_front": ({"jawOpen": 0.14, "mouthSmile": 0.12, "mouthStretch": 0.18, "mouthLowerDown": 0.15}, (1.0, 0.9, 1.0)),
-    "mid_front": ({"jawOpen": 0.21, "mouthSmile": 0.1, "mouthStretch": 0.2, "mouthLowerDown": 0.2}, (1.1, 1.0, 1.0)),
-    "low_front": ({"jawOpen": 0.31, "mouthStretch": 0.26, "mouthLowerDown": 0.22, "mouthUpperUp": 0.1}, (1.3, 1.1, 1.0)),
-    "low_back": ({"jawOpen": 0.34, "mouthLowerDown": 0.15, "mouthUpperUp": 0.05}, (1.3, 1.0, 1.0)),
-    "low_round": ({"jawOpen": 0.27, "mouthFunnel": 0.3, "mouthPucker": 0.12}, (1.2, 1.2, 1.0)),
-    "mid_central": ({"jawOpen": 0.23, "mouthLowerDown": 0.12}, (1.1, 0.9, 1.0)),
-    "schwa": ({"jawOpen": 0.12, "mouthLowerDown": 0.08}, (0.6, 0.4, 1.0)),
-    "rhotic_vowel": ({"jawOpen": 0.13, "mouthFunnel": 0.22, "mouthPucker": 0.22}, (1.0, 1.1, 1.0)),
-    "mid_round": ({"jawOpen": 0.2, "mouthFunnel": 0.38, "mouthPucker": 0.3}, (1.1, 1.4, 1.0)),
-    "near_round": ({"jawOpen": 0.12, "mouthFunnel": 0.25, "mouthPucker": 0.42}, (1.0, 1.3, 1.0)),
-    "high_round": ({"jawOpen": 0.06, "mouthFunnel": 0.26, "mouthPucker": 0.8}, (1.1, 1.8, 1.0)),
-    "front_round": ({"jawOpen": 0.09, "mouthFunnel": 0.2, "mouthPucker": 0.5}, (1.0, 1.4, 1.0)),
+# A shape is a pose plus dominance of (jaw, width of the mouth, lips, tongue): after Cohen & Massaro 1993, a consonant that needs its
+# lips holds them against the neighbours, one that does not takes theirs. Jaws, widths (smile, stretch, funnel, pucker) and their
+# dominances were fitted on recordings of a man (docs/data.md, "Held against people"), where these have the sound; lips and tongue by eye.
+SHAPES: dict[str, tuple[dict[str, float], tuple[float, float, float, float]]] = {
+    "rest": ({}, (0.09, 0.47, 0.9, 1)),
+    "bilabial": (
+        {"jawOpen": 0.036, "mouthFunnel": 0.114, "mouthPucker": 0.227, "mouthPress": 0.05, "mouthRollLower": 0.08, "mouthRollUpper": 0.08},
+        (1.61, 0.68, 1.2, 1),
+    ),
+    "labiodental": (
+        {"jawOpen": 0.02, "mouthFunnel": 0.005, "mouthPucker": 0.01, "mouthRollLower": 0.6, "mouthUpperUp": 0.18},
+        (5.11, 2.64, 5, 1),
+    ),
+    "dental": (
+        {"jawOpen": 0.02, "mouthSmile": 0.01, "mouthStretch": 0.024, "mouthLowerDown": 0.2, "mouthUpperUp": 0.12, "tongueOut": 0.3},
+        (3.04, 1.44, 0.8, 3),
+    ),
+    "alveolar": (
+        {"jawOpen": 0.02, "mouthSmile": 0.006, "mouthStretch": 0.015, "mouthLowerDown": 0.18, "mouthUpperUp": 0.1},
+        (0.09, 1.29, 0.45, 1.5),
+    ),
+    "lateral": (
+        {"jawOpen": 0.125, "mouthFunnel": 0.011, "mouthPucker": 0.023, "mouthLowerDown": 0.18, "mouthUpperUp": 0.1, "tongueOut": 0.04},
+        (0.15, 0.23, 0.4, 2),
+    ),
+    "sibilant": ({"jawOpen": 0.09, "mouthStretch": 0.22, "mouthLowerDown": 0.3, "mouthUpperUp": 0.15}, (0.17, 1.98, 1.1, 1.5)),
+    "postalveolar": ({"jawOpen": 0.196, "mouthFunnel": 0.531, "mouthPucker": 0.403, "mouthUpperUp": 0.1}, (3.16, 0.84, 1.8, 1.5)),
+    "velar": ({"jawOpen": 0.31, "mouthStretch": 0.007, "mouthLowerDown": 0.1, "mouthUpperUp": 0.06}, (0.72, 0.14, 0.3, 1)),
+    "glottal": ({"jawOpen": 0.131}, (0.15, 0.1, 0.1, 0.5)),
+    "rhotic": ({"jawOpen": 0.02, "mouthFunnel": 0.503, "mouthPucker": 0.806}, (3.77, 0.96, 1.1, 1)),
+    "glide_w": (
+        {"jawOpen": 0.02, "mouthSmile": 0.037, "mouthStretch": 0.093, "mouthFunnel": 0.176, "mouthPucker": 0.652},
+        (3.76, 3.59, 2.2, 1),
+    ),
+    "glide_j": ({"jawOpen": 0.187, "mouthSmile": 0.186, "mouthStretch": 0.269, "mouthLowerDown": 0.1}, (3.76, 0.99, 0.8, 1)),
+    "high_front": (
+        {"jawOpen": 0.214, "mouthSmile": 0.213, "mouthStretch": 0.263, "mouthFunnel": 0.013, "mouthPucker": 0.027, "mouthLowerDown": 0.15},
+        (0.53, 1, 1, 1),
+    ),
+    "near_front": ({"jawOpen": 0.164, "mouthSmile": 0.141, "mouthStretch": 0.231, "mouthLowerDown": 0.15}, (0.17, 0.69, 0.9, 1)),
+    "mid_front": (
+        {"jawOpen": 0.226, "mouthSmile": 0.079, "mouthStretch": 0.147, "mouthFunnel": 0.043, "mouthPucker": 0.085, "mouthLowerDown": 0.2},
+        (1.99, 2.61, 1, 1),
+    ),
+    "low_front": (
+        {"jawOpen": 0.262, "mouthSmile": 0.06, "mouthStretch": 0.41, "mouthLowerDown": 0.22, "mouthUpperUp": 0.1},
+        (1.47, 2.46, 1.1, 1),
+    ),
+    "low_back": (
+        {"jawOpen": 0.366, "mouthSmile": 0.059, "mouthStretch": 0.147, "mouthLowerDown": 0.15, "mouthUpperUp": 0.05},
+        (2.34, 1.09, 1, 1),
+    ),
+    "low_round": ({"jawOpen": 0.107, "mouthFunnel": 0.454, "mouthPucker": 0.427}, (3.9, 0.93, 1.2, 1)),
+    "mid_central": ({"jawOpen": 0.132, "mouthPucker": 0.005, "mouthLowerDown": 0.12}, (1.99, 0.42, 0.9, 1)),
+    "schwa": ({"jawOpen": 0.147, "mouthStretch": 0.006, "mouthLowerDown": 0.08}, (0.84, 0.35, 0.4, 1)),
+    "rhotic_vowel": ({"jawOpen": 0.141, "mouthFunnel": 0.22, "mouthPucker": 0.22}, (1, 1.1, 1.1, 1)),
+    "mid_round": ({"jawOpen": 0.248, "mouthFunnel": 0.516, "mouthPucker": 0.573}, (1.75, 0.5, 1.4, 1)),
+    "near_round": ({"jawOpen": 0.131, "mouthFunnel": 0.25, "mouthPucker": 0.42}, (1, 1.3, 1.3, 1)),
+    "high_round": ({"jawOpen": 0.073, "mouthFunnel": 0.459, "mouthPucker": 1.199}, (1.75, 0.48, 1.8, 1)),
+    "front_round": ({"jawOpen": 0.098, "mouthFunnel": 0.2, "mouthPucker": 0.5}, (1, 1.4, 1.4, 1)),
 }
 
 _CONSONANTS = {
@@ -99,7 +130,7 @@ VOWELS = frozenset("".join(_VOWELS.values())) | frozenset("AIOQWY")
 
 @dataclass(frozen=True)
 class Shape:
-    """A mouth target: pose [61] and dominance of jaw, lips, tongue [3]."""
+    """A mouth target: pose [61] and dominance of jaw, width, lips, tongue [4]."""
 
     pose: np.ndarray
     dominance: np.ndarray

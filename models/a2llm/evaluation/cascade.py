@@ -16,7 +16,7 @@ import torch
 
 from a2llm import weights
 from a2llm.affect import Affect
-from a2llm.data.motion_teacher import teach_motion
+from a2llm.data.motion_teacher import teach_plain
 from a2llm.data.speech_teacher import DB_PER_ENERGY, DURATIONS, ENERGY
 from a2llm.engine import MAX_RESPONSE_TOKENS, Parts, TextSampling
 from a2llm.evaluation.timing import audible_edges
@@ -142,7 +142,7 @@ class Cascade:
             facts.append(fact)
         voiced = perf_counter()
         for fact in facts:
-            teach_motion(fact["phones"], fact["durations"], fact["f0"], fact["energy"], Affect(), seed)
+            teach_plain(fact["phones"], fact["durations"], fact["f0"], fact["energy"], Affect(), seed)
         spent["voice"] += voiced - started
         spent["motion"] += perf_counter() - voiced
         return np.concatenate(sounds) if sounds else np.zeros(0, np.float32)

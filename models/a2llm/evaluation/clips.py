@@ -15,7 +15,7 @@ from a2llm.api import A2LLM
 from a2llm.audio_codec.codec import AudioCodec
 from a2llm.audio_codec.frames import VoiceFrames
 from a2llm.clock import FrameClock
-from a2llm.data.motion_teacher import teach_motion
+from a2llm.data.motion_teacher import teach_plain
 from a2llm.engine import Engine
 from a2llm.evaluation.progress import Steps
 from a2llm.evaluation.sentences import Question, forced_affects
@@ -139,4 +139,4 @@ def energy_db(pcm: np.ndarray, frames: int) -> np.ndarray:
 def teacher_motion(clip: Clip, seed: int) -> np.ndarray:
     """Motion [2T, 61] that the teacher makes from the generated speech: its phones, durations, pitch and loudness."""
     loud = energy_db(clip.pcm, len(clip.f0_hz))
-    return teach_motion(clip.phones, clip.durations, clip.f0_hz, loud, clip.affect, TEACHER_SEED + seed)
+    return teach_plain(clip.phones, clip.durations, clip.f0_hz, loud, clip.affect, TEACHER_SEED + seed)
