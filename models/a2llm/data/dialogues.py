@@ -1,18 +1,27 @@
-"""The hand-written dialogues (Apache-2.0, written for this project): what people say, how it sounds,
-what the avatar answers and with which affect."""
+"""What the model learns to say: the annotated dialogues, the facts in all their wordings, and sums that a program made. Apache-2.0,
+written for this project.
 
-import json
+What an evaluation asks is left out, wherever it stands.
+"""
+
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from hashlib import sha256
-from importlib.resources import files
+from itertools import chain
 
 from a2llm.affect import Affect
+from a2llm.data.annotation import AnnotatedDialogue, AnnotatedTurn, load_annotated
+from a2llm.data.facts import load_facts
+from a2llm.data.sums import made_sums
+from a2llm.evaluation.language.questions import held_out_lines, plain
+
+SUMS, SUMS_SEED = 5000, 0
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One turn of the user and the response to it."""
+    """One turn of the user and the response to it. `affect`: what the response feels like as a whole."""
 
     user: str
     voice: Affect
@@ -22,27 +31,50 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """One to three exchanges that belong together; `persona` names who answers where the words depend on it."""
+    """Exchanges that belong together; `persona` names who answers where the words depend on it. `kind` as in the data files."""
 
-    exchanges: tuple[Exchange, ...]
-    persona: str | None = None
+    annotated: AnnotatedDialogue
+
+    @cached_property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        return tuple(Exchange(turn.user, turn.voice, turn.response, whole_affect(turn)) for turn in self.annotated.turns)
+
+    @property
+    def kind(self) -> str:
+        return self.annotated.kind
+
+    @property
+    def persona(self) -> str | None:
+        return self.annotated.persona or None
 
     @property
     def held_out(self) -> bool:
-        """A fixed tenth, chosen by the first user line so that contrast sets stay on one side."""
-        return sha256(self.exchanges[0].user.lower().encode()).digest()[0] < 26
+        """A fixed tenth. A pair's dialogues stay on one side, and so do those that begin with the same line in different voices."""
+        key = f"pair {self.annotated.pair}" if self.annotated.pair else self.exchanges[0].user.lower()
+        return sha256(key.encode()).digest()[0] < 26
 
 
-def _exchange(raw: dict[str, str | float]) -> Exchange:
-    level = float(raw["intensity"]) if raw["affect"] != "neutral" else 0.0
-    return Exchange(str(raw["user"]), Affect.heard(str(raw["voice"])), str(raw["response"]), Affect(str(raw["affect"]), level).checked())
+def whole_affect(turn: AnnotatedTurn) -> Affect:
+    """The affect that most of a response's words carry most strongly, as strong as where it is strongest; neutral where none does."""
+    weights: dict[str, float] = {}
+    for phrase in turn.phrases:
+        if phrase.affect.index:
+            found = weights.get(phrase.affect.category, 0.0)
+            weights[phrase.affect.category] = found + phrase.affect.intensity * len(phrase.text.split())
+    if not weights:
+        return Affect()
+    name = max(weights, key=lambda category: weights[category])
+    return Affect(name, max(phrase.affect.intensity for phrase in turn.phrases if phrase.affect.category == name))
 
 
 def load_dialogues() -> Iterator[Dialogue]:
-    """Every dialogue that ships, in file order."""
-    folder = files("a2llm.data").joinpath("dialogues")
-    for file in sorted(folder.iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".jsonl"):
-            for line in file.read_text().splitlines():
-                raw = json.loads(line)
-                yield Dialogue(tuple(_exchange(turn) for turn in raw["turns"]), raw.get("persona"))
+    """Every dialogue that ships, in file order, then the facts, then the sums."""
+    yield from _every_dialogue()
+
+
+@cache
+def _every_dialogue() -> tuple[Dialogue, ...]:
+    """Read once in a process: 45,000 lines are to be parsed."""
+    asked = set(held_out_lines())
+    sources = chain(load_annotated(), load_facts(), made_sums(SUMS, SUMS_SEED))
+    return tuple(Dialogue(dialogue) for dialogue in sources if not any(plain(turn.user) in asked for turn in dialogue.turns))

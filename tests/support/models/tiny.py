@@ -6,6 +6,7 @@ Every builder is deterministic. Sizes are chosen so that a whole response takes 
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -72,7 +73,7 @@ def tokenizer() -> TextTokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator([e.response for d in load_dialogues() for e in d.exchanges], trainer)
+    bpe.train_from_iterator([e.response for d in islice(load_dialogues(), 2000) for e in d.exchanges], trainer)
     return _wrap(bpe)
 
 
