@@ -16,6 +16,7 @@ MOTION_HZ = FrameClock.motion_hz  # of the data that a checkpoint learns from
 GAZE_RANGE_RAD = 0.45  # an eyeLook blendshape at 1.0 turns the eye by about 26 degrees on the default head
 ATTACK_FRAMES, RELEASE_FRAMES, RELEASE_LEVEL = 12, 16, 0.3
 BLINK = np.array([0.45, 1.0, 0.82, 0.5, 0.22, 0.06], np.float32)  # 150 ms: closes in 50, opens in 100
+CURVE = 0.65  # a face shows weak feelings more than in proportion
 REFRACTORY_FRAMES = 32  # 0.8 s
 
 
@@ -94,7 +95,7 @@ def edge_ramp(frames: int, rise: int, fall: int, last: float = 0.0) -> np.ndarra
 
 def affect_envelope(affect: Affect, frames: int, rng: np.random.Generator) -> np.ndarray:
     """Strength of the affect over time [F]: 300 ms attack, slow variation, release. Surprise fades after its onset."""
-    level = affect.intensity**0.75 if affect.index else 0.0
+    level = affect.intensity**CURVE if affect.index else 0.0
     hold = 1 + 0.1 * wander(frames, 1.6, rng)
     if affect.category == "surprise":
         hold *= 0.8 + 0.2 * np.exp(-np.arange(frames) / (1.5 * MOTION_HZ))

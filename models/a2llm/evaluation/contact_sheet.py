@@ -15,9 +15,8 @@ from PIL import Image, ImageDraw
 from a2llm.affect import AFFECTS
 from a2llm.avatar.render import HeadRenderer
 from a2llm.data.annotation import FUNCTIONS
-from a2llm.data.expression import STYLES, set_eyes
+from a2llm.data.expression import CURVE, STYLES, set_eyes
 from a2llm.data.face.acts import Tracks, add_faces
-from a2llm.data.face.arcs import CURVE
 from a2llm.data.face.arcs import POSES as AFFECT_POSES
 from a2llm.data.face.forms import FORMS
 from a2llm.data.face.moves import GAZE, POSES, Stretch, draw

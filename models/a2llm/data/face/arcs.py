@@ -7,7 +7,7 @@ word: it is still there when the motion ends, and the idle face takes it from th
 import numpy as np
 
 from a2llm.affect import AFFECTS
-from a2llm.data.expression import ATTACK_FRAMES, MOTION_HZ, RELEASE_FRAMES, STYLES, edge_ramp, smooth, wander
+from a2llm.data.expression import ATTACK_FRAMES, CURVE, MOTION_HZ, RELEASE_FRAMES, STYLES, edge_ramp, smooth, wander
 from a2llm.data.face.moves import Stretch
 from a2llm.data.score import Score
 from a2llm.rig import ARKIT61
@@ -15,7 +15,6 @@ from a2llm.rig import ARKIT61
 AFTERGLOW = 0.75  # of the last feeling is left at the end of the motion
 EARLY_FRAMES = 5  # a face changes before the words do
 GLIDE_FRAMES = 6.0  # sigma of the way from one feeling to the next: half a second in all
-CURVE = 0.65  # a face shows weak feelings more than in proportion
 SURPRISE_S, SURPRISE_LEFT = 1.5, 0.75
 MOST = 1.1
 POSES = {name: ARKIT61.pose(style.pose) for name, style in STYLES.items()}
