@@ -18,6 +18,7 @@ from a2serve.contracts import base64_bytes, events, json_input, packets
 from a2serve.contracts.server_events import AudioDelta, ResponseDone, ServerEventBase
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.conversation.conversation import Item
+from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.realtime.connection import socket_transport
 from a2serve.gateway.realtime.connection.headless_turn import HeadlessTurn
 from a2serve.gateway.realtime.session.collaborators import Collaborators, Identity
@@ -39,7 +40,7 @@ class InProcess:
     async def describe(self) -> ModelInfo:
         return ModelInfo("scripted", 24_000, 20, 40, {RIG: ("jaw", "brow")})
 
-    async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+    async def respond(self, request: ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[Packet, None]:
         for index in range(PACKETS):
             motion = Motion(RIG, 60, 3 * index, 3, bytes([index] * 12))
             pcm16 = index.to_bytes(2, "little") * PACKET_SAMPLES

@@ -14,6 +14,7 @@ from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.access.client_secrets import Grant
+from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.realtime.connection.socket_transport import SocketTransport
 from a2serve.gateway.realtime.limits import SessionLimits
 from a2serve.gateway.realtime.response.response import CLIENT_CANCELLED, Response
@@ -43,7 +44,7 @@ class Avatar:
     async def describe(self) -> model.ModelInfo:
         return model.ModelInfo("r", 24000, 20, 40)
 
-    async def respond(self, request: model.ResponseRequest) -> AsyncGenerator[model.Packet, None]:
+    async def respond(self, request: model.ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[model.Packet, None]:
         self.requests.append(request)
         said = self.packets.setdefault(request.response_id, asyncio.Queue())
         while True:

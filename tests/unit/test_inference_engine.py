@@ -15,17 +15,22 @@ from support.models import tiny
 from a2llm.engine import Engine, TextSampling
 from a2llm.language.chat import ChatTemplate, find_persona
 from a2llm.messages import (
+    AppendRequest,
     AssistantTurn,
     Done,
     EngineDown,
+    GivenWords,
     Refused,
     ResponseOptions,
     ResponseRequest,
+    ResponseUnknown,
     Resume,
     StepOutput,
     UserTurn,
+    WordsMissing,
     parse_tools,
 )
+from a2serve.inference import running
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_core import EngineCore
 from a2serve.inference.engine_host import EngineHost
@@ -451,5 +456,66 @@ def test_text_alone_and_calls_have_no_sound():
             call = (await read(b.engine.respond(ask(tools=tool, tool_choice="dim"))))[-1].function_call
             assert (call.name, call.call_id[:5]) == ("dim", "call_")
             assert isinstance(json.loads(call.arguments), dict)
+
+    run(scenario)
+
+
+def test_given_words_come_while_it_speaks_and_waiting_costs_no_step():
+    async def scenario() -> None:
+        async with bench() as made:
+            whole = await read(made.engine.respond(ask(given=GivenWords("One two three. Four.", True))))
+            pieces = made.engine.respond(ask("t", given=GivenWords("One t")))
+            out = [await anext(pieces)]
+            assert (out[0].text, len(out[0].pcm), out[0].done) == ("", 0, None)
+            await asyncio.sleep(0.05)
+            steps = made.metrics.registry.get_sample_value(f"{names.METRIC_INFERENCE_STEP_SECONDS}_count")
+            await asyncio.sleep(0.2)
+            assert made.metrics.registry.get_sample_value(f"{names.METRIC_INFERENCE_STEP_SECONDS}_count") == steps
+            assert made.engine.speaking == 1
+            assert await made.engine.append(AppendRequest("t", "r-t-1", 5, "wo three.")) == 14
+            assert await made.engine.append(AppendRequest("t", "r-t-1", 5, "wo three. Four.", over=True)) == 20
+            out += await read(pieces)
+            assert finish(out).text == finish(whole).text == "One two three. Four."
+            np.testing.assert_array_equal(sound(out), sound(whole))
+
+    run(scenario)
+
+
+def test_words_for_a_response_that_is_not_spoken_are_refused():
+    async def scenario() -> None:
+        async with bench() as made:
+            with pytest.raises(ResponseUnknown):
+                await made.engine.append(AppendRequest("s", "r", 0, "word"))
+            pieces = made.engine.respond(ask(given=GivenWords("One")))
+            await anext(pieces)
+            with pytest.raises(ResponseUnknown, match="begin at 9"):
+                await made.engine.append(AppendRequest("s", "r-s-1", 9, "word"))
+            await pieces.aclose()
+
+    run(scenario)
+
+
+def test_a_response_whose_words_do_not_come_ends_and_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(running, "LONGEST_SILENCE_S", 0.2)
+
+    async def scenario() -> None:
+        async with bench(slots=1) as made:
+            with pytest.raises(WordsMissing):
+                await read(made.engine.respond(ask(given=GivenWords("One two"))))
+            assert made.engine.speaking == 0
+            assert finish(await read(made.engine.respond(ask("other")))).text
+
+    run(scenario)
+
+
+def test_a_response_that_waits_for_words_turns_nobody_away():
+    async def scenario() -> None:
+        async with bench(slots=3, pace=Pace()) as made:
+            waiting = [made.engine.respond(ask(session, given=GivenWords())) for session in "ab"]
+            for pieces in waiting:
+                await anext(pieces)
+            assert finish(await read(made.engine.respond(ask("c", burst=True)))).text
+            for pieces in waiting:
+                await pieces.aclose()
 
     run(scenario)

@@ -15,6 +15,7 @@ class Running:
     """A response of which the scheduler sees this progress; it has begun, and is low on words."""
 
     begun = is_low_on_words = True
+    waits_for_words = False
 
     def __init__(self, lead_s: float, made_s: float = 10.0, waits_s: float | None = None, unread: int = 0) -> None:
         self.response, self.unread = self, unread
@@ -23,6 +24,16 @@ class Running:
     def progress(self, now_s: float) -> Progress:
         assert now_s == 5.0
         return self._progress
+
+
+class Wordless(Running):
+    """One that waits for given words, and may do so for 7 s; it has no lead left."""
+
+    waits_for_words = True
+    is_low_on_words = False
+
+    def words_due_s(self, now_s: float) -> float:
+        return 12.0 - now_s
 
 
 def scheduler() -> Scheduler:
@@ -74,3 +85,10 @@ def test_as_many_may_wait_as_the_smallest_lead_has_space_for():
         made.note_first_sound(0.02)
     made.plan([Running(4.0)], 5.0)  # pyright: ignore[reportArgumentType]
     assert made.waiting_limit > before
+
+
+def test_a_response_that_waits_for_words_takes_no_part_and_is_no_load_to_others():
+    assert plan(Wordless(-3.0)) is None
+    assert idle_s(Wordless(-3.0)) == 7.0
+    far = Running(1.0)
+    assert plan(far, Wordless(-3.0)) == plan(far) == Plan((far,), (), (far,), 8)  # pyright: ignore[reportArgumentType]

@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from a2llm.messages import Affect, ModelInfo, Packet, Persona, ResponseRequest
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway import request_context
+from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.personas.bodies import AffectBody, PersonaBody, persona_body, voices_of
 from a2serve.gateway.personas.inference import InferenceWithPersonas
 
@@ -49,7 +50,7 @@ class Inner:
         self.described += 1
         return ModelInfo("r7", 24_000, 20, 40, personas=(SHIPPED,))
 
-    async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+    async def respond(self, request: ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[Packet, None]:
         self.requests.append(request)
         yield Packet(request.response_id)
 

@@ -3,20 +3,21 @@
 import pytest
 from grpc import StatusCode
 
-from a2llm.messages import EngineDown, ModelError, Refused, RigUnavailable, UtteranceUnknown
+from a2llm.messages import EngineDown, ModelError, Refused, ResponseUnknown, RigUnavailable, UtteranceUnknown, WordsMissing
 from a2serve.contracts.proto.errors import EXPECTED, STATUS, from_status, to_status
 
 ERRORS = [Refused("full", 300), EngineDown("it drains"), RigUnavailable("no mapping"), UtteranceUnknown("send it again"), ValueError("no")]
+NEWER = [ResponseUnknown("it is not spoken here"), WordsMissing("no word came")]  # than replicas without codes
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", [*ERRORS, *NEWER], ids=lambda error: type(error).__name__)
 def test_an_error_comes_back_as_it_was(error: Exception):
     back = from_status(*to_status(error))
     assert (type(back), str(back), vars(back)) == (type(error), str(error), vars(error)) and isinstance(error, EXPECTED)
 
 
 def test_every_error_of_the_model_has_a_status_and_a_code():
-    assert set(STATUS) == set(ModelError.__subclasses__()) == {type(error) for error in ERRORS} - {ValueError}
+    assert set(STATUS) == set(ModelError.__subclasses__()) == {type(error) for error in [*ERRORS, *NEWER]} - {ValueError}
     assert len({kind.code for kind in STATUS}) == len(STATUS)
 
 

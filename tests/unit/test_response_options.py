@@ -66,7 +66,7 @@ def tokens(session: dict[str, Any], response: dict[str, Any] | None = None, trit
 
 def test_every_option_of_the_engine_is_the_clients_to_choose():
     assert set(ASKED) == set(EngineOptions.model_fields)
-    otherwise = {"audio": "output_modalities", "voice": "audio", "resume": None}
+    otherwise = {"audio": "output_modalities", "voice": "audio", "resume": None, "given": None}
     names = {otherwise.get(own.name, own.name) for own in fields(messages.ResponseOptions)} - {None}
     assert names <= SessionConfig.model_fields.keys() & ResponseOptions.model_fields.keys()
 

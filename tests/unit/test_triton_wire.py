@@ -11,6 +11,7 @@ from a2llm.messages import (
     AssistantTurn,
     Done,
     FunctionCall,
+    GivenWords,
     ResponseOptions,
     ResponseRequest,
     Resume,
@@ -48,6 +49,7 @@ OPTIONS = ResponseOptions(
     tools=(Tool("dim", "the light", {"type": "object", "properties": {"on": {"type": "boolean"}}}),),
     tool_choice="dim",
     resume=Resume((3, 4, 5), 2, 1200, Affect(AFFECTS[1], 0.75)),
+    given=GivenWords("At once, sir.", True),
 )
 EVERYTHING = ResponseRequest(
     "session",

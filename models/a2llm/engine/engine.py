@@ -162,6 +162,11 @@ class Engine:
         self._responses.append(response)
         return response
 
+    def append(self, response: Response, text: str, offset: int = 0, over: bool = False) -> int:
+        """More of a response's given words, at `offset` characters of them all; returns how many there are. What is there already is not
+        added again. Raises ValueError for a gap, and for a response whose words the backbone finds."""
+        return response.append(text, offset, over)
+
     def cancel(self, response: Response) -> None:
         """Stop a response; what it has said stays in the conversation."""
         response.cancel()
@@ -185,6 +190,7 @@ class Engine:
     def step(self, plan: Plan) -> list[Output]:
         """Carry out the plan; the outputs that became ready, with their responses."""
         sampling, responses = self._sampling_of(plan.audio_levels), plan.responses
+        unbegun = [r for r in responses if not r.begun and not r.text.draws]
         ready, chunks = self._with_frame(responses, sampling), self._chunks(plan)
         if ready and chunks and self._synthesizer.runs_beside:
             outputs = self._speak(ready, sampling, meanwhile=lambda: self._decoder.read(chunks))
@@ -193,6 +199,8 @@ class Engine:
                 self._decoder.read(chunks)
             outputs = self._speak(self._with_frame(responses, sampling), sampling)
         outputs += self._write(responses)
+        spoke = [response for response, _ in outputs]
+        outputs += [(r, r.emit_begun()) for r in unbegun if r.begun and not r.done and r not in spoke]
         self._retire(responses)
         return outputs
 

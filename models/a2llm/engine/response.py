@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from a2llm.engine.conversation import Conversation
+from a2llm.engine.given import GivenText
 from a2llm.engine.marks import Marks
 from a2llm.engine.media import NO_MEDIA, MediaPiece, ResponseMedia
 from a2llm.engine.prompt import Prompt
@@ -105,10 +106,11 @@ class Response:
 
     @property
     def said(self) -> Item:
-        """The response as an item of the conversation, as far as it came. Its last token was drawn and never read."""
+        """The response as an item of the conversation, as far as it came. A token that was drawn last was never read."""
         if called := self._text.finished_call:
             return called
-        return AssistantTurn(" ".join(self.words), () if self._text.call else tuple(self.tokens[:-1]))
+        read = self.tokens[:-1] if self._text.draws else self.tokens
+        return AssistantTurn(" ".join(self.words), () if self._text.call else tuple(read))
 
     # --- how far it is --------------------------------------------------------------------------------------------------
 
@@ -124,14 +126,23 @@ class Response:
 
     @property
     def needs_token(self) -> bool:
-        """Cannot go on without the next token."""
-        return not self._text.ended and (not self._begun or not self._speaks or self.talker.waiting)
+        """Cannot go on without the next token, and has one to read."""
+        lacks = not self._begun or not self._speaks or self.talker.waiting
+        return bool(lacks and self._text.unread and not self._text.ended)
+
+    @property
+    def waits_for_words(self) -> bool:
+        """Has said all that can be said of the words it was given, and more may come."""
+        text, talker = self._text, self.talker
+        idle = self._begun and not text.ended and not text.unread
+        return idle and not (self._speaks and (talker.ready or talker.untimed()))
 
     @property
     def is_low_on_words(self) -> bool:
         """Speaks, and will soon need the next token."""
         text, ahead = self._text, WORDS_AHEAD + self.talker.config.look_ahead(self._text.words_emitted)
-        return self._speaks and self._begun and not text.ended and len(text.words) - text.words_emitted < ahead
+        reads = self._speaks and self._begun and bool(text.unread) and not text.ended
+        return reads and len(text.words) - text.words_emitted < ahead
 
     @property
     def has_frame(self) -> bool:
@@ -173,10 +184,16 @@ class Response:
         self._affect, self._begun = affect, True
         self._media.express(affect)
         self._media.hear(self._conversation.slot.wanted_states)
+        if isinstance(self._text, GivenText):
+            self._text.next_word()
+            self._end_given()
 
     def note_read(self, states: np.ndarray) -> None:
         """The drawn tokens are read. states [T, D]: the hidden state at each of them."""
         self._add_words(self._text.words_read(states))
+        if isinstance(self._text, GivenText):
+            self._marks.note_token()
+            self._end_given()
 
     def take(self, token: int) -> None:
         """Add the token that was drawn."""
@@ -184,9 +201,24 @@ class Response:
         if self._text.take(token):
             self._end_text()
 
+    def append(self, text: str, offset: int, over: bool) -> int:
+        """More of the given words; returns how many characters there are. Raises ValueError for a gap, and for a response whose words
+        the backbone finds."""
+        if not isinstance(self._text, GivenText):
+            raise ValueError("the response finds its words itself")
+        ended = self._text.ended
+        self._text.append(text, offset, over)
+        if not ended:
+            self._end_given()
+        return self._text.received
+
     def cancel(self) -> None:
         """Harmless for a response that is done."""
         self._cancelled = not self.done
+
+    def emit_begun(self) -> StepOutput:
+        """An output without a word, which tells that the prompt is read: given words may be long in coming."""
+        return StepOutput(pts_samples=self._media.samples, usage=self.usage)
 
     def emit_text(self) -> StepOutput | None:
         """New words of a response that does not speak; None where there are none."""
@@ -219,9 +251,14 @@ class Response:
         if self._text.call is not None:
             return
         self._add_words(self._text.last_words())
-        if not self.words:
+        if not self.words and self._text.draws:
             self._add_words([(SPEECHLESS, None)])
+        self._speaks = self._speaks and bool(self.words)  # given words of which none can be said have no sound
         self._media.end_text()
+
+    def _end_given(self) -> None:
+        if self._text.ended:
+            self._end_text()
 
     def _add_words(self, words: Sequence[Word | tuple[str, None]]) -> None:
         for word, states in words:

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from a2llm.engine.conversation import Conversation
+from a2llm.engine.given import GivenText
 from a2llm.engine.marks import Marks
 from a2llm.engine.media import ResponseMedia
 from a2llm.engine.parts import Parts, TextSampling
@@ -39,7 +40,8 @@ class ResponseBuilder:
         marks, instructions = Marks(), conversation.persona.instructions
         tools = choose_tools(options.tools, options.tool_choice)
         call = self._open_call(instructions, items, tools, options)
-        limit = CALL_TOKENS if call else min(options.max_output_tokens or self._sampling.max_tokens, self._context // 2)
+        usual = self._sampling.max_tokens if options.given is None else self._context
+        limit = CALL_TOKENS if call else min(options.max_output_tokens or usual, self._context // 2)
         prompt = build_prompt(self._template, instructions, items, tools, self._context - limit)
         if self._parts.talker.connector is None:
             prompt = prompt._replace(heard=())
@@ -51,8 +53,8 @@ class ResponseBuilder:
         return Response(conversation, prompt, options, self._text(options, text_rng, limit, call), media, marks)
 
     def _open_call(self, instructions: str, items: Sequence[Item], tools: tuple[Tool, ...], options: ResponseOptions) -> CallStream | None:
-        """The call that the response is; None where it speaks. One that has spoken elsewhere is no call here."""
-        if not tools or (options.resume and options.resume.tokens):
+        """The call that the response is; None where it speaks, as one with given words does, and one that has spoken elsewhere."""
+        if not tools or options.given or (options.resume and options.resume.tokens):
             return None
         return self.tool_use.open_call(tools, options.tool_choice, instructions, items)
 
@@ -65,6 +67,8 @@ class ResponseBuilder:
 
     def _text(self, options: ResponseOptions, rng: np.random.Generator, limit: int, call: CallStream | None) -> ResponseText:
         words = WordStream(self._parts.tokenizer) if options.audio else PlainWords(self._parts.tokenizer)
+        if options.given:
+            return GivenText(words, self._parts.tokenizer, limit, options.given, options.resume)
         return ResponseText(words, rng, limit, self._parts.tokenizer.turn_end, options.resume, call)
 
     def _style(self, persona: Persona, options: ResponseOptions) -> Style:

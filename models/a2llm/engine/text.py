@@ -41,6 +41,11 @@ class ResponseText:
         return self._call
 
     @property
+    def draws(self) -> bool:
+        """The backbone finds its tokens."""
+        return True
+
+    @property
     def unread(self) -> list[int]:
         """Ids that the backbone reads next: the rest of the prompt, then what was drawn last."""
         return self._unread

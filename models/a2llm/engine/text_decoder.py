@@ -44,7 +44,7 @@ class TextDecoder:
         return states
 
     def read(self, chunks: Sequence[Chunk]) -> None:
-        """Read a chunk of each response; those that have read all they had get a token."""
+        """Read a chunk of each response; those that have read all they had draw a token, or take the next given word."""
         whole = [chunk.response for chunk in chunks if chunk.tokens == len(chunk.response.text.unread)]
         parts = [chunk for chunk in chunks if chunk.tokens < len(chunk.response.text.unread)]
         feeds = [(response, response.text.unread) for response in whole]
@@ -59,15 +59,22 @@ class TextDecoder:
         """Draw one token for each from the states [n, T, S] of what it has read."""
         ends = upload(torch.tensor([len(r.text.unread) - 1 for r in responses]), read.device)
         last = read[torch.arange(len(responses), device=read.device), ends]
-        logits = self._backbone.logits(last)
         width = max((len(r.text.unread) for r in responses if r.begun), default=0)  # of a prompt, only the last state counts
         for response, states in zip(responses, torch.cat((last[:, None], read[:, :width]), 1).cpu(), strict=True):
             if response.begun:
                 response.note_read(states[1:].numpy())
             else:
                 response.begin(self._affect(response, states[0, -self._backbone.config.hidden_size :]))
-        self._ban(responses, logits)
-        for response, token in zip(responses, self._draw(responses, logits), strict=True):
+        self._take(responses, last)
+
+    def _take(self, responses: Sequence[Response], last: torch.Tensor) -> None:
+        """Draw a token for each that finds its words itself, from the last states [n, S]."""
+        rows = [row for row, response in enumerate(responses) if response.text.draws]
+        if not rows:
+            return
+        drawing, logits = [responses[row] for row in rows], self._backbone.logits(last[rows] if len(rows) < len(responses) else last)
+        self._ban(drawing, logits)
+        for response, token in zip(drawing, self._draw(drawing, logits), strict=True):
             response.take(token)
 
     def _affect(self, response: Response, hidden: torch.Tensor) -> Affect | None:

@@ -4,9 +4,19 @@ The package loads numpy at most. `a2serve.contracts.proto.convert` carries messa
 """
 
 from a2llm.messages.affect import AFFECTS, HEARD_INTENSITY, Affect
-from a2llm.messages.errors import EngineDown, ModelError, Refused, RigUnavailable, UtteranceUnknown
+from a2llm.messages.errors import EngineDown, ModelError, Refused, ResponseUnknown, RigUnavailable, UtteranceUnknown, WordsMissing
 from a2llm.messages.items import AssistantTurn, FunctionCall, Item, SystemText, ToolResult, UserTurn
-from a2llm.messages.requests import AUTO, IdleRequest, IdleState, ListenRequest, ResponseOptions, ResponseRequest, Resume
+from a2llm.messages.requests import (
+    AUTO,
+    AppendRequest,
+    GivenWords,
+    IdleRequest,
+    IdleState,
+    ListenRequest,
+    ResponseOptions,
+    ResponseRequest,
+    Resume,
+)
 from a2llm.messages.results import (
     Done,
     FinishReason,
@@ -26,11 +36,13 @@ __all__ = [
     "AUTO",
     "HEARD_INTENSITY",
     "Affect",
+    "AppendRequest",
     "AssistantTurn",
     "Done",
     "EngineDown",
     "FinishReason",
     "FunctionCall",
+    "GivenWords",
     "IdleRequest",
     "IdleState",
     "Item",
@@ -44,6 +56,7 @@ __all__ = [
     "Refused",
     "ResponseOptions",
     "ResponseRequest",
+    "ResponseUnknown",
     "Resume",
     "RigUnavailable",
     "StepOutput",
@@ -54,6 +67,7 @@ __all__ = [
     "Usage",
     "UserTurn",
     "UtteranceUnknown",
+    "WordsMissing",
     "parse_tools",
     "write_tools",
 ]

@@ -29,6 +29,18 @@ class UtteranceUnknown(ModelError):
     code = "utterance_unknown"
 
 
+class ResponseUnknown(ModelError):
+    """The replica speaks no such response with given words, or lacks words before the offset."""
+
+    code = "response_unknown"
+
+
+class WordsMissing(ModelError):
+    """No given word came for so long that the response has ended."""
+
+    code = "words_missing"
+
+
 class RigUnavailable(ModelError):
     """The rig exists, but this replica has no mapping for it."""
 

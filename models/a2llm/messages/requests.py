@@ -25,6 +25,14 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenWords:
+    """Words that a response says instead of the backbone's own: the text that is known so far, and whether it is over."""
+
+    text: str = ""
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseOptions:
     """Options of one response. None means the engine's own.
 
@@ -32,7 +40,8 @@ class ResponseOptions:
     that together have this probability are drawn. audio: without it there is only text. affect: what the avatar expresses instead of its
     choice. expressiveness: 0 to 1.5, how strongly it expresses, 1 is as it was taught, None the persona's. voice: its name, "" is the
     persona's. tool_choice: none, auto, required or a name; auto is best effort (`language.tool_use`). resume: go on where the response
-    was lost, with the same seed; what was delivered is computed again and not sent. Raises ValueError for values out of range.
+    was lost, with the same seed; what was delivered is computed again and not sent. given: the response says these words, and those that
+    an `AppendRequest` brings, until they are over; it calls no function. Raises ValueError for values out of range.
     """
 
     seed: int = 0
@@ -46,6 +55,7 @@ class ResponseOptions:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = AUTO
     resume: Resume | None = None
+    given: GivenWords | None = None
 
     def __post_init__(self) -> None:
         if self.max_output_tokens is not None and self.max_output_tokens < 1:
@@ -98,6 +108,20 @@ class ResponseRequest:
             usual_voice=self.usual_voice or persona.voice,
             options=options,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AppendRequest:
+    """More of the given words of a response that is in progress: `text` stands at `offset` characters of them all; `over` ends them.
+
+    What is there already is not added again, so a request may be repeated.
+    """
+
+    session_id: str
+    response_id: str
+    offset: int = 0
+    text: str = ""
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

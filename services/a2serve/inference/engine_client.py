@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
-from a2llm.messages import Refused, ResponseRequest, StepOutput
+from a2llm.messages import AppendRequest, Refused, ResponseRequest, StepOutput
 from a2serve.inference.engine_host import EngineHost
 from a2serve.inference.fair_share import FairShare, Party
 from a2serve.inference.mailbox import Mailbox
@@ -33,6 +33,10 @@ class EngineClient(Protocol):
 
     def respond(self, request: ResponseRequest) -> AsyncGenerator[StepOutput, None]:
         """The response's outputs; the last is `done`. Closing it cancels. Raises Refused, or ValueError for a bad request."""
+        ...
+
+    async def append(self, request: AppendRequest) -> int:
+        """More given words for a response in progress; returns how many characters it has. Raises ResponseUnknown."""
         ...
 
     async def turn_end(self, words: str) -> float:
@@ -82,13 +86,17 @@ class LocalEngine:
             async for output in _outputs(mailbox):
                 current.began = True
                 if output.done:
-                    self._metrics.count(output.done, resumed=request.options.resume is not None)
+                    self._metrics.count(output.done, elsewhere=bool(request.options.resume or request.options.given))
                     self._leave(request.session_id, mailbox)
                 yield output
         finally:
             self._host.close_mailbox(mailbox)
             if self._leave(request.session_id, mailbox):
                 self._cancel(mailbox)
+
+    async def append(self, request: AppendRequest) -> int:
+        """See EngineClient."""
+        return await self._host.ask(lambda core: core.append(request))
 
     async def turn_end(self, words: str) -> float:
         """See EngineClient."""

@@ -4,11 +4,11 @@ import time
 from collections.abc import Sequence
 
 from a2llm.engine import Conversation, Engine, Response
-from a2llm.messages import Persona, ResponseRequest, StepOutput
+from a2llm.messages import AppendRequest, Persona, ResponseRequest, ResponseUnknown, StepOutput, WordsMissing
 from a2serve.inference.mailbox import Delivery, Mailbox
 from a2serve.inference.metrics import Metrics
 from a2serve.inference.pace import Pace
-from a2serve.inference.running import RunningResponse
+from a2serve.inference.running import LONGEST_SILENCE_S, RunningResponse
 from a2serve.inference.scheduler import Scheduler
 
 
@@ -45,6 +45,16 @@ class EngineCore:
             self._stop(running)
         return []
 
+    def append(self, request: AppendRequest) -> int:
+        """More of a response's given words; returns how many characters it has. Raises ResponseUnknown."""
+        running = next((r for r in self._running.values() if r.is_response(request.session_id, request.response_id)), None)
+        if running is None:
+            raise ResponseUnknown(f"no response {request.response_id!r} is in progress here")
+        try:
+            return running.append(request, time.perf_counter())
+        except ValueError as error:
+            raise ResponseUnknown(str(error)) from None
+
     def release(self, session_id: str) -> list[Delivery]:
         """Forgets a session; its response ends."""
         ended = self._end_response_of(session_id)
@@ -60,14 +70,15 @@ class EngineCore:
     def step(self) -> list[Delivery]:
         """One engine step, if a response may go on; the outputs that became ready."""
         started_s = time.perf_counter()
+        late = self._end_wordless(started_s)
         plan = self._scheduler.plan(self._running.values(), started_s)
         if plan is None:
-            return []
+            return late
         stepping = [self._running[response] for response in plan.responses]
         waiting = [running for running in stepping if running.waits]
         outputs = self._engine.step(plan)
         self._note(stepping, waiting, time.perf_counter() - started_s)
-        return [self._deliver(response, output) for response, output in outputs]
+        return late + [self._deliver(response, output) for response, output in outputs]
 
     def idle_s(self) -> float | None:
         """How long the engine may sleep; None: until something is asked of it."""
@@ -109,6 +120,13 @@ class EngineCore:
         for running in ended:
             self._stop(running)
         return [(r.mailbox, StepOutput(pts_samples=r.response.media.samples, last=True, done=r.done())) for r in ended]
+
+    def _end_wordless(self, now_s: float) -> list[Delivery]:
+        """Ends responses whose given words did not come in time."""
+        late = [r for r in self._running.values() if r.waits_for_words and r.words_due_s(now_s) <= 0]
+        for running in late:
+            self._stop(running)
+        return [(r.mailbox, WordsMissing(f"no given word came for {LONGEST_SILENCE_S:.0f} s")) for r in late]
 
     def _spill(self, session_id: str) -> None:
         """Takes a session's slot, and stores its prefix in the cache."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from a2llm.messages import EngineDown
+from a2llm.messages import EngineDown, ModelError
 from a2serve.inference.engine_core import EngineCore
 from a2serve.inference.mailbox import Delivery, Mailbox, deliver
 
@@ -66,14 +66,14 @@ class EngineHost:
         self._commands.put(command)
 
     async def ask(self, question: Callable[[EngineCore], Result]) -> Result:
-        """Run this on the engine's thread and wait for its result. Raises EngineDown, or the ValueError it raised."""
+        """Run this on the engine's thread and wait for its result. Raises EngineDown, or the ModelError or ValueError that it raised."""
         self._require_up()
         promise: asyncio.Future[Result] = self._promise()
 
         def command(core: EngineCore) -> list[Delivery]:
             try:
                 self._call(_resolve, promise, question(core))
-            except ValueError as error:
+            except (ModelError, ValueError) as error:
                 self._call(_fail, promise, error)
             return []
 

@@ -16,5 +16,7 @@ def check_sizes(request: pb.RespondRequest, context_tokens: int) -> None:
     for name, text, limit in (("the instructions", request.instructions, most), ("the tools", request.tools_json, 2 * most)):
         if len(text) > limit:
             raise ValueError(f"{name} may have {limit:,} characters, not {len(text):,}: the model's context has {context_tokens:,} tokens")
+    if len(request.given.text) > MOST_CHARACTERS:
+        raise ValueError(f"given words may have {MOST_CHARACTERS} characters")
     if len(request.items) > MOST_ITEMS or sum(len(item.text) for item in request.items) > MOST_CHARACTERS:
         raise ValueError(f"a conversation may have {MOST_ITEMS} items and {MOST_CHARACTERS} characters")

@@ -51,13 +51,14 @@ class Metrics:
         for state, count in (("speaking", speaking), ("resting", held - speaking), ("free", size - held)):
             self.slots.labels(state).set(count)
 
-    def count(self, done: Done, resumed: bool = False) -> None:
-        """A response that ended by itself. The first sound of a resumed one was elsewhere."""
+    def count(self, done: Done, elsewhere: bool = False) -> None:
+        """A response that ended by itself. elsewhere: when its first sound came was not decided here, since it was resumed or given its
+        words."""
         usage = done.usage
         self.responses.labels(done.reason).inc()
         counts = {"input": usage.input_tokens, "cached": usage.cached_tokens, "output_text": usage.output_text_tokens}
         for kind, number in counts.items():
             self.tokens.labels(kind).inc(number)
         self.audio.inc(usage.output_audio_ms / 1000)
-        if usage.output_audio_ms and not resumed:
+        if usage.output_audio_ms and not elsewhere:
             self.first_audio.observe(done.timings.first_audio_ms / 1000)

@@ -85,6 +85,13 @@ class AvatarReplica:
                 self._load.refused()
             self._end(grpc_context, error)
 
+    async def Append(self, request: pb.AppendRequest, grpc_context: Context) -> pb.AppendResponse:
+        self._sign(grpc_context)
+        try:
+            return await self._avatar.append(request)
+        except EXPECTED as error:
+            return self._end(grpc_context, error) or pb.AppendResponse()
+
     async def Listen(self, request: pb.ListenRequest, grpc_context: Context) -> pb.ListenResponse:
         self._sign(grpc_context)
         try:

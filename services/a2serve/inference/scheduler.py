@@ -40,7 +40,9 @@ class Scheduler:
         self._pacer.note_first_sound(took_s)
 
     def _pauses(self, running: Collection[RunningResponse], now_s: float) -> list[tuple[RunningResponse, float]]:
-        """Time for which each response pauses; backpressure: one whose reader does not keep up sits the step out."""
-        progress = [(r, r.progress(now_s)) for r in running]
+        """Time for which each response pauses. Backpressure: one whose reader does not keep up sits the step out; one that waits for given
+        words does so until they come, and is no load to others."""
+        progress = [(r, r.progress(now_s)) for r in running if not r.waits_for_words]
         self._pacer.look(p for _, p in progress)
-        return [(r, LOOK_AGAIN_S if r.unread > MOST_UNREAD else self._pacer.pause_s(p)) for r, p in progress]
+        pauses = [(r, LOOK_AGAIN_S if r.unread > MOST_UNREAD else self._pacer.pause_s(p)) for r, p in progress]
+        return pauses + [(r, max(LOOK_AGAIN_S, r.words_due_s(now_s))) for r in running if r.waits_for_words]

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import grpc
 from opentelemetry.trace import Tracer
 
-from a2llm.messages import EngineDown, IdleRequest
+from a2llm.messages import AppendRequest, EngineDown, IdleRequest
 from a2serve.contracts.proto import avatar_pb2 as pb
 from a2serve.contracts.proto import avatar_pb2_grpc
 from a2serve.contracts.proto.convert import from_wire, to_wire
@@ -56,6 +56,9 @@ class Avatar:
                         phases.finished(output.done)
                     yield packets.packet(output)
 
+    async def append(self, request: pb.AppendRequest) -> pb.AppendResponse:
+        return pb.AppendResponse(received=await self._engine.append(from_wire(AppendRequest, request)))
+
     async def listen(self, request: pb.ListenRequest, metadata: Metadata) -> pb.ListenResponse:
         attributes: dict[str, str | bool] = {names.ATTR_SESSION_ID: request.session_id, names.ATTR_FINAL: request.final}
         if request.final:  # the one that a turn waits for: it stands with it in a waterfall
@@ -88,6 +91,12 @@ class AvatarServicer(avatar_pb2_grpc.AvatarServicer):
             async with aclosing(self._avatar.respond(request, context.invocation_metadata())) as packets:
                 async for packet in packets:
                     await context.write(packet)
+        except EXPECTED as error:
+            await _refuse(context, error)
+
+    async def Append(self, request: pb.AppendRequest, context: Context) -> pb.AppendResponse:
+        try:
+            return await self._avatar.append(request)
         except EXPECTED as error:
             await _refuse(context, error)
 

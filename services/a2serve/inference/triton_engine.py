@@ -27,10 +27,11 @@ from opentelemetry.propagate import inject
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from a2llm.messages import EngineDown, ResponseRequest, StepOutput
+from a2llm.messages import AppendRequest, EngineDown, ResponseRequest, StepOutput
 from a2serve.contracts.proto import LARGEST_MESSAGE_BYTES
 from a2serve.contracts.proto import avatar_pb2 as avatar
 from a2serve.contracts.proto import engine_pb2 as pb
+from a2serve.contracts.proto.convert import to_wire
 from a2serve.inference import triton_wire, wire
 from a2serve.inference.triton_stream import Message, TritonStream
 
@@ -125,6 +126,10 @@ class TritonEngine:
             raise EngineDown(f"Triton at {self._url} ended the response before its end")
         finally:
             self._open.discard(this)
+
+    async def append(self, request: AppendRequest) -> int:
+        """See EngineClient."""
+        return (await self._ask(pb.EngineRequest(append=to_wire(request)), request.session_id)).appended.received
 
     async def turn_end(self, words: str) -> float:
         """See EngineClient."""

@@ -21,9 +21,10 @@ import torch
 from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 
-from a2llm.messages import EngineDown, Refused
+from a2llm.messages import AppendRequest, EngineDown, Refused, ResponseUnknown, WordsMissing
 from a2serve.contracts.proto import avatar_pb2 as avatar
 from a2serve.contracts.proto import engine_pb2 as pb
+from a2serve.contracts.proto.convert import from_wire
 from a2serve.inference import wire
 from a2serve.inference.engine_client import LocalEngine
 from a2serve.inference.engine_host import EngineHost
@@ -167,6 +168,10 @@ class TritonModel:
             yield pb.EngineResponse(refused=pb.Refusal(message=str(error), retry_after_ms=error.retry_after_ms))
         except EngineDown as error:
             yield pb.EngineResponse(down=str(error))
+        except ResponseUnknown as error:
+            yield pb.EngineResponse(response_unknown=str(error))
+        except WordsMissing as error:
+            yield pb.EngineResponse(words_missing=str(error))
         except (ValueError, DecodeError) as error:
             yield pb.EngineResponse(invalid=str(error))
 
@@ -178,6 +183,9 @@ class TritonModel:
                         yield response
             case "turn_end":
                 yield pb.EngineResponse(turn_end_probability=await self._engine.turn_end(request.turn_end.words))
+            case "append":
+                received = await self._engine.append(from_wire(AppendRequest, request.append))
+                yield pb.EngineResponse(appended=avatar.AppendResponse(received=received))
             case "cancel":
                 if task := self._tasks.get(request.cancel.id):
                     task.cancel()

@@ -14,7 +14,7 @@ import numpy as np
 from tritonclient.grpc import InferInput, InferResult
 
 from a2llm.clock import FrameClock
-from a2llm.messages import EngineDown, Refused, ResponseRequest
+from a2llm.messages import EngineDown, Refused, ResponseRequest, ResponseUnknown, WordsMissing
 from a2serve.contracts.proto import engine_pb2 as engine
 from a2serve.contracts.proto.convert import to_wire
 
@@ -39,13 +39,17 @@ def is_last(response: engine.EngineResponse) -> bool:
 
 
 def read_response(result: InferResult) -> engine.EngineResponse:
-    """Raises what came instead of an answer: Refused, EngineDown or ValueError."""
+    """Raises what came instead of an answer: Refused, EngineDown, ResponseUnknown, WordsMissing or ValueError."""
     response = engine.EngineResponse.FromString(cast("Any", result).as_numpy(OUTPUT).tobytes())
     match response.WhichOneof("what"):
         case "refused":
             raise Refused(response.refused.message, response.refused.retry_after_ms)
         case "down":
             raise EngineDown(response.down)
+        case "response_unknown":
+            raise ResponseUnknown(response.response_unknown)
+        case "words_missing":
+            raise WordsMissing(response.words_missing)
         case "invalid":
             raise ValueError(response.invalid)
         case _:

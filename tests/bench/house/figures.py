@@ -42,7 +42,7 @@ def quick(root: Path) -> dict[str, Figure]:
         "functions_over_50": counted(sizes.long_functions(root)),
         "modules_over_300": counted(sizes.long_modules(root, tree.product(root))),
         "test_modules_over_300": counted(sizes.long_modules(root, tree.tests(root)), None),
-        "hand_written_message_lines": Figure(sum(messages.values()), 450, found=[f"{place} {count}" for place, count in messages.items()]),
+        "hand_written_message_lines": Figure(sum(messages.values()), 490, found=[f"{place} {count}" for place, count in messages.items()]),
         "message_and_wire_lines": Figure(sum(sizes.message_lines(root, sizes.MESSAGES_AND_WIRES).values())),
         "tests_per_source_line": Figure(ratios["tests_per_source_line"], 0.8, least=True),
         "web_tests_per_source_line": Figure(ratios["web_tests_per_source_line"]),

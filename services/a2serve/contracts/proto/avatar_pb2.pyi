@@ -113,8 +113,16 @@ class Resume(_message.Message):
     affect: Affect
     def __init__(self, tokens: _Optional[_Iterable[int]] = ..., words: _Optional[int] = ..., samples: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ...) -> None: ...
 
+class GivenWords(_message.Message):
+    __slots__ = ("text", "over")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    OVER_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    over: bool
+    def __init__(self, text: _Optional[str] = ..., over: _Optional[bool] = ...) -> None: ...
+
 class RespondRequest(_message.Message):
-    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline", "resume", "tenant_weight", "comes_back", "top_p", "expressiveness", "voice", "usual_voice")
+    __slots__ = ("session_id", "response_id", "tenant", "persona", "instructions", "items", "audio", "rig", "motion_hz", "tools_json", "tool_choice", "max_output_tokens", "seed", "affect", "temperature", "burst", "affect_baseline", "resume", "tenant_weight", "comes_back", "top_p", "expressiveness", "voice", "usual_voice", "given")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -139,6 +147,7 @@ class RespondRequest(_message.Message):
     EXPRESSIVENESS_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     USUAL_VOICE_FIELD_NUMBER: _ClassVar[int]
+    GIVEN_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     response_id: str
     tenant: str
@@ -163,7 +172,28 @@ class RespondRequest(_message.Message):
     expressiveness: float
     voice: str
     usual_voice: str
-    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., tenant_weight: _Optional[float] = ..., comes_back: _Optional[bool] = ..., top_p: _Optional[float] = ..., expressiveness: _Optional[float] = ..., voice: _Optional[str] = ..., usual_voice: _Optional[str] = ...) -> None: ...
+    given: GivenWords
+    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., tenant: _Optional[str] = ..., persona: _Optional[str] = ..., instructions: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., audio: _Optional[bool] = ..., rig: _Optional[str] = ..., motion_hz: _Optional[int] = ..., tools_json: _Optional[str] = ..., tool_choice: _Optional[str] = ..., max_output_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., affect: _Optional[_Union[Affect, _Mapping]] = ..., temperature: _Optional[float] = ..., burst: _Optional[bool] = ..., affect_baseline: _Optional[_Union[Affect, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., tenant_weight: _Optional[float] = ..., comes_back: _Optional[bool] = ..., top_p: _Optional[float] = ..., expressiveness: _Optional[float] = ..., voice: _Optional[str] = ..., usual_voice: _Optional[str] = ..., given: _Optional[_Union[GivenWords, _Mapping]] = ...) -> None: ...
+
+class AppendRequest(_message.Message):
+    __slots__ = ("session_id", "response_id", "offset", "text", "over")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    OVER_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    response_id: str
+    offset: int
+    text: str
+    over: bool
+    def __init__(self, session_id: _Optional[str] = ..., response_id: _Optional[str] = ..., offset: _Optional[int] = ..., text: _Optional[str] = ..., over: _Optional[bool] = ...) -> None: ...
+
+class AppendResponse(_message.Message):
+    __slots__ = ("received",)
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    received: int
+    def __init__(self, received: _Optional[int] = ...) -> None: ...
 
 class Motion(_message.Message):
     __slots__ = ("rig", "hz", "first_frame", "frames", "values_f16")

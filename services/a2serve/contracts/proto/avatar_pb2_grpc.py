@@ -44,6 +44,11 @@ class AvatarStub:
                 request_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.RespondRequest.SerializeToString,
                 response_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.Packet.FromString,
                 _registered_method=True)
+        self.Append = channel.unary_unary(
+                '/a2.inference.v1.Avatar/Append',
+                request_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.AppendRequest.SerializeToString,
+                response_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.AppendResponse.FromString,
+                _registered_method=True)
         self.Listen = channel.unary_unary(
                 '/a2.inference.v1.Avatar/Listen',
                 request_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.ListenRequest.SerializeToString,
@@ -73,6 +78,13 @@ class AvatarServicer:
 
     def Respond(self, request, context):
         """One response: text, audio and motion of one engine step leave in one Packet. The last packet has `done`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Append(self, request, context):
+        """More words for a response in progress that was asked for with `given`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +123,11 @@ def add_AvatarServicer_to_server(servicer, server):
                     servicer.Respond,
                     request_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.RespondRequest.FromString,
                     response_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.Packet.SerializeToString,
+            ),
+            'Append': grpc.unary_unary_rpc_method_handler(
+                    servicer.Append,
+                    request_deserializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.AppendRequest.FromString,
+                    response_serializer=a2serve_dot_contracts_dot_proto_dot_avatar__pb2.AppendResponse.SerializeToString,
             ),
             'Listen': grpc.unary_unary_rpc_method_handler(
                     servicer.Listen,
@@ -182,6 +199,33 @@ class Avatar:
             '/a2.inference.v1.Avatar/Respond',
             a2serve_dot_contracts_dot_proto_dot_avatar__pb2.RespondRequest.SerializeToString,
             a2serve_dot_contracts_dot_proto_dot_avatar__pb2.Packet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Append(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/a2.inference.v1.Avatar/Append',
+            a2serve_dot_contracts_dot_proto_dot_avatar__pb2.AppendRequest.SerializeToString,
+            a2serve_dot_contracts_dot_proto_dot_avatar__pb2.AppendResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from a2serve.contracts.proto import avatar_pb2 as a2serve_dot_contracts_dot_proto_dot_avatar__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$a2serve/contracts/proto/engine.proto\x12\x0c\x61\x32.engine.v1\x1a$a2serve/contracts/proto/avatar.proto\"\x8d\x02\n\rEngineRequest\x12\x32\n\x07respond\x18\x01 \x01(\x0b\x32\x1f.a2.inference.v1.RespondRequestH\x00\x12\x30\n\x08turn_end\x18\x02 \x01(\x0b\x32\x1c.a2.engine.v1.TurnEndRequestH\x00\x12\x32\n\x07release\x18\x03 \x01(\x0b\x32\x1f.a2.inference.v1.ReleaseRequestH\x00\x12+\n\x05state\x18\x04 \x01(\x0b\x32\x1a.a2.engine.v1.StateRequestH\x00\x12-\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x1b.a2.engine.v1.CancelRequestH\x00\x42\x06\n\x04what\"\x1b\n\rCancelRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x92\x02\n\x0e\x45ngineResponse\x12)\n\x06packet\x18\x01 \x01(\x0b\x32\x17.a2.inference.v1.PacketH\x00\x12\x1e\n\x14turn_end_probability\x18\x02 \x01(\x02H\x00\x12\x34\n\x08released\x18\x03 \x01(\x0b\x32 .a2.inference.v1.ReleaseResponseH\x00\x12*\n\x05state\x18\x04 \x01(\x0b\x32\x19.a2.engine.v1.EngineStateH\x00\x12(\n\x07refused\x18\x05 \x01(\x0b\x32\x15.a2.engine.v1.RefusalH\x00\x12\x11\n\x07invalid\x18\x06 \x01(\tH\x00\x12\x0e\n\x04\x64own\x18\x07 \x01(\tH\x00\x42\x06\n\x04what\"\x1f\n\x0eTurnEndRequest\x12\r\n\x05words\x18\x01 \x01(\t\"\x0e\n\x0cStateRequest\"@\n\x0b\x45ngineState\x12\x10\n\x08revision\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\x12\x10\n\x08speaking\x18\x03 \x01(\r\"2\n\x07Refusal\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$a2serve/contracts/proto/engine.proto\x12\x0c\x61\x32.engine.v1\x1a$a2serve/contracts/proto/avatar.proto\"\xbf\x02\n\rEngineRequest\x12\x32\n\x07respond\x18\x01 \x01(\x0b\x32\x1f.a2.inference.v1.RespondRequestH\x00\x12\x30\n\x08turn_end\x18\x02 \x01(\x0b\x32\x1c.a2.engine.v1.TurnEndRequestH\x00\x12\x32\n\x07release\x18\x03 \x01(\x0b\x32\x1f.a2.inference.v1.ReleaseRequestH\x00\x12+\n\x05state\x18\x04 \x01(\x0b\x32\x1a.a2.engine.v1.StateRequestH\x00\x12-\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x1b.a2.engine.v1.CancelRequestH\x00\x12\x30\n\x06\x61ppend\x18\x06 \x01(\x0b\x32\x1e.a2.inference.v1.AppendRequestH\x00\x42\x06\n\x04what\"\x1b\n\rCancelRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xfc\x02\n\x0e\x45ngineResponse\x12)\n\x06packet\x18\x01 \x01(\x0b\x32\x17.a2.inference.v1.PacketH\x00\x12\x1e\n\x14turn_end_probability\x18\x02 \x01(\x02H\x00\x12\x34\n\x08released\x18\x03 \x01(\x0b\x32 .a2.inference.v1.ReleaseResponseH\x00\x12*\n\x05state\x18\x04 \x01(\x0b\x32\x19.a2.engine.v1.EngineStateH\x00\x12(\n\x07refused\x18\x05 \x01(\x0b\x32\x15.a2.engine.v1.RefusalH\x00\x12\x11\n\x07invalid\x18\x06 \x01(\tH\x00\x12\x0e\n\x04\x64own\x18\x07 \x01(\tH\x00\x12\x33\n\x08\x61ppended\x18\x08 \x01(\x0b\x32\x1f.a2.inference.v1.AppendResponseH\x00\x12\x1a\n\x10response_unknown\x18\t \x01(\tH\x00\x12\x17\n\rwords_missing\x18\n \x01(\tH\x00\x42\x06\n\x04what\"\x1f\n\x0eTurnEndRequest\x12\r\n\x05words\x18\x01 \x01(\t\"\x0e\n\x0cStateRequest\"@\n\x0b\x45ngineState\x12\x10\n\x08revision\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\x12\x10\n\x08speaking\x18\x03 \x01(\r\"2\n\x07Refusal\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,17 +33,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'a2serve.contracts.proto.eng
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENGINEREQUEST']._serialized_start=93
-  _globals['_ENGINEREQUEST']._serialized_end=362
-  _globals['_CANCELREQUEST']._serialized_start=364
-  _globals['_CANCELREQUEST']._serialized_end=391
-  _globals['_ENGINERESPONSE']._serialized_start=394
-  _globals['_ENGINERESPONSE']._serialized_end=668
-  _globals['_TURNENDREQUEST']._serialized_start=670
-  _globals['_TURNENDREQUEST']._serialized_end=701
-  _globals['_STATEREQUEST']._serialized_start=703
-  _globals['_STATEREQUEST']._serialized_end=717
-  _globals['_ENGINESTATE']._serialized_start=719
-  _globals['_ENGINESTATE']._serialized_end=783
-  _globals['_REFUSAL']._serialized_start=785
-  _globals['_REFUSAL']._serialized_end=835
+  _globals['_ENGINEREQUEST']._serialized_end=412
+  _globals['_CANCELREQUEST']._serialized_start=414
+  _globals['_CANCELREQUEST']._serialized_end=441
+  _globals['_ENGINERESPONSE']._serialized_start=444
+  _globals['_ENGINERESPONSE']._serialized_end=824
+  _globals['_TURNENDREQUEST']._serialized_start=826
+  _globals['_TURNENDREQUEST']._serialized_end=857
+  _globals['_STATEREQUEST']._serialized_start=859
+  _globals['_STATEREQUEST']._serialized_end=873
+  _globals['_ENGINESTATE']._serialized_start=875
+  _globals['_ENGINESTATE']._serialized_end=939
+  _globals['_REFUSAL']._serialized_start=941
+  _globals['_REFUSAL']._serialized_end=991
 # @@protoc_insertion_point(module_scope)

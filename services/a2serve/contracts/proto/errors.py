@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from grpc import StatusCode
 
-from a2llm.messages import EngineDown, ModelError, Refused, RigUnavailable, UtteranceUnknown
+from a2llm.messages import EngineDown, ModelError, Refused, ResponseUnknown, RigUnavailable, UtteranceUnknown, WordsMissing
 
 ERROR_CODE, RETRY_AFTER_MS, INVALID_VALUE = "a2-error-code", "retry-after-ms", "invalid_value"
 STATUS: dict[type[ModelError], StatusCode] = {
@@ -17,9 +17,12 @@ STATUS: dict[type[ModelError], StatusCode] = {
     EngineDown: StatusCode.UNAVAILABLE,
     RigUnavailable: StatusCode.FAILED_PRECONDITION,
     UtteranceUnknown: StatusCode.FAILED_PRECONDITION,
+    ResponseUnknown: StatusCode.FAILED_PRECONDITION,
+    WordsMissing: StatusCode.DEADLINE_EXCEEDED,
 }
 EXPECTED = (ModelError, ValueError)
 _KINDS = {kind.code: kind for kind in STATUS}
+_BY_STATUS = {STATUS[kind]: kind for kind in (RigUnavailable, EngineDown, Refused)}  # of replicas without codes
 
 
 class Status(NamedTuple):
@@ -45,7 +48,7 @@ def from_status(
     said = {key: str(value) for key, value in metadata or ()}
     if said.get(ERROR_CODE) == INVALID_VALUE or (ERROR_CODE not in said and status is StatusCode.INVALID_ARGUMENT):
         return ValueError(details)
-    by_status = precondition if status is STATUS[precondition] else next((kind for kind, own in STATUS.items() if own is status), None)
+    by_status = precondition if status is STATUS[precondition] else _BY_STATUS.get(status)
     kind = _KINDS.get(said.get(ERROR_CODE, ""), by_status)
     if kind is Refused:
         wait_ms = said.get(RETRY_AFTER_MS, "")

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter
 from a2llm.messages import IdleRequest, ListenRequest, ListenResult, ModelInfo, Motion, Packet, ResponseRequest
 from a2serve.contracts.problems import Code, Problem
 from a2serve.gateway.model_client.continuing import Progress
+from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.model_client.grpc_client import MOST_AHEAD, GrpcInference
 from a2serve.gateway.model_client.read_ahead import read_ahead
 from a2serve.telemetry import names
@@ -53,23 +54,23 @@ class CanaryInference:
     async def describe(self) -> ModelInfo:
         return await self._stable.describe()
 
-    async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
-        async with aclosing(read_ahead(self._whole(request), MOST_AHEAD, f"read {request.response_id}")) as packets:
+    async def respond(self, request: ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[Packet, None]:
+        async with aclosing(read_ahead(self._whole(request, words), MOST_AHEAD, f"read {request.response_id}")) as packets:
             async for packet in packets:
                 yield packet
 
-    async def _whole(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+    async def _whole(self, request: ResponseRequest, words: GivenStream | None) -> AsyncGenerator[Packet, None]:
         progress = Progress(request)
         if self._on_canary(request.session_id, request.tenant):
             try:
-                async with aclosing(self._canary.whole(request)) as packets:
+                async with aclosing(self._canary.whole(request, words)) as packets:
                     async for packet in packets:
                         yield progress.add(packet)
                 return
             except Problem as problem:
                 self._go_over(request.session_id, problem)
                 progress.losses += 1
-        async with aclosing(self._stable.whole(progress.rest())) as packets:
+        async with aclosing(self._stable.whole(progress.rest(), words)) as packets:
             async for packet in packets:
                 yield progress.add(packet)
 

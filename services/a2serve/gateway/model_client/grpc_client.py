@@ -15,7 +15,9 @@ import grpc
 from opentelemetry import propagate
 
 from a2llm.messages import (
+    AppendRequest,
     EngineDown,
+    GivenWords,
     IdleRequest,
     ListenRequest,
     ListenResult,
@@ -27,6 +29,7 @@ from a2llm.messages import (
     ResponseRequest,
     RigUnavailable,
     UtteranceUnknown,
+    WordsMissing,
 )
 from a2serve.contracts.media_clock import BYTES_PER_MS
 from a2serve.contracts.problems import Code, Problem
@@ -35,6 +38,8 @@ from a2serve.contracts.proto.convert import from_wire, to_wire
 from a2serve.contracts.proto.errors import from_status
 from a2serve.gateway.model_client.affinity import AffinityKeys
 from a2serve.gateway.model_client.continuing import PATIENCE_S, Progress, ReplicaLost, Search
+from a2serve.gateway.model_client.feeding import Feeder, with_words
+from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.model_client.hosts import Host, Hosts, choose
 from a2serve.gateway.model_client.read_ahead import read_ahead
 
@@ -80,12 +85,12 @@ class GrpcInference:
             described = await stub.Describe(avatar_pb2.DescribeRequest(), timeout=UNARY_TIMEOUT_S, metadata=self._metadata(""))
         return from_wire(ModelInfo, described)
 
-    async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
-        async with aclosing(read_ahead(self.whole(request), MOST_AHEAD, f"read {request.response_id}")) as packets:
+    async def respond(self, request: ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[Packet, None]:
+        async with aclosing(read_ahead(self.whole(request, words), MOST_AHEAD, f"read {request.response_id}")) as packets:
             async for packet in packets:
                 yield packet
 
-    async def whole(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+    async def whole(self, request: ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[Packet, None]:
         """`respond` without reading ahead: from as many replicas as it takes. What one could not begin is left to another one at once,
         or fails."""
         progress = Progress(request)
@@ -93,7 +98,7 @@ class GrpcInference:
         while True:
             before = progress.packets
             try:
-                async with aclosing(self._respond(progress.rest(), way)) as packets:
+                async with aclosing(self._respond(with_words(progress.rest(), words), way, words)) as packets:
                     async for packet in packets:
                         yield progress.add(packet)
                         if packet.done:
@@ -143,21 +148,43 @@ class GrpcInference:
             if not fresh or choose(hosts, self._keys.key(session_id)).address in fresh:
                 return
 
-    async def _respond(self, request: ResponseRequest, way: "_Way") -> AsyncGenerator[Packet, None]:
+    async def _respond(self, request: ResponseRequest, way: "_Way", words: GivenStream | None) -> AsyncGenerator[Packet, None]:
         """Responds with one replica. A refused request comes back to it if no other one will be asked."""
         comes_back = way.search.last or not way.many
         host = await self._host(request.session_id)
         way.tried.add(host.address)
         message = to_wire(replace(request, tenant_weight=self._weight(request.tenant), comes_back=comes_back))
         call = host.stub.Respond(message, timeout=RESPONSE_TIMEOUT_S, metadata=self._metadata(request.session_id))
+        feeder = self._feeder(request, host, call, words)
         ended = False
         try:
             with _problems(f"the response was not over within {RESPONSE_TIMEOUT_S:.0f} s"):
                 async for packet in call:
+                    if feeder:
+                        feeder.start()  # now the replica knows the response
                     ended = packet.HasField("done")
                     yield from_wire(Packet, packet)
+        except asyncio.CancelledError:
+            if feeder and feeder.failed:
+                raise ReplicaLost("the model does not take the words") from None
+            raise
         finally:
+            if feeder:
+                feeder.stop()
             self._let_end(call) if ended else call.cancel()
+
+    def _feeder(self, request: ResponseRequest, host: Host, call: Any, words: GivenStream | None) -> Feeder | None:
+        """Feeder of the words that are not in the request."""
+        given = request.options.given
+        if words is None or given is None or given.over:
+            return None
+
+        async def append(offset: int, fresh: GivenWords) -> int:
+            message = to_wire(AppendRequest(request.session_id, request.response_id, offset, fresh.text, fresh.over))
+            taken = await host.stub.Append(message, timeout=UNARY_TIMEOUT_S, metadata=self._metadata(request.session_id))
+            return int(taken.received)
+
+        return Feeder(words, len(given.text), append, call.cancel)
 
     def _let_end(self, call: Any) -> None:
         """Behind its last packet; cancelled there, it would count as one that failed."""
@@ -250,7 +277,7 @@ def _problems(late: str = "the model did not answer in time", precondition: type
             log.info("inference is out of reach: %s", detail)
             raise ReplicaLost("the model is out of reach") from None
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            raise Problem(Code.TIMEOUT, late) from None
+            raise Problem(Code.TIMEOUT, detail if isinstance(reason, WordsMissing) else late) from None
         if isinstance(reason, UtteranceUnknown):
             raise reason from None
         retry_after_ms = reason.retry_after_ms or None if isinstance(reason, Refused) else None

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from a2llm.messages import IdleRequest, ListenRequest, ListenResult, ModelInfo, Motion, Packet, ResponseRequest
+from a2serve.gateway.model_client.given_stream import GivenStream
 
 
 class InferenceClient(Protocol):
@@ -17,9 +18,9 @@ class InferenceClient(Protocol):
         """Describes what the replica runs and how full it is."""
         ...
 
-    def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
-        """One response, packet by packet; closing the generator cancels it. A replica that is lost on the way is not noticed, but for
-        the time that it takes until another one goes on."""
+    def respond(self, request: ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[Packet, None]:
+        """One response, packet by packet; closing the generator cancels it. With `words` it says those, as they come, and ends with
+        them. A replica that is lost on the way is not noticed, but for the time that it takes until another one goes on."""
         ...
 
     async def listen(self, audio: ListenRequest) -> ListenResult:

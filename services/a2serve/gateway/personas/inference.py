@@ -8,6 +8,7 @@ from dataclasses import replace
 from a2llm.messages import IdleRequest, ListenRequest, ListenResult, ModelInfo, Motion, Packet, Persona, ResponseRequest
 from a2serve.contracts.problems import Problem
 from a2serve.gateway import request_context
+from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.personas.bodies import PersonaBody, voices_of
 from a2serve.gateway.personas.store import Personas
@@ -46,9 +47,9 @@ class InferenceWithPersonas:
         voices = voices_of(info)
         return replace(info, personas=info.personas + tuple(_with_known_voice(persona.as_info(), voices) for persona in own))
 
-    async def respond(self, request: ResponseRequest) -> AsyncGenerator[Packet, None]:
+    async def respond(self, request: ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[Packet, None]:
         own = await self._own(request)
-        packets = self._inner.respond(_without_name(request, own.as_info()) if own else request)
+        packets = self._inner.respond(_without_name(request, own.as_info()) if own else request, words)
         async with aclosing(packets):
             async for packet in packets:
                 yield packet
