@@ -14,7 +14,7 @@ from a2llm.data.prosody import Timeline, in_run, is_open_question
 from a2llm.data.score import Score
 from a2llm.data.visemes import PAUSES
 
-SECOND = 0.75  # size of the form of a function that stands second
+SECOND = 0.85  # size of the form of a function that stands second
 SHOWN = 0.95  # how often a function shows at all in head and face
 LISTENER = frozenset(
     ("ask", "request", "warn", "address", "greet", "thank", "comfort", "empathise", "praise", "offer", "farewell", "react")

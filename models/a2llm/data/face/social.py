@@ -123,12 +123,13 @@ def farewell(place: Place) -> tuple[Move, ...]:
 
 
 def address(place: Place) -> tuple[Move, ...]:
-    """The head comes forward to the listener with chin and brows up, and stays there (Kendon 1967)."""
+    """The head comes to the listener, chin out and tilted, brows up for a moment, and stays there with wide eyes (Kendon 1967 on looks
+    that claim attention; the tilt is ours)."""
     return (
         Move("brows", "beat", 0.6, 0.45, "start", 0.85, lead_s=-0.08),
-        Move("pitch", "beat", -0.1, 0.5, "start", 0.8, lead_s=-0.08),
-        Move("pitch", "beat", 0.08, 0.5, "end", 0.7, lead_s=0.05),
-        Move("wide", "hold", 0.35, 0.25, "start", 0.7),
+        Move("roll", "hold", 0.1 * place.side, 0.35, "start", 0.85),
+        Move("pitch", "hold", -0.06, 0.35, "start", 0.8),
+        Move("wide", "hold", 0.45, 0.25, "start", 0.8),
     )
 
 

@@ -88,16 +88,17 @@ def emphasise(place: Place) -> tuple[Move, ...]:
 def intensify(place: Place) -> tuple[Move, ...]:
     """A small quick shake beside the strengthening word, eyes narrowed (McClave 2000, intensification; Kendon 2002)."""
     return (
-        Move("yaw", "shakes", 0.07 * place.side, 0.27, "stress", 0.92, 4, 0.3),
-        Move("squint", "beat", 0.7, 0.8, "stress", 0.8),
+        Move("yaw", "shakes", 0.085 * place.side, 0.27, "stress", 0.96, 4, 0.3),
+        Move("squint", "beat", 0.85, 0.9, "stress", 0.85),
         Move("frown", "beat", 0.35, 0.7, "stress", 0.45),
     )
 
 
 def include(place: Place) -> tuple[Move, ...]:
-    """A wide sweep from side to side (McClave 2000, inclusivity)."""
+    """A wide sweep from side to side, in an arc (McClave 2000, inclusivity)."""
     return (
         Move("yaw", "sweep", 0.2 * place.side, chance=0.97),
+        Move("roll", "sweep", -0.08 * place.side, chance=0.9),
         Move("brows", "hold", 0.28, 0.4, "start", 0.5),
     )
 
