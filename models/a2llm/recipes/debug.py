@@ -62,7 +62,7 @@ TALKER = TalkerTraining(
     loop=LoopConfig(steps=6, warmup_steps=2, log_every=1),
 )
 BACKBONE = BackboneTraining(
-    rank=2, first_layer=1, epochs=1, batch=4, max_tokens=56, loop=LoopConfig(warmup_steps=2, log_every=2, time_limit_s=2.0)
+    rank=2, first_layer=1, epochs=1, batch=4, max_tokens=56, limit=400, loop=LoopConfig(warmup_steps=2, log_every=2, time_limit_s=2.0)
 )
 LLAMA = LlamaConfig(hidden_size=32, intermediate_size=48, num_layers=2, num_heads=2, num_kv_heads=1, head_dim=16)
 JUDGE = JudgeTraining(

@@ -32,7 +32,7 @@ PREPARED_AT_ONCE = 32  # dialogues whose lower half runs in one batch
 
 @dataclass(frozen=True)
 class BackboneTraining:
-    """Complete configuration of stage 0. Layers from `first_layer` on are adapted."""
+    """Complete configuration of stage 0. Layers from `first_layer` on are adapted. limit: only so many dialogues, spread over all."""
 
     rank: int = 32
     alpha: float = 64.0
@@ -43,6 +43,7 @@ class BackboneTraining:
     affect_loss: float = 0.5
     hidden_dropout: float = 0.1
     max_tokens: int = 160
+    limit: int | None = None
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(peak_lr=6e-4, warmup_steps=40, betas=(0.9, 0.99), weight_decay=0.05, log_every=20)
     )
@@ -200,7 +201,9 @@ def train_backbone(folder: Path, out: Path, config: BackboneTraining, device: st
     tokenizer = TextTokenizer(folder)
     template = ChatTemplate(tokenizer)
     stage = StageZero(Llama.from_folder(folder).to(device), config).train()
-    encoded = [(d.held_out, encode_dialogue(d, pick_persona(d), template, tokenizer, config.user_loss)) for d in load_dialogues()]
+    dialogues = list(load_dialogues())
+    chosen = dialogues[:: max(1, len(dialogues) // config.limit)] if config.limit else dialogues
+    encoded = [(d.held_out, encode_dialogue(d, pick_persona(d), template, tokenizer, config.user_loss)) for d in chosen]
     fitting = [(h, e) for h, e in encoded if len(e.ids) <= config.max_tokens]
     train = Corpus.build(stage, [e for h, e in fitting if not h], "training set", on_progress)
     held_out = Corpus.build(stage, [e for h, e in fitting if h], "held-out set", on_progress)
