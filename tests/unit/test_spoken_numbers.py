@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a2llm.language.spoken_numbers import UNITS, plain_number, speak_figure, speak_unit, table
+from a2llm.language.spoken_codes import Context
+from a2llm.language.spoken_numbers import plain_number, speak_figure, speak_unit
+from a2llm.language.spoken_tables import UNITS, table
 from a2llm.language.spoken_words import needs_next, speak_token, tidy
 
-ALONE = ("", "")
+ALONE = Context()
 
 
 @pytest.mark.parametrize(
@@ -16,8 +18,8 @@ ALONE = ("", "")
         ("42", ALONE, "forty two"),
         ("1,250", ALONE, "one thousand two hundred fifty"),
         ("3.14", ALONE, "three point one four"),
-        ("1999", ("in", ""), "nineteen ninety nine"),
-        ("1999", ("bought", "apples"), "one thousand nine hundred ninety nine"),
+        ("1999", Context("in", ""), "nineteen ninety nine"),
+        ("1999", Context("bought", "apples"), "one thousand nine hundred ninety nine"),
         ("$5", ALONE, "five dollars"),
         ("$1", ALONE, "one dollar"),
         ("$2.50", ALONE, "two dollars and fifty cents"),
@@ -29,7 +31,7 @@ ALONE = ("", "")
         ("1/2", ALONE, "one half"),
     ],
 )
-def test_a_figure_is_spoken_by_its_neighbours(figure: str, context: tuple[str, str], words: str) -> None:
+def test_a_figure_is_spoken_by_its_neighbours(figure: str, context: Context, words: str) -> None:
     assert speak_figure(figure, context) == words
 
 

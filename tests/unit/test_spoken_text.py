@@ -17,11 +17,11 @@ SPOKEN = {
     "the 3rd and 21st, World War II": "the third and twenty first, World War two",
     "room 007, No. 5, #1": "room zero zero seven, number five, number one",
     "-5 degrees, ~5 people, 1/2, 3/4 and 1½ cups": (
-        "minus five degrees, about five people, one half, three quarters and one and one half cups"
+        "minus five degrees, about five people, one half, three quarters and one and a half cups"
     ),
     "2+2=4, 5 - 3 = 2, 3 x 4, 10x": ("two plus two equals four, five minus three equals two, three by four, ten times"),
     "pages 10-20 (1939–1945)": "pages ten to twenty, nineteen thirty nine to nineteen forty five",
-    "Call 555-123-4567": "Call five five five one two three four five six seven",
+    "Call 555-123-4567": "Call five five five, one two three, four five six seven",
     "v2.0 of 3.11.2": "version two point zero of three point eleven point two",
     # times and dates
     "at 3:00, 3:00 p.m., 9:05am or 15:30": "at three o'clock, three PM, nine oh five AM or fifteen thirty",

@@ -1,11 +1,14 @@
 """Numbers as English words, one word at a time (no hyphens). Not a parser: callers know what a number means."""
 
+import re
+
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 ).split()
 _TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
 _SCALES = ("", "thousand", "million", "billion", "trillion")
 _LARGEST = 10**15
+_ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _IRREGULAR = {
     "one": "first",
     "two": "second",
@@ -60,9 +63,16 @@ def digits(text: str) -> str:
     return " ".join(_ONES[int(char)] for char in text if char in "0123456789")
 
 
+def canonical(text: str) -> str:
+    """Drops the marks between thousands: 1,234.50 and 1.234,50 -> 1234.50; 2,5 -> 2.5; 1.234.567 -> 1234567."""
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}|\d+,(?:\d{1,2}|\d{4,})", text):
+        text = text.replace(".", "").replace(",", ".")
+    return text.replace(",", "").replace("'", "")
+
+
 def decimal(text: str) -> str:
     """`1,234.50` -> one thousand two hundred thirty four point five zero; a leading zero is read digit by digit."""
-    whole, point, fraction = text.replace(",", "").partition(".")
+    whole, point, fraction = canonical(text).partition(".")
     spoken = digits(whole) if whole[:1] == "0" and len(whole) > 1 else _whole(whole)
     return f"{spoken} point {digits(fraction)}" if point else spoken
 
@@ -73,6 +83,15 @@ def fraction(top: int, bottom: int) -> str:
     if top == 1:
         return f"one {name}"
     return f"{cardinal(top)} {'halves' if name == 'half' else name + 's'}"
+
+
+def roman(text: str) -> int | None:
+    """The value of a Roman numeral as it is written today: XIV -> 14; None for other letters and for bad forms, such as IIX."""
+    pattern = r"M{0,3}(CM|CD|D?C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})"
+    if not text or not re.fullmatch(pattern, text):
+        return None
+    values = [_ROMAN[letter] for letter in text]
+    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
 
 
 def _whole(text: str) -> str:

@@ -1,50 +1,79 @@
-"""Written figures -> words: money, times, dates, percentages, units, ranges, years. One token at a time.
+"""Written figures -> words: counts, years, percentages, units, ranges, fractions. One figure at a time.
 
 A rule sees the figure and its neighbours and answers with words, or None when it is not its case. The first
-rule that answers wins.
+rule that answers wins. Money, dates and codes have modules of their own.
 """
 
 import re
 from collections.abc import Callable
 
 from a2llm.language.number_words import cardinal, decade, decimal, digits, fraction, ordinal, year
-
-
-def table(text: str) -> dict[str, str]:
-    """Reads `key value; key value; ...`: a key has no space, a value may have some. Keeps long tables on few lines."""
-    return dict(entry.split(maxsplit=1) for entry in " ".join(text.split()).split("; "))
-
-
-NUM = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
-MONTHS = "January February March April May June July August September October November December".split()
-_CURRENCIES = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny"), "¥": ("yen", "sen")}
-_MAGNITUDES = table("k thousand; m million; b billion; bn billion; t trillion; tn trillion")
-_MAGNITUDE_WORDS = ("hundred", "thousand", "million", "billion", "trillion")
-UNITS = table(
-    """
-    kg kilogram; g gram; mg milligram; km kilometer; m meter; cm centimeter; mm millimeter; mi mile; ft foot; yd yard; lb pound;
-    lbs pound; oz ounce; mph mile per hour; km/h kilometer per hour; kmh kilometer per hour; m/s meter per second; ms millisecond;
-    sec second; secs second; min minute; mins minute; hr hour; hrs hour; l liter; ml milliliter; tsp teaspoon; tbsp tablespoon;
-    kb kilobyte; mb megabyte; gb gigabyte; tb terabyte; hz hertz; khz kilohertz; mhz megahertz; ghz gigahertz; kw kilowatt;
-    kwh kilowatt hour; kcal kilocalorie; cal calorie; yrs year; m2 square meter; km2 square kilometer; cm2 square centimeter;
-    m3 cubic meter; ft2 square foot; ° degree; °c degree Celsius; °f degree Fahrenheit
-    """
+from a2llm.language.spoken_codes import Context, grouped, is_code, is_counted, machine_address, spaced_thousands
+from a2llm.language.spoken_dates import speak_date, speak_day
+from a2llm.language.spoken_money import currency_behind, speak_money
+from a2llm.language.spoken_tables import (
+    ATTACHED_UNITS,
+    CASED_UNITS,
+    COMPASS,
+    COUNTED,
+    CURRENCY,
+    MAGNITUDE_WORDS,
+    MAGNITUDES,
+    NUM,
+    UNITS,
+    VERSIONED,
+    YEAR_CUES,
 )
-_ATTACHED_UNITS = UNITS | {"s": "second", "h": "hour", "in": "inch", "w": "watt", "v": "volt"}
-_COUNTED = ("people", "men", "women", "children")
-_NOT_COUNTED = ("is", "was", "has", "as")
-_YEAR_CUES = ("in", "since", "year", "by", "of", "until", "from", "before", "after", "around", *map(str.lower, MONTHS))
 
+ALONE = Context()
 _LONGEST = 60  # characters of a figure; patterns would search longer ones for too long
+_SIGNS = {"-": "minus ", "−": "minus ", "–": "minus ", "+": "plus ", "±": "plus or minus "}
+_COMPARED = {"≥": "at least", "≤": "at most", "<": "less than", ">": "more than", "~": "about", "≈": "about", "=": "equals"}
+_COMPARED |= {"+-": "plus or minus", "+/-": "plus or minus", "+−": "plus or minus"}
+_AMOUNT = rf"{NUM}|{NUM}[-–]{NUM}|\d+ \d+/\d+|\d+/\d+"
+_YEAR = "1[1-9]\\d\\d|20\\d\\d"
 
-Context = tuple[str, str]  # the raw tokens before and after; "" at the ends of the text
 Rule = Callable[[re.Match[str], Context], str | None]
 
 
 def speak_figure(core: str, context: Context) -> str | None:
-    """Words for a token with digits, or None when it is not one of the known forms."""
+    """Words for a token with digits, or for several that are one figure; None when it is not one of the known forms."""
     if len(core) > _LONGEST:
         return None
+    for speak in (speak_date, speak_day, speak_money, grouped, _by_rules, _compared, _rate):
+        if words := speak(core, context):
+            return words
+    return None
+
+
+def speak_unit(core: str, before: str) -> str | None:
+    """Words for a unit, a magnitude or a currency that stands after the number `before`: `kg`, `million` after `$4`."""
+    before = before.strip("*_")
+    if core in ("am", "pm") and before[-1:].isdigit():
+        return core.upper()
+    if re.search(r"\d°$", before) or before.lower() in ("°", "degree", "degrees"):
+        return COMPASS.get(core)
+    if before.lower() in MAGNITUDE_WORDS:
+        return currency_behind(core, None)
+    match = re.fullmatch(rf"[(~<>+\-−–±≥≤≈/]*(?P<sign>{CURRENCY})? ?(?P<amount>{_AMOUNT})", before)
+    if not match:
+        return None
+    if (words := currency_behind(core, match["sign"])) or match["sign"]:
+        return words
+    thing, slash, per = core.partition("/")
+    if slash and core not in UNITS and (named := ATTACHED_UNITS.get(per.lower())):
+        return f"{speak_unit(thing, before) or thing} per {named}" if thing.isalpha() else None
+    unit = CASED_UNITS.get(core) or (UNITS.get(core.lower()) if len(core) > 1 or core.islower() or core == "°" else None)
+    return _counted(unit, match["amount"]) if unit else None
+
+
+def plain_number(text: str) -> str:
+    """A number without a unit, sign included."""
+    sign = _SIGNS.get(text[:1], "")
+    return sign + decimal(text[1:] if sign else text)
+
+
+def _by_rules(core: str, context: Context) -> str | None:
     for pattern, rule in _RULES:
         match = pattern.fullmatch(core)
         if match and (words := rule(match, context)) is not None:
@@ -52,129 +81,89 @@ def speak_figure(core: str, context: Context) -> str | None:
     return None
 
 
-def speak_unit(core: str, before: str) -> str | None:
-    """Words for a unit or magnitude that stands after the number `before`: `kg`, `million` after `$4`."""
-    before = before.strip("*_")
-    if not re.fullmatch(rf"[(~<>+-]*(?:[$€£¥])?(?:{NUM})", before):
-        return None
-    if currency := re.search(r"[$€£¥]", before):
-        return f"{core} {_CURRENCIES[currency[0]][0]}s" if core.lower() in _MAGNITUDE_WORDS else None
-    unit = UNITS.get(core.lower() if len(core) > 1 or core == "L" else core)  # M is not a meter
-    return None if unit is None else _counted(unit, before)
+def _compared(core: str, context: Context) -> str | None:
+    """A figure behind a sign that compares or bounds: ≥18, <5kg, +-3."""
+    for sign, words in sorted(_COMPARED.items(), key=lambda entry: -len(entry[0])):
+        if core.startswith(sign) and core[len(sign) :][:1] not in _COMPARED and (said := speak_figure(core[len(sign) :], context)):
+            return f"{words} {said}"
+    return None
 
 
-def plain_number(text: str) -> str:
-    """A number without a unit, sign included."""
-    sign = {"-": "minus ", "−": "minus ", "+": "plus "}.get(text[:1], "")
-    return sign + decimal(text[1:] if sign else text)
+def _rate(core: str, context: Context) -> str | None:
+    """A figure per something: $5/hr, 60/min, 10/day."""
+    figure, _, per = core.rpartition("/")
+    unit = ATTACHED_UNITS.get(per.lower()) or (per if len(per) > 2 and per.isalpha() and per.islower() else None)
+    said = speak_figure(figure, Context(context.before, per)) if figure and unit else None
+    return f"{said} per {unit}" if said else None
 
 
 def _number(match: re.Match[str], context: Context) -> str:
     text = match[0]
-    if re.fullmatch(r"1[1-9]\d\d|20\d\d", text) and _is_year(*context):
+    if text.isdigit() and is_code(text, context):
+        return digits(text)
+    if text.isdigit() and _is_year(text, context):
         return year(int(text))
-    if _is_day(text, *context):
-        return ordinal(int(text))
+    if context.before.lower() in VERSIONED and text.count(".") == 1 and text[0] != ".":
+        return " point ".join(cardinal(int(part)) for part in text.split("."))
     return plain_number(text)
 
 
-def _is_year(before: str, after: str) -> bool:
-    if after.rstrip(".,").lower() in UNITS or after[:1] in ("%", "°"):
+def _is_year(text: str, context: Context) -> bool:
+    after, before = context.after, context.before.lower().rstrip(",")
+    if after.rstrip(".,").lower() in (*UNITS, *MAGNITUDE_WORDS) or after[:1] in ("%", "°"):
         return False
-    return not _is_counted(after) or before.lower().rstrip(",") in _YEAR_CUES
-
-
-def _is_counted(word: str) -> bool:
-    """Looks like a plural noun: `1500 people`, `2000 books`."""
-    plain = word.rstrip(".,;:!?")
-    return plain.isalpha() and plain.islower() and (plain.endswith("s") or plain in _COUNTED) and plain not in _NOT_COUNTED
-
-
-def _is_day(text: str, before: str, after: str) -> bool:
-    months = (*MONTHS, "Jan.", "Feb.", "Mar.", "Apr.", "Jun.", "Jul.", "Aug.", "Sept.", "Sep.", "Oct.", "Nov.", "Dec.")
-    return before in months and text.isdigit() and 1 <= int(text) <= 31
-
-
-def _money(match: re.Match[str], context: Context) -> str | None:
-    sign = "minus " if match["sign"] == "-" else ""
-    unit, cent = _CURRENCIES[match["symbol"]]
-    amount, magnitude = match["amount"], (match["magnitude"] or "").lower()
-    if magnitude:
-        return f"{sign}{decimal(amount)} {_MAGNITUDES[magnitude]} {unit}s"
-    if context[1].lower().rstrip(".,;:!?") in _MAGNITUDE_WORDS:
-        return sign + decimal(amount)  # the magnitude's token says the currency
-    return sign + _coins(amount, unit, cent)
-
-
-def _coins(amount: str, unit: str, cent: str) -> str:
-    whole, _, part = amount.replace(",", "").partition(".")
-    if len(part) != 2:
-        return f"{decimal(amount)} {_counted(unit, amount)}"
-    said = [f"{decimal(whole)} {_counted(unit, whole)}"] if int(whole or 0) or not int(part) else []
-    if int(part):
-        cents = cent if int(part) == 1 else {"penny": "pence"}.get(cent, f"{cent}s")
-        said.append(f"{cardinal(int(part))} {cents}")
-    return " and ".join(said)
-
-
-def _time(match: re.Match[str], context: Context) -> str | None:
-    hour, minute = int(match["hour"]), int(match["minute"])
-    if hour > 24 or minute > 59:
-        return None
-    half = _half(match["half"])
-    follows = context[1].lower().startswith(("am", "pm", "a.m", "p.m"))
-    words = [cardinal(hour)]
-    if minute:
-        words.append(f"oh {cardinal(minute)}" if minute < 10 else cardinal(minute))
-    elif not (half or follows):
-        words.append("o'clock" if 0 < hour <= 12 else "hundred")
-    if match["second"]:
-        words.append(f"and {cardinal(int(match['second']))} seconds")
-    return " ".join([*words, half]).strip()
-
-
-def _half(text: str | None) -> str:
-    return (text or "").replace(".", "").upper()
-
-
-def _date(month: int, day: int, number: int) -> str | None:
-    if month > 12:
-        month, day = day, month
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return None
-    return f"{MONTHS[month - 1]} {ordinal(day)}, {year(number + 2000 if number < 100 else number)}"
+    if re.fullmatch(r"10\d\d|21\d\d", text):
+        return before in ("in", "since", "year", "until") and not is_counted(after)
+    return re.fullmatch(_YEAR, text) is not None and (not is_counted(after) or before in YEAR_CUES)
 
 
 def _range(match: re.Match[str], context: Context) -> str:
     low, high, unit = match["low"], match["high"], match["unit"]
-    if re.fullmatch(r"(1[1-9]|20)\d\d", low) and re.fullmatch(r"\d\d|(1[1-9]|20)\d\d", high) and not unit:
+    if re.fullmatch(_YEAR, low) and re.fullmatch(rf"\d\d|{_YEAR}", high) and not unit:
         return f"{year(int(low))} to {year(int(high)) if len(high) == 4 else cardinal(int(high))}"
-    said = f"{decimal(low)} to {decimal(high)}"
-    if unit == "%":
-        return f"{said} percent"
-    return f"{said} {_counted(_ATTACHED_UNITS[unit.lower()], high)}" if unit else said
+    said = f"{plain_number(low)} to {plain_number(high)}"
+    if not unit:
+        return said
+    return f"{said} {'percent' if unit == '%' else _counted(_attached(unit) or unit, high)}"
 
 
 def _fraction(match: re.Match[str], context: Context) -> str:
     top, bottom = int(match[1]), int(match[2])
-    if bottom in (2, 3, 4, 5, 6, 8, 16) and 0 < top < bottom:
-        words = fraction(top, bottom)
-        if context[0].isdigit():  # 1 1/2
-            return f"and {words.replace('one half', 'a half').replace('one quarter', 'a quarter')}"
-        return words
+    if bottom in (2, 3, 4, 5, 6, 7, 8, 9, 16) and 0 < top < bottom and (top, bottom) != (7, 9):
+        return fraction(top, bottom)
     joint = " out of " if bottom in (10, 100) or top == bottom <= 10 else " "
     return f"{cardinal(top)}{joint}{cardinal(bottom)}"
 
 
+def _mixed(match: re.Match[str], context: Context) -> str:
+    """1 1/2: one and a half."""
+    part = fraction(int(match[2]), int(match[3])).replace("one half", "a half").replace("one quarter", "a quarter")
+    return f"{plain_number(match[1])} and {part}" + (f" {_counted(unit, '2')}" if (unit := _attached(match["unit"])) else "")
+
+
 def _unit(match: re.Match[str], context: Context) -> str | None:
-    unit = _ATTACHED_UNITS.get(match["unit"].lower())
-    return None if unit is None else f"{plain_number(match['number'])} {_counted(unit, match['number'])}"
+    unit = _attached(match["unit"])
+    if match["unit"] == "m" and re.fullmatch(r"\d+h(?:rs?)?|hours?", context.before):
+        unit = "minute"
+    if match["unit"] == "m" and context.after in COUNTED:
+        return f"{plain_number(match['number'])} million"
+    amount = "1" if match["hyphen"] else match["number"]  # a 10-kg bag
+    return None if unit is None else f"{plain_number(match['number'])} {_counted(unit, amount)}"
+
+
+def _attached(unit: str | None) -> str | None:
+    """A unit that is written at its number. A single capital is none but for a few: 5G, 4K, 3D."""
+    if not unit:
+        return None
+    return CASED_UNITS.get(unit) if len(unit) == 1 and unit.isupper() else ATTACHED_UNITS.get(unit.lower())
 
 
 def _counted(unit: str, amount: str) -> str:
     """The unit in the number that goes with `amount`: 1 -> singular."""
-    if amount.lstrip("+-$€£¥(~<>") == "1" or unit in ("hertz", "yen") or unit.endswith("hertz"):
+    if amount.lstrip("+-−–±(~<>") == "1" or re.fullmatch(r"1/\d+", amount) or unit.endswith("hertz") or unit in ("psi", "rpm", "dpi"):
         return unit
+    if re.fullmatch(r"\d+/\d+", amount):  # three quarters of a teaspoon
+        return f"of {'an' if unit[0] in 'aiou' or unit == 'hour' else 'a'} {unit}"
     head, *rest = unit.split(" ", 1)
     if unit == "kilowatt hour":
         return "kilowatt hours"
@@ -184,8 +173,28 @@ def _counted(unit: str, amount: str) -> str:
     return " ".join([plural, *rest])
 
 
-def _ratio(match: re.Match[str], context: Context) -> str:
-    return f"{cardinal(int(match[1]))} to {cardinal(int(match[2]))}"
+def _feet(match: re.Match[str], context: Context) -> str:
+    return f"{decimal(match[1])} {_counted('foot', match[1])} {decimal(match[2])} {_counted('inch', match[2])}"
+
+
+def _magnitude(match: re.Match[str], context: Context) -> str | None:
+    """2k users, 1.5M followers. Not: a 4K picture, apartment 3B."""
+    number, letter = match[1], match[2]
+    sure = "." in number or len(letter) == 2 or is_counted(context.after)
+    if (number in ("4", "8") and letter == "K") or not (sure or letter in "kK"):
+        return None
+    return f"{plain_number(number)} {MAGNITUDES[letter.lower()]}"
+
+
+def _hours(match: re.Match[str], context: Context) -> str:
+    minutes = f" {cardinal(int(match[2]))}" if int(match[2]) else ""
+    return f"{cardinal(int(match[1]))} {_counted('hour', match[1])}{minutes}"
+
+
+def _many(match: re.Match[str], context: Context) -> str | None:
+    """100s of people."""
+    names = {1: "tens", 2: "hundreds", 3: "thousands", 6: "millions"}
+    return names.get(len(match[2])) if context.after == "of" else None
 
 
 def _version(match: re.Match[str], context: Context) -> str | None:
@@ -194,39 +203,44 @@ def _version(match: re.Match[str], context: Context) -> str | None:
 
 
 def _times(match: re.Match[str], context: Context) -> str:
-    joint = "by" if match[2] == "x" else "times"
+    joint = "times" if match[2] == "*" else "by"
     return f"{plain_number(match[1])} {joint} {plain_number(match[3])}"
+
+
+def _hash(match: re.Match[str], context: Context) -> str:
+    return f"number {digits(match[1]) if len(match[1]) > 4 else plain_number(match[1])}"
 
 
 def _rules() -> list[tuple[re.Pattern[str], Rule]]:
     """Patterns with their rules; the most specific ones come first."""
-    n, sign, money = f"(?:{NUM})", r"(?P<sign>[+\-−]?)", r"(?P<symbol>[$€£¥])"
-    magnitude, half = r"(?P<magnitude>[kKmMbBtT]|bn|tn)?", r"(?P<half>[aApP]\.?[mM])"
-    units = "|".join(re.escape(unit) for unit in sorted([*_ATTACHED_UNITS, "%"], key=len, reverse=True))
-    table: list[tuple[str, Rule]] = [
-        (r"(\d{4})-(\d\d)-(\d\d)", lambda m, _: _date(int(m[2]), int(m[3]), int(m[1]))),
-        (r"(\d{1,2})/(\d{1,2})/(\d{4}|\d\d)", lambda m, _: _date(int(m[1]), int(m[2]), int(m[3]))),
-        (r"\(?(\d{3})[).-]?-?(\d{3})[-.](\d{4})|(\d{3})-(\d{4})", lambda m, _: digits(m[0])),
-        (rf"(?P<hour>\d{{1,2}}):(?P<minute>\d\d)(?::(?P<second>\d\d))?{half}?", _time),
-        (rf"(?P<hour>\d{{1,2}}){half}", lambda m, _: f"{cardinal(int(m['hour']))} {_half(m['half'])}"),
-        (rf"{sign}(?:US|CA|AU)?{money}(?P<amount>{n}){magnitude}", _money),
-        (rf"{sign}(?P<amount>{n}){magnitude}{money}", _money),
-        (rf"([+\-−]?{n})%", lambda m, _: f"{plain_number(m[1])} percent"),
-        (r"(\d[\d,]*)(?:st|nd|rd|th)", lambda m, _: ordinal(int(m[1].replace(",", "")))),
+    n, signed = NUM, rf"[+\-−–±]?{NUM}"
+    units = "|".join(re.escape(unit) for unit in sorted([*ATTACHED_UNITS, "%"], key=len, reverse=True))
+    rules: list[tuple[str, Rule]] = [
+        (r"[\d.]+(?::\d+)?", lambda m, _: machine_address(m[0])),
+        (rf"({signed})%", lambda m, _: f"{plain_number(m[1])} percent"),
+        (r"(\d[\d,]*)(?i:st|nd|rd|th)", lambda m, _: ordinal(int(m[1].replace(",", "")))),
+        (r"(1)(0+)s", _many),
         (r"(\d0|\d{3}0)'?s", lambda m, _: decade(int(m[1]))),
-        (rf"(?P<low>{n})[-–](?P<high>{n})(?P<unit>(?i:{units}))?", _range),
-        (r"(\d+) (\d)/(\d)", lambda m, _: f"{plain_number(m[1])} and {fraction(int(m[2]), int(m[3]))}"),
-        (r"(\d{1,4})/(\d{1,4})", _fraction),
-        (r"(\d{1,3}):(\d{1,3})", _ratio),
-        (rf"([+\-−]?{n})([x×*])({n})", _times),
+        (r"[\d ]+", lambda m, _: plain_number(joined) if (joined := spaced_thousands(m[0])) else None),
+        (rf"(?P<low>[-−–]{n})[-–](?P<high>[-−]{n})(?P<unit>(?i:{units}))?", _range),
+        (rf"(?P<low>{signed})(?:--|[-–])(?P<high>{n})(?P<unit>(?i:{units}))?", _range),
+        (rf"(\d+)[ -]([1-9]\d?)/([1-9]\d?)(?P<unit>(?i:{units}))?", _mixed),
+        (r"(\d{1,4})/(\d{1,4})(?:rds?|ths?|nds?)?", _fraction),
+        (r"\d{1,4}(?::\d{1,4})+", lambda m, _: " to ".join(cardinal(int(part)) for part in m[0].split(":"))),
+        (r"(\d{1,2})h(\d\d)(?:m|min)?", _hours),
+        (rf"({n}) (?:ft|feet|foot) ({n}) in", _feet),
+        (r"(\d{1,2})'(\d{1,2})\"?", lambda m, _: f"{cardinal(int(m[1]))} foot {cardinal(int(m[2]))}"),
+        (rf"({signed})([x×*])({n})", _times),
         (rf"({n})[x×]", lambda m, _: f"{plain_number(m[1])} times"),
         (r"(?P<v>[vV])(?P<parts>\d+(?:\.\d+)*)", _version),
+        (signed, _number),
         (r"(?P<v>)(?P<parts>\d+(?:\.\d+){2,})", _version),
-        (r"#(\d+)", lambda m, _: f"number {plain_number(m[1])}"),
-        (rf"[+\-−]?{n}", _number),
-        (rf"(?P<number>[+\-−]?{n})-?(?P<unit>(?i:{units}))", _unit),
+        (r"#(\d+)", _hash),
+        (rf"(?P<number>{signed})(?P<hyphen>-?)(?P<unit>(?i:{units}))", _unit),
+        (rf"({signed})°([NSEWCF])", lambda m, _: f"{plain_number(m[1])} {_counted('degree', m[1])} {COMPASS[m[2]]}"),
+        (rf"({signed})([kKMB]|bn|mn|tn)", _magnitude),
     ]
-    return [(re.compile(pattern), rule) for pattern, rule in table]
+    return [(re.compile(pattern), rule) for pattern, rule in rules]
 
 
 _RULES = _rules()

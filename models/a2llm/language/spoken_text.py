@@ -8,7 +8,10 @@ hyphens within words, spaces and . , ; : ! ? only.
 import re
 import unicodedata
 
-from a2llm.language.spoken_words import Spoken, needs_next, speak_token
+from a2llm.language.spoken_codes import Context
+from a2llm.language.spoken_runs import goes_on, is_one
+from a2llm.language.spoken_tables import CODE_CUES
+from a2llm.language.spoken_words import Spoken, needs_next, pauses, speak_token, tidy
 
 USER_TEXT_LIMIT = 2_000  # characters: about two minutes of speech
 _TAG_LIMIT = 300  # characters a markup tag may have
@@ -46,8 +49,9 @@ class SpokenStream:
     def _reset(self) -> None:
         self._markup = _MarkupFilter()
         self._tail = ""  # unfinished token with the whitespace before it
-        self._waiting: tuple[str, int] | None = None  # token that needs the next one, line breaks before it
+        self._held: list[tuple[str, int]] = []  # tokens that what follows may change or continue; line breaks before each
         self._before = ""
+        self._recent: tuple[str, ...] = ()  # plain words of the sentence so far, the last few
         self._out = _Assembler()
 
     def feed(self, piece: str) -> str:
@@ -70,7 +74,7 @@ class SpokenStream:
     def settled(self) -> bool:
         """Nothing can be added to the last word any more: a plain word begins behind it."""
         plain_word = re.match(r"[^\S\n]+[A-Za-z]", self._tail)
-        return plain_word is not None and self._waiting is None and not self._out.pausing
+        return plain_word is not None and not self._held and not self._out.pausing
 
     def _take(self, text: str) -> None:
         """`text` ends where a token ends; the whitespace before a token tells its line breaks."""
@@ -78,13 +82,29 @@ class SpokenStream:
             self._advance(token, space.count("\n"))
 
     def _advance(self, token: str, breaks: int) -> None:
-        if self._waiting:
-            self._speak(*self._waiting, after=token)
-            self._waiting = None
+        if self._held and token and not breaks and goes_on(" ".join(_plain(held) for held, _ in self._held), _plain(token)):
+            self._held.append((token, breaks))
+            if pauses(token):
+                self._settle("")
+            return
+        self._settle(token)
         if token and needs_next(token):
-            self._waiting = (token, breaks)
+            self._held = [(token, breaks)]
         elif token:
             self._speak(token, breaks, after="")
+
+    def _settle(self, after: str) -> None:
+        """Speaks what is held: as many tokens as are one figure together, then the rest."""
+        held, self._held = self._held, []
+        while held:
+            count = next(filter(lambda n: self._is_one(held, n, after), range(len(held), 1, -1)), 1)
+            text = held[0][0] if count == 1 else " ".join(_plain(token) for token, _ in held[:count])
+            self._speak(text, held[0][1], held[count][0] if count < len(held) else after)
+            held = held[count:]
+
+    def _is_one(self, held: list[tuple[str, int]], count: int, after: str) -> bool:
+        following = held[count][0] if count < len(held) else after
+        return is_one(" ".join(_plain(token) for token, _ in held[:count]), Context(self._before, following, self._recent))
 
     def _starts_line(self, breaks: int) -> bool:
         return breaks > 0 or not self._before
@@ -98,8 +118,11 @@ class SpokenStream:
         elif first and after and (match := re.fullmatch(r"(\d{1,2})[.)]", token)):
             self._out.add(Spoken(speak_token(match[1], "", "").words, ","))
         else:
-            self._out.add(speak_token(token, self._before, after))
+            self._out.add(speak_token(token, self._before, after, self._recent))
         self._before = token
+        word = token.strip("*_.,;:!?\"'()#").lower()
+        ends = pauses(token) in ("?", "!", "...", ".") and word not in (*CODE_CUES, "no")
+        self._recent = () if ends else (*self._recent[-5:], word)
 
 
 class _Assembler:
@@ -206,6 +229,10 @@ class _MarkupFilter:
 
     def _may_become_tag(self) -> bool:
         return re.fullmatch(rf"<(?:[A-Za-z/!?|][^<>]{{0,{_TAG_LIMIT}}})?", self._held) is not None
+
+
+def _plain(token: str) -> str:
+    return tidy(token).strip()
 
 
 def _last_space(text: str) -> int:

@@ -9,8 +9,13 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from a2llm.language.number_words import digits
-from a2llm.language.spoken_numbers import UNITS, speak_figure, speak_unit, table
+from a2llm.language.number_words import cardinal, ordinal, roman, year
+from a2llm.language.spoken_codes import Context
+from a2llm.language.spoken_dates import month_name, named_span
+from a2llm.language.spoken_numbers import speak_figure, speak_unit
+from a2llm.language.spoken_pieces import SYMBOLS, speak_address, speak_pieces
+from a2llm.language.spoken_runs import may_grow
+from a2llm.language.spoken_tables import DAYS_SHORT, MONTHS, MONTHS_SHORT, PARTS, RULERS, UNITS, table
 
 _TITLES = table(
     """
@@ -30,45 +35,22 @@ _MAY_BE_LAST = table(
     blvd Boulevard; rd Road; ph.d PhD; al al; govt government; misc miscellaneous
     """
 )
-_MONTHS = table("Jan January; Feb February; Apr April; Aug August; Sept September; Sep September; Oct October; Nov November; Dec December")
 _DOTLESS = table(
     """
     etc et cetera; vs versus; mr Mister; mrs Missus; w/ with; w/o without; b/c because; e.g for example,; i.e that is,; c++ C plus plus;
     c# C sharp; f# F sharp; &c et cetera; and/or and or
     """
 )
-_ROMAN = table(
-    """
-    II two; III three; IV four; VI six; VII seven; VIII eight; IX nine; XI eleven; XII twelve; XIV fourteen; XV fifteen; XVI sixteen
-    """
-)
-_SYMBOLS = table(
-    """
-    & and; + plus; = equals; @ at; % percent; × times; ÷ divided by; ° degrees; < less than; > more than; ≤ at most; ≥ at least;
-    ≠ is not; ≈ about; → to; -> to; => to; ^ to the; $ dollars; € euros; £ pounds; ¥ yen; √ root of; ∞ infinity; ± plus or minus;
-    № number; § section; ‰ per mille; − minus
-    """
-)
 _TYPOGRAPHY = {
     **str.maketrans("’‘ʼ“”„«»‑‐", '\'\'\'"""""--', "™®©\u00ad"),
-    **str.maketrans({"²": " squared", "³": " cubed", "…": "...", "π": " pi ", "µ": " micro ", "μ": " micro "}),
-    **str.maketrans({"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3"}),
+    **str.maketrans({"²": " squared", "³": " cubed", "…": "...", "π": " pi ", "µ": " micro ", "μ": " micro ", "º": "°", "\u2044": "/"}),
 }
+_SUPERSCRIPT = re.compile("[⁰¹⁴-⁹⁻⁺][⁰¹²³⁴-⁹]*|[²³][⁰¹²³⁴-⁹]+")
+_VULGAR = re.compile("[¼-¾⅐-⅞]")
 _FOREIGN_LATIN = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ð": "th", "þ": "th", "œ": "oe", "ı": "i"}
 )
-_ADDRESS = re.compile(
-    r"(?:https?://)?(?:www\.)?(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|io|ai|co|uk|de|dev|app|info|eu|us|tv))"
-    r"(?::\d+)?(?:[/?#]\S*)?",
-    re.I,
-)
-_FILE_OR_HOST = re.compile(r"https?://(?P<host>[^/\s?#:]+)\S*|(?P<file>[A-Za-z][\w-]*(?:\.[a-z]\w{0,4})+)")
-_EMAIL = re.compile(r"(?P<name>[\w.+-]+)@(?P<host>[\w-]+(?:\.[\w-]+)+)")
 _OPENING, _CLOSING = "\"'([{*_`|¿¡", "\"')]}*_`|.,;:!?"
-_PIECES = re.compile(
-    r"[^\W\d_]+(?:'[^\W\d_]+)*(?:-[^\W\d_]+(?:'[^\W\d_]+)*)*"
-    r"|\d+(?:st|nd|rd|th)\b|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|[-=]>|[-–—]{2,}|[–—]|\.{2,}|."
-)
 _LONGEST = 200  # characters of an address or figure; patterns would search longer ones for too long
 _DASHES = ("-", "–", "—", "--", "---")
 
@@ -90,31 +72,44 @@ def needs_next(token: str) -> bool:
     _, core, closing = _peel(tidy(token))
     if any(char.isdigit() for char in core):
         return not _pause(closing) or _LIST_NUMBER.fullmatch(token) is not None
+    if not closing and (
+        core in MONTHS_SHORT or core in DAYS_SHORT or core in ("No", "Nos") or may_grow(core) or (len(core) > 1 and roman(core))
+    ):
+        return True
     if closing.startswith("."):
+        if core in ("Rs", "No", "Nos"):
+            return True
         return bool(core.lower() in _WITH_DOT or _initials(core) or _CAPITAL.fullmatch(core) or core.lower() in UNITS)
     return not any(map(str.isalnum, token)) or core in ("x", "X")
 
 
-def speak_token(token: str, before: str, after: str) -> Spoken:
-    """Words and pause of `token`; `before` and `after` are its neighbours, "" at the ends."""
+def pauses(token: str) -> str:
+    """The pause that the marks behind a token ask for; "" for none."""
+    return _pause(_peel(tidy(token))[2])
+
+
+def speak_token(token: str, before: str, after: str, recent: tuple[str, ...] = ()) -> Spoken:
+    """Words and pause of `token`; `before` and `after` are its neighbours, "" at the ends; `recent`: the sentence's words before."""
     text = tidy(token)
+    before = before if before.isascii() else tidy(before).strip()
     opening, core, closing = _peel(text)
-    if re.fullmatch(r"\(\d{3}\)", text):  # an area code
-        return Spoken(digits(core))
+    if re.fullmatch(r"\(\d+\)[\d -]*\d.*", text):  # an area code and its number
+        core, opening = "(" + core, ""
     if not core:
         return _bare(text, before, after)
     if _pause(closing) and closing[0] != ".":
         after = ""  # what follows a pause does not change how a figure is read
-    about = "about " if token[0] in "~≈" and token[1:2].isdigit() else ""
-    words, closing = _abbreviation(core, closing, before, after) or (_core(core, before, after), closing)
+    words, closing = _abbreviation(core, closing, before, after) or (_core(core, Context(before, after, recent)), closing)
     if not words:
         return _bare(text, before, after)
-    return Spoken(about + words, _pause(closing), opens="(" in opening, closes=")" in closing)
+    return Spoken(words, _pause(closing), opens="(" in opening, closes=")" in closing)
 
 
 def tidy(token: str) -> str:
     """Entities decoded, typography made plain, links reduced to their text, foreign scripts and emoji dropped."""
     text = re.sub(r"(?<=[mt])([²³])", lambda m: "23"["²³".index(m[1])], html.unescape(token))  # m², ft²: units
+    text = _VULGAR.sub(lambda m: f" {unicodedata.normalize('NFKC', m[0])}", text)
+    text = _SUPERSCRIPT.sub(lambda m: f"^{unicodedata.normalize('NFKC', m[0])}", text).replace("^\u2212", "^-")
     text = text.translate(_TYPOGRAPHY)
     text = re.sub(r"!?\[([^\]]*)\]\([^)\s]*\)?", r"\1", text)  # [text](address), within one token
     text = re.sub(r"\]\([^)\s]*\)", "", text)  # its end, when the text had spaces
@@ -122,8 +117,10 @@ def tidy(token: str) -> str:
 
 
 def _latin(char: str) -> str:
-    if char.isascii() or char in _SYMBOLS or char in "–—" or ("À" <= char <= "ÿ" and char not in "ßæÆøØðþ×÷"):
+    if char.isascii() or char in SYMBOLS or char in "–—" or ("À" <= char <= "ÿ" and char not in "ßæÆøØðþ×÷"):
         return char
+    if char.isdecimal():
+        return str(unicodedata.decimal(char))
     plain = unicodedata.normalize("NFKD", char.translate(_FOREIGN_LATIN))
     return "".join(part for part in plain if part.isascii())
 
@@ -133,7 +130,8 @@ def _peel(text: str) -> tuple[str, str, str]:
     start = text.strip().lstrip(_OPENING)
     core = start.rstrip(_CLOSING)
     opening = text.strip()[: len(text.strip()) - len(start)]
-    return opening.replace("~", ""), core.strip("~"), start[len(core) :]
+    about = "~" if re.match(r"~\d", core) else ""
+    return opening, about + core.strip("~"), start[len(core) :]
 
 
 def _pause(closing: str) -> str:
@@ -146,7 +144,7 @@ def _pause(closing: str) -> str:
 def _bare(text: str, before: str, after: str) -> Spoken:
     """A token without words: marks, dashes, a lone operator. Anything else (emoticons, rules) is silent."""
     if before[-1:].isdigit() and after[:1].isdigit() and text in ("*", "-", "–"):
-        return Spoken("times" if text == "*" else "minus")
+        return Spoken({"*": "times", "-": "minus", "–": "to"}[text])
     if text in _DASHES:
         return Spoken(opens=True)
     return Spoken(pause=_pause(text)) if text and set(text) <= set(".,;:!?\"'") else Spoken()
@@ -159,11 +157,11 @@ def _abbreviation(core: str, closing: str, before: str, after: str) -> tuple[str
     rest, key = closing[1:], core.lower()
     if found := _TITLES.get(key) or _NEVER_LAST.get(key) or _street_or_saint(key, before, after):
         return found, rest
-    if key == "no" and after[:1].isdigit():
-        return "number", rest
+    if key in ("no", "nos") and after[:1].isdigit():
+        return "number" if key == "no" else "numbers", rest
     last = not after or after.lstrip(_OPENING)[:1].isupper()
-    if core in _MONTHS:
-        return _MONTHS[core], closing if last else rest
+    if names := MONTHS_SHORT.get(core) or _DAYS_ALWAYS.get(core):
+        return names, closing if last else rest
     if _CAPITAL.fullmatch(core):  # J. Smith, but: vitamin C.
         in_name = after[:1].isupper() and (not before or before[:1].isupper() or before[-1] in ".!?")
         return core, rest if in_name else closing
@@ -174,9 +172,10 @@ def _abbreviation(core: str, closing: str, before: str, after: str) -> tuple[str
     return None
 
 
+_DAYS_ALWAYS = {short: name for short, name in DAYS_SHORT.items() if short not in ("Sat", "Sun")}  # which are words, too
 _CAPITAL = re.compile(r"[B-HJ-Z]")
 _LIST_NUMBER = re.compile(r"\d{1,2}[.)]")
-_WITH_DOT = {*_TITLES, *_NEVER_LAST, *_MAY_BE_LAST, *map(str.lower, _MONTHS), "no", "dr", "st"}
+_WITH_DOT = {*_TITLES, *_NEVER_LAST, *_MAY_BE_LAST, *map(str.lower, MONTHS_SHORT), *map(str.lower, _DAYS_ALWAYS), "no", "nos", "dr", "st"}
 
 
 def _street_or_saint(key: str, before: str, after: str) -> str | None:
@@ -192,70 +191,61 @@ def _initials(core: str) -> str | None:
     return core.replace(".", "").upper() if re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", core) else None
 
 
-def _core(core: str, before: str, after: str) -> str:
+def _core(core: str, context: Context) -> str:
+    before, after = context.before, context.after
     if core in _DASHES:
         return ""
-    if core in ("x", "X") and before[-1:].isdigit() and after[:1].isdigit():
-        return "by"
+    if core in ("x", "X", "/") and before[-1:].isdigit() and after[:1].isdigit():
+        return "divided by" if core == "/" else "by"
     if len(core) > _LONGEST:
-        return _by_pieces(core, before, after)
+        return speak_pieces(core, before, after)
     if words := _DOTLESS.get(core.lower()):
         return words
     if (words := speak_unit(core, before)) is not None:
         return words
-    if any(char.isdigit() for char in core) and (words := _figure(core.lstrip("~≈"), before, after)):
+    if any(char.isdigit() for char in core) and (words := _figure(core, context)):
         return words
-    if core in _ROMAN and before[:1].isupper():
-        return _ROMAN[core]
-    return _initials(core) or _address(core) or _by_pieces(core, before, after)
+    if words := _name_of_time(core, before, after) or _roman(core, context) or _dot_name(core):
+        return words
+    return _initials(core) or speak_address(core) or speak_pieces(core, before, after)
 
 
-def _figure(core: str, before: str, after: str) -> str | None:
-    if words := speak_figure(core, (before, after)):
+def _figure(core: str, context: Context) -> str | None:
+    if words := speak_figure(core, context):
         return words
     span = re.fullmatch(r"([^-–]*\d[^-–]*)[-–]([^-–]*\d[^-–]*)", core)  # 3pm-5pm, $5-$10
-    ends = [speak_figure(part, ("", "")) for part in span.groups()] if span else [None]
+    ends = [speak_figure(part, Context("-", "-")) for part in span.groups()] if span else [None]
     return " to ".join(filter(None, ends)) if all(ends) else None
 
 
-def _address(core: str) -> str | None:
-    if match := _EMAIL.fullmatch(core):
-        return f"{_dotted(match['name'])} at {_dotted(match['host'])}"
-    if match := _ADDRESS.fullmatch(core) or _FILE_OR_HOST.fullmatch(core):
-        return _dotted(match["host"] if match["host"] else match["file"])
-    return None
+def _name_of_time(core: str, before: str, after: str) -> str | None:
+    """Days and months in their short forms, and the number sign No, where a figure follows."""
+    if core in ("No", "Nos") and after[:1].isdigit():
+        return "number" if core == "No" else "numbers"
+    day = _DAYS_ALWAYS.get(core) or (DAYS_SHORT.get(core) if after[:1].isdigit() or after in (*MONTHS, *MONTHS_SHORT) else None)
+    return day or named_span(core) or (None if core in MONTHS else month_name(core, before) or month_name(core, after))
 
 
-def _dotted(name: str) -> str:
-    name = name.lower().removeprefix("www.") if "." in name else name
-    return " dot ".join(_by_pieces(part, "", "") for part in name.split(".") if part)
+def _roman(core: str, context: Context) -> str | None:
+    """A Roman numeral where the word before it wants one: Henry VIII, Chapter IV, Super Bowl LVIII, XIX century."""
+    match = re.fullmatch(r"([IVXLCDM]+)('s)?", core)
+    value = roman(match[1]) if match else None
+    if match is None or value is None:
+        return None
+    before, letters, ending = re.sub(r"[^a-z]", "", context.before.lower()), match[1], match[2] or ""
+    if len(letters) > 1 and context.after.lower().startswith("centur"):
+        return ordinal(value) + ending
+    if len(letters) > 4 and 1500 <= value < 2100:
+        return year(value) + ending
+    if not context.before[:1].isupper() or before in ("the", "an", "a"):
+        return None
+    if before in RULERS:
+        return f"the {ordinal(value)}{ending}" if letters != "I" and value < 40 else None
+    if before in PARTS and value < 100 and (before != "war" or "world" in context.recent):
+        return cardinal(value) + ending
+    return cardinal(value) + ending if len(letters) > 1 and value < 90 and letters not in ("XL", "LI", "MI") else None
 
 
-def _by_pieces(core: str, before: str, after: str) -> str:
-    """Letters, figures and symbols of a mixed token, spoken one after the other."""
-    pieces = _PIECES.findall(core)
-    said: list[str] = []
-    for index, piece in enumerate(pieces):
-        left = pieces[index - 1] if index else before
-        right = pieces[index + 1] if index + 1 < len(pieces) else after
-        said.append(_piece(piece, left, right))
-    return re.sub(r" +,", ",", " ".join(filter(None, said))).strip(" ,")
-
-
-def _piece(piece: str, left: str, right: str) -> str:
-    if piece[0].isalpha() and piece not in _SYMBOLS:
-        return piece
-    if piece[0].isdigit():
-        return speak_figure(piece, ("", "")) or digits(piece)
-    between_digits = left[-1:].isdigit() and right[:1].isdigit()
-    if piece in "*/-" and between_digits:
-        return {"*": "times", "/": "over", "-": "minus"}[piece]
-    if piece == "/":
-        return "or" if left.islower() and right.islower() else ""
-    if piece == "#":
-        return "hashtag" if right[:1].isalpha() else ""
-    if piece == "-":
-        return "minus" if right[:1].isdigit() and not left else ""
-    if piece[0] in "–—" or piece[:2] in ("--", ".."):
-        return ","
-    return "," if piece in ",;:" else _SYMBOLS.get(piece, "")
+def _dot_name(core: str) -> str | None:
+    """.NET, .txt: the dot is part of the name."""
+    return f"dot {core[1:]}" if re.fullmatch(r"\.(?:[A-Z]+|[a-z]{1,5})", core) else None
