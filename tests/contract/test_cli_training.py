@@ -184,6 +184,16 @@ def test_what_was_trained_speaks(trained: Path, tiny_home: Path, tmp_path: Path,
     assert said() == own
 
 
+def test_the_proof_runs_on_what_was_trained(trained: Path, tmp_path: Path) -> None:
+    """Every variant has every figure; that planted effects are found: tests/unit/test_proof.py."""
+    file = tmp_path / "proof.json"
+    assert main(["evaluate", "proof", "--data", str(trained / "data"), "--model", str(trained), "--json", str(file)]) == 0
+    figures = json.loads(file.read_text())
+    for key in ("function_f1", "arc_correlation", "masked_affect_pct", "minimal_pair_pct"):
+        assert {f"{key}_{name}" for name in ("teacher", "fused", "zeroed", "shuffled", "audio_only")} <= figures.keys()
+    assert figures["proof_responses"] > 0 and figures["proof_runs"] == 1
+
+
 def test_a_data_folder_keeps_to_its_plan(tmp_path: Path) -> None:
     settle_plan(tmp_path, DataPlan(seed=1))
     settle_plan(tmp_path, DataPlan(seed=1))
