@@ -40,12 +40,14 @@ class Avatar:
     requests: list[model.ResponseRequest] = field(default_factory=list)
     packets: dict[str, asyncio.Queue[model.Packet | Problem]] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
+    given: dict[str, GivenStream | None] = field(default_factory=dict)
 
     async def describe(self) -> model.ModelInfo:
         return model.ModelInfo("r", 24000, 20, 40)
 
     async def respond(self, request: model.ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[model.Packet, None]:
         self.requests.append(request)
+        self.given[request.response_id] = words
         said = self.packets.setdefault(request.response_id, asyncio.Queue())
         while True:
             packet = await said.get()

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from a2serve.contracts.base64_bytes import Base64Bytes
 from a2serve.contracts.items import ConversationItem, InputItem, ItemId
@@ -104,6 +105,25 @@ class Playback(ClientEventBase):
     played_ms: Annotated[int, Field(ge=0)]
 
 
+class Append(ClientEventBase):
+    """Words that the avatar says (`spoken`), or a fact that it knows from now on. Spoken words make a response; those that come with the
+    same `append_id` go on with it, until `over`."""
+
+    type: Literal["a2.append"] = "a2.append"
+    text: Annotated[str, Field(max_length=16_000)]
+    spoken: bool = False
+    append_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    over: bool = True
+
+    @model_validator(mode="after")
+    def _can_be_continued(self) -> "Append":
+        if self.spoken and not self.over and not self.append_id:
+            raise PydanticCustomError("missing", "words that go on need an append_id")
+        if not self.spoken and (not self.over or not self.text.strip()):
+            raise PydanticCustomError("conflicting_values", "a fact is whole, and not empty")
+        return self
+
+
 ClientEvent = Annotated[
     SessionUpdate
     | InputAudioAppend
@@ -115,6 +135,7 @@ ClientEvent = Annotated[
     | ItemTruncate
     | ResponseCreate
     | ResponseCancel
-    | Playback,
+    | Playback
+    | Append,
     Field(discriminator="type"),
 ]

@@ -57,6 +57,7 @@ class Code(StrEnum):
     TOO_MANY_CONNECTIONS = "too_many_connections"
     NO_CAPACITY = "no_capacity"
     UNAVAILABLE = "inference_unavailable"
+    LANGUAGE_MODEL_FAILED = "language_model_failed"
     STATE_UNAVAILABLE = "state_unavailable"
     USAGE_UNAVAILABLE = "usage_unavailable"
     DRAINING = "draining"
@@ -114,6 +115,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.TOO_MANY_CONNECTIONS: Meaning(503, "Too many connections", "server_error"),
     Code.NO_CAPACITY: Meaning(503, "Every place is taken", "server_error"),
     Code.UNAVAILABLE: Meaning(503, "The model cannot be reached", "server_error"),
+    Code.LANGUAGE_MODEL_FAILED: Meaning(502, "The persona's language model did not answer", "server_error"),
     Code.STATE_UNAVAILABLE: Meaning(503, "Sessions cannot be reached", "server_error"),
     Code.USAGE_UNAVAILABLE: Meaning(503, "Usage cannot be read", "server_error"),
     Code.DRAINING: Meaning(503, "This replica is stopping", "server_error"),

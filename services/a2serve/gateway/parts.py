@@ -1,6 +1,7 @@
 """Everything a running gateway holds, built once by `app` and found from a request with `parts_of`."""
 
 import asyncio
+import ipaddress
 import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,8 @@ from a2serve.gateway.access.load_shedding import LoadShedding
 from a2serve.gateway.access.watch import Watch
 from a2serve.gateway.background import BackgroundTasks
 from a2serve.gateway.edge.http_bounds import Connections
+from a2serve.gateway.language_model.egress import Egress
+from a2serve.gateway.language_model.responses import EndpointResponses
 from a2serve.gateway.model_client.canary import CanaryInference
 from a2serve.gateway.model_client.grpc_client import GrpcInference
 from a2serve.gateway.personas.inference import InferenceWithPersonas
@@ -126,7 +129,19 @@ class GatewayParts:
     @cached_property
     def inference(self) -> InferenceWithPersonas:
         """With the tenants' own personas."""
-        return InferenceWithPersonas(self.raw_inference, self.personas)
+        return InferenceWithPersonas(self.raw_inference, self.personas, self.endpoints)
+
+    @cached_property
+    def endpoints(self) -> EndpointResponses:
+        """Asks the tenants' own language models."""
+        chosen = self.settings
+        egress = Egress(
+            chosen.language_model_hosts,
+            [ipaddress.ip_network(str(network)) for network in chosen.language_model_networks],
+            chosen.language_model_secrets,
+            chosen.language_model_variables,
+        )
+        return EndpointResponses(egress, self.registry, self.tracing.get_tracer("a2serve.gateway"))
 
     @cached_property
     def connections(self) -> Connections:
@@ -166,6 +181,7 @@ class GatewayParts:
         """Ends every connection."""
         await self.http.aclose()
         await self.redis.aclose()
+        await self.endpoints.close()
         await self.raw_inference.close()
         self.usage.close()
         self.transcripts.close()

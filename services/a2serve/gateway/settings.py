@@ -50,6 +50,18 @@ class GatewaySettings(RedisAccess, KafkaAccess):
         default=[], description="JSON list of networks that count as this machine in profile local: a bridge of containers"
     )
     local_tenant: str = Field(default="dev", description="tenant of the page in the local profile")
+    language_model_hosts: list[str] = Field(
+        default=[], description="JSON list of hosts (or *.example.com) that personas' language models may be at; empty: none"
+    )
+    language_model_networks: list[IPvAnyNetwork] = Field(
+        default=[], description="JSON list of private networks that such a host may lie in, also without TLS; empty: public addresses alone"
+    )
+    language_model_secrets: Path | None = Field(
+        default=None, description="folder with their keys: <tenant>.<key_secret>, or _.<key_secret> for every tenant"
+    )
+    language_model_variables: list[str] = Field(
+        default=[], description="JSON list of environment variables that a key_secret of any tenant may name"
+    )
     web_folder: Path | None = Field(default=None, description="built page, served at /; empty: none")
     avatars_folder: Path | None = Field(default=None, description="heads (*.glb), served at /avatars")
     cors_origins: list[str] = Field(default=[], description="JSON list of origins whose pages may call /v1 from a browser")

@@ -76,6 +76,7 @@ SPAN_ENDPOINTING: Final = "a2.gateway.endpointing"  # last voiced window -> the 
 SPAN_TRANSCRIPTION: Final = "a2.gateway.transcription"  # -> final transcript
 SPAN_FIRST_PACKET: Final = "a2.gateway.first_packet"  # asked inference -> first sound sent
 SPAN_FIRST_MOTION: Final = "a2.gateway.first_motion"  # asked inference -> first motion sent
+SPAN_LANGUAGE_MODEL: Final = "a2.gateway.language_model"  # a persona's endpoint was asked -> its last word; status: how it ended
 SPAN_PLAYBACK: Final = "a2.gateway.playback"  # first sound sent -> played or cut
 
 ATTR_STATUS: Final = "a2.status"
@@ -91,6 +92,9 @@ METRIC_GATEWAY_RESPONSES: Final = "a2_gateway_responses"  # counter; status; cod
 METRIC_GATEWAY_FIRST_PACKET_SECONDS: Final = "a2_gateway_first_packet_seconds"  # the turn was called over -> first sound sent: FRL
 METRIC_GATEWAY_PHASE_SECONDS: Final = "a2_gateway_phase_seconds"  # phase, version: what the time to the first sound was spent on
 METRIC_GATEWAY_UNDERRUNS: Final = "a2_gateway_underruns"  # counter: responses whose player ran dry, as the gateway reckons it
+METRIC_GATEWAY_LANGUAGE_MODEL: Final = "a2_gateway_language_model_responses"  # counter; reason: completed | failed | fallback | cancelled
+METRIC_GATEWAY_LANGUAGE_MODEL_FIRST_SECONDS: Final = "a2_gateway_language_model_first_seconds"  # an endpoint was asked -> its first words
+METRIC_GATEWAY_LANGUAGE_MODEL_FILLERS: Final = "a2_gateway_language_model_fillers"  # counter: said while an endpoint was slow
 METRIC_GATEWAY_OUTBOX: Final = "a2_gateway_outbox_records"  # gauge: records the broker has not acknowledged
 METRIC_GATEWAY_OUTBOX_FAILURES: Final = "a2_gateway_outbox_failures"  # gauge: failed deliveries in a row
 METRIC_GATEWAY_SPOOL_BYTES: Final = "a2_gateway_spool_bytes"  # gauge: what Redis does not take waits on disk

@@ -57,8 +57,10 @@ def test_every_setting_is_given_or_left_on_purpose() -> None:
     """The other way round, a variable that no program reads, is `settings_problems`."""
     everything, trial, otherwise = rendered("everything"), rendered("values-trial"), rendered("otherwise")
     of_redis = {f"redis_{name}" for name in ("sentinel", "cluster", "username", "ca_file", "cert_file", "key_file", "password")}
-    own = {"kafka_password", "otlp_ca_file"}
-    assert unset(container(everything, "gateway")) == of_redis | own, "one Valkey; passwords are files; the chart's own collector"
+    own = {"kafka_password", "otlp_ca_file", "language_model_secrets", "language_model_variables"}
+    assert unset(container(everything, "gateway")) == of_redis | own, (
+        "one Valkey; secrets are files, those of endpoints mounted by name; the chart's own collector"
+    )
     assert unset(container(otherwise, "gateway")) & of_redis == {"redis_cluster", "redis_password"}, "Sentinels, TLS with certificates"
     assert unset(container(everything, "recorder")) == {"kafka_password"}, "it is a file"
     assert unset(container(otherwise, "gateway")) >= {"web_folder"}, "page: false"

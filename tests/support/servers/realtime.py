@@ -59,6 +59,7 @@ class Script:
     transcripts: list[str] = field(default_factory=list)  # final words of the next utterances
     running: str = ""  # words while somebody speaks
     turn_end: float = 0.9
+    given: str = ""  # words that it was given; it says its own
     call: tuple[str, str] | None = None  # (name, arguments)
     refuse: bool = False
     lose_at: list[int] = field(default_factory=list)  # the packets in whose place the next responses are lost
@@ -96,6 +97,10 @@ class ScriptedAvatar(avatar_pb2_grpc.AvatarServicer):
             slots_free=2,
             affects=["neutral", "joy", "sadness", "anger", "surprise"],
         )
+
+    async def Append(self, request, context):
+        self.script.given = self.script.given[: request.offset] + request.text
+        return pb.AppendResponse(received=request.offset + len(request.text))
 
     async def Respond(self, request, context):
         self.script.requests.append(request)

@@ -22,7 +22,9 @@ STATUS: dict[type[ModelError], StatusCode] = {
 }
 EXPECTED = (ModelError, ValueError)
 _KINDS = {kind.code: kind for kind in STATUS}
-_BY_STATUS = {STATUS[kind]: kind for kind in (RigUnavailable, EngineDown, Refused)}  # of replicas without codes
+_BY_STATUS: dict[StatusCode, type[ModelError]] = {
+    STATUS[kind]: kind for kind in (RigUnavailable, EngineDown, Refused)
+}  # of replicas without codes
 
 
 class Status(NamedTuple):

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from a2llm.messages import Affect, ModelInfo, Persona
 from a2serve.contracts.session_config import MOST_EXPRESSIVE, PERSONA_VOICE
+from a2serve.gateway.language_model.body import LanguageModelBody
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PersonaName = Annotated[str, Field(pattern=NAME, description="a-z, 0-9, hyphen, underscore", examples=["concierge"])]
@@ -31,6 +32,8 @@ class PersonaBody(BaseModel):
     voice: str = Field(default=PERSONA_VOICE, pattern=NAME, description="of a persona that ships, or `default`: the model's own")
     affect_baseline: AffectBody | None = None
     expressiveness: float | None = Field(default=None, ge=0, le=MOST_EXPRESSIVE, description="how strongly it expresses; null is 1")
+
+    language_model: LanguageModelBody | None = Field(default=None, description="an endpoint that finds the words; null: our own model")
 
     def as_info(self) -> Persona:
         rest = self.affect_baseline

@@ -8,6 +8,7 @@ from dataclasses import replace
 from a2llm.messages import IdleRequest, ListenRequest, ListenResult, ModelInfo, Motion, Packet, Persona, ResponseRequest
 from a2serve.contracts.problems import Problem
 from a2serve.gateway import request_context
+from a2serve.gateway.language_model.responses import EndpointResponses
 from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.personas.bodies import PersonaBody, voices_of
@@ -20,10 +21,10 @@ AWAY = "personas cannot be read now"
 
 
 class InferenceWithPersonas:
-    """Inference with the personas of whichever tenant asks. An `InferenceClient`."""
+    """Inference with the personas of whichever tenant asks, and with their language models. An `InferenceClient`."""
 
-    def __init__(self, inner: InferenceClient, personas: Personas) -> None:
-        self._inner, self._personas = inner, personas
+    def __init__(self, inner: InferenceClient, personas: Personas, endpoints: EndpointResponses | None = None) -> None:
+        self._inner, self._personas, self._endpoints = inner, personas, endpoints
         self.revision = ""  # of the model, as inference last said
         self._said: tuple[ModelInfo, float] | None = None  # and when
         self._seen: dict[tuple[str, str], PersonaBody | None] = {}  # for answers while Redis is away
@@ -49,7 +50,11 @@ class InferenceWithPersonas:
 
     async def respond(self, request: ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[Packet, None]:
         own = await self._own(request)
-        packets = self._inner.respond(_without_name(request, own.as_info()) if own else request, words)
+        asked = _without_name(request, own.as_info()) if own else request
+        endpoint = own.language_model if own and words is None else None
+        packets = (
+            self._endpoints.respond(endpoint, asked, self._inner) if endpoint and self._endpoints else self._inner.respond(asked, words)
+        )
         async with aclosing(packets):
             async for packet in packets:
                 yield packet

@@ -51,7 +51,10 @@ class Personas:
 
     async def create(self, tenant: str, persona: PersonaBody, *records: RecordBase) -> None:
         """Keep it, with the records that say so. Raises Problem(conflict) for a name in use or too many."""
-        keys, made = [redis_keys.personas(tenant), redis_keys.OUTBOX], persona.model_dump_json()
+        keys, made = (
+            [redis_keys.personas(tenant), redis_keys.OUTBOX],
+            persona.model_dump_json(exclude=None if persona.language_model else {"language_model"}),
+        )
         outcome = await self._create(keys=keys, args=[persona.name, made, MAX_PERSONAS, *outbox.arguments(*records)])
         if outcome == b"taken":
             raise Problem(Code.CONFLICT, f"a persona {persona.name!r} exists already", param="name")

@@ -67,7 +67,8 @@ async def list_personas(
     after: Annotated[str | None, Query(max_length=64, description="name of the last persona you have")] = None,
 ) -> PersonaList:
     """Those that ship with the model, and your own. A client secret may ask too."""
-    own = {persona.name for persona in await parts.personas.all(caller.tenant)}
+    mine = await parts.personas.all(caller.tenant)
+    own = {persona.name for persona in mine}
     every = {info.name: persona_body(info) for info in (await parts.inference.describe()).personas}
     shipped = every.keys() - own
 
@@ -75,7 +76,11 @@ async def list_personas(
         return name not in shipped, name
 
     found = [name for name in sorted(every, key=place) if after is None or place(name) > place(after)]
-    data = [PersonaOut.model_construct(**dict(every[name]), own=name in own) for name in found[:limit]]
+    shown = {persona.name: persona.language_model for persona in mine} if caller.kind == "api_key" else {}  # a page need not know
+    data = [
+        PersonaOut.model_construct(**dict(every[name].model_copy(update={"language_model": shown.get(name)})), own=name in own)
+        for name in found[:limit]
+    ]
     return PersonaList(data=data, has_more=len(found) > limit, last_id=data[-1].name if data else None)
 
 
@@ -103,6 +108,8 @@ async def _create(parts: GatewayParts, caller: Principal, body: PersonaBody) -> 
     if any(persona.name == body.name for persona in info.personas):
         raise Problem(Code.CONFLICT, f"a persona {body.name!r} exists already", param="name")
     _check_choices(body, info, _avatar_names(parts.settings.avatars_folder))
+    if body.language_model:
+        parts.endpoints.egress.check(caller.tenant, body.language_model)
     body = body.model_copy(update={"voice": _voice(body, voices_of(info))})
     await parts.personas.create(caller.tenant, body, audit(caller, "persona.create", body.name))
     made = PersonaOut(**dict(body), own=True)

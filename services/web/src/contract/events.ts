@@ -30,6 +30,16 @@ export interface AffectEvent {
   confidence?: number | null;
 }
 
+/** Words that the avatar says (`spoken`), or a fact that it knows from now on. Spoken words make a response; those that come with the same `append_id` go on with it, until `over`. */
+export interface Append {
+  event_id?: string | null;
+  type: "a2.append";
+  text: string;
+  spoken?: boolean;
+  append_id?: string | null;
+  over?: boolean;
+}
+
 export interface ArgumentsDelta {
   event_id: string;
   response_id: string;
@@ -103,7 +113,7 @@ export interface Cleared {
   type: "input_audio_buffer.cleared";
 }
 
-export type ClientEvent = SessionUpdate | InputAudioAppend | InputAudioCommit | InputAudioClear | ItemCreate | ItemRetrieve | ItemDelete | ItemTruncate | ResponseCreate | ResponseCancel | Playback;
+export type ClientEvent = SessionUpdate | InputAudioAppend | InputAudioCommit | InputAudioClear | ItemCreate | ItemRetrieve | ItemDelete | ItemTruncate | ResponseCreate | ResponseCancel | Playback | Append;
 
 export interface Committed {
   event_id: string;
@@ -712,4 +722,4 @@ export const PACKET = { magic: "A2", version: 1, headerBytes: 24, idAlignment: 4
 export const PacketKind = { AUDIO: 1, MOTION: 2, LISTENING: 3, INPUT_AUDIO: 4 } as const;
 
 /** Codes of `error` events and of problem+json. */
-export type ProblemCode = "invalid_json" | "invalid_event" | "invalid_value" | "not_storable" | "conflicting_values" | "unknown_parameter" | "missing_required_parameter" | "unsupported" | "event_too_large" | "invalid_audio" | "invalid_packet" | "input_audio_buffer_full" | "input_audio_buffer_commit_empty" | "item_not_found" | "item_already_exists" | "invalid_tool_call_id" | "conversation_full" | "storage_full" | "conversation_already_has_active_response" | "response_cancel_not_active" | "rig_unavailable" | "persona_unknown" | "unauthorized" | "quota_spent" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "body_too_large" | "invalid_request" | "request_timeout" | "url_too_long" | "headers_too_large" | "unsupported_media_type" | "rate_limited" | "too_many_sessions" | "too_many_connections" | "no_capacity" | "inference_unavailable" | "state_unavailable" | "usage_unavailable" | "draining" | "timeout" | "session_expired" | "internal_error";
+export type ProblemCode = "invalid_json" | "invalid_event" | "invalid_value" | "not_storable" | "conflicting_values" | "unknown_parameter" | "missing_required_parameter" | "unsupported" | "event_too_large" | "invalid_audio" | "invalid_packet" | "input_audio_buffer_full" | "input_audio_buffer_commit_empty" | "item_not_found" | "item_already_exists" | "invalid_tool_call_id" | "conversation_full" | "storage_full" | "conversation_already_has_active_response" | "response_cancel_not_active" | "rig_unavailable" | "persona_unknown" | "unauthorized" | "quota_spent" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "body_too_large" | "invalid_request" | "request_timeout" | "url_too_long" | "headers_too_large" | "unsupported_media_type" | "rate_limited" | "too_many_sessions" | "too_many_connections" | "no_capacity" | "inference_unavailable" | "language_model_failed" | "state_unavailable" | "usage_unavailable" | "draining" | "timeout" | "session_expired" | "internal_error";

@@ -16,6 +16,7 @@ from a2serve.contracts.media_clock import BYTES_PER_SAMPLE, samples_to_ms
 from a2serve.contracts.problems import Problem
 from a2serve.contracts.server_events import StatusDetails, StatusError
 from a2serve.gateway.conversation.conversation import Item
+from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.model_client.interface import InferenceClient
 from a2serve.gateway.model_client.wire_rate import WireRate
 from a2serve.gateway.realtime.response.pacing import Pacer
@@ -69,7 +70,7 @@ class Listener(Protocol):
 
 
 class Response:
-    """One response. `input_audio_ms`: what the user committed since the response before, for the bill."""
+    """One response. `words`: it says those. `input_audio_ms`: what the user committed since the response before, for the bill."""
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class Response:
         now_ms: Callable[[], float],
         trace: TurnTrace,
         times: ResponseTimes,
+        words: GivenStream | None = None,
         input_audio_ms: int = 0,
     ) -> None:
         self.writer, self.pacer, self.times, self.trace = writer, pacer, times, trace
@@ -93,7 +95,7 @@ class Response:
         self.code = ""  # of the problem that it failed with
         self.cut_ms: int | None = None
         self._out, self._inference, self._preparation = out, inference, preparation
-        self._listener, self._now_ms = listener, now_ms
+        self._listener, self._now_ms, self._words = listener, now_ms, words
 
     @property
     def id(self) -> str:
@@ -163,7 +165,7 @@ class Response:
 
     async def _stream(self, request: ResponseRequest) -> None:
         wire_rate = WireRate()
-        async with aclosing(self._inference.respond(request)) as packets:
+        async with aclosing(self._inference.respond(request, self._words)) as packets:
             async for own in packets:
                 packet = wire_rate.packet(own)
                 await self.pacer.due(samples_to_ms(packet.pts_samples))

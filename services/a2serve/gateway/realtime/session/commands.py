@@ -25,6 +25,7 @@ from a2serve.contracts.session_config import SessionConfig
 from a2serve.gateway.conversation.conversation import item_of_wire
 from a2serve.gateway.hearing.audio_formats import decoder_of
 from a2serve.gateway.realtime.response.settings import check_extension, check_tools, check_voice
+from a2serve.gateway.realtime.session.appends import Appends
 from a2serve.gateway.realtime.session.audio_input import AudioInput
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.floor import Floor
@@ -40,6 +41,7 @@ class SessionCommands:
 
     def __init__(self, core: SessionCore, floor: Floor, audio: AudioInput, utterances: UserUtterances) -> None:
         self._core, self._floor, self._audio, self._utterances = core, floor, audio, utterances
+        self._appends = Appends(core, floor)
         self._do: dict[type, Callable[[Any], Awaitable[None]]] = {
             ask.SessionUpdate: self._update_session,
             ask.InputAudioAppend: self._append_audio,
@@ -52,6 +54,7 @@ class SessionCommands:
             ask.ResponseCreate: self._create_response,
             ask.ResponseCancel: self._cancel_response,
             ask.Playback: self._note_playback,
+            ask.Append: self._append,
             MediaPacket: self._take_packet,
         }
 
@@ -188,6 +191,9 @@ class SessionCommands:
 
     async def _note_playback(self, event: ask.Playback) -> None:
         self._floor.note_playback(event.response_id, event.played_ms, finished=event.state == "finished")
+
+    async def _append(self, event: ask.Append) -> None:
+        self._appends.take(event)
 
     def _session(self) -> dict[str, Any]:
         core = self._core

@@ -11,6 +11,7 @@ from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.problems import Code, Problem
 from a2serve.contracts.server_events import ItemTruncated, StatusDetails
 from a2serve.gateway.conversation.conversation import Item
+from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.realtime.face.idle_face import IdleFace
 from a2serve.gateway.realtime.response.response import CLIENT_CANCELLED, TURN_DETECTED, Response
 from a2serve.gateway.realtime.session.bookkeeping import book_response, keep_items, release_slot
@@ -73,14 +74,14 @@ class Floor:
                 response.playback_over()
         self._tell_if_silent()
 
-    def start_response(self, options: ResponseOptions, spoken: SpokenTurn | None = None) -> None:
-        """Begin a response. With `spoken` it answers that utterance, and is dropped when it held no words.
+    def start_response(self, options: ResponseOptions, spoken: SpokenTurn | None = None, words: GivenStream | None = None) -> Response:
+        """Begin a response. With `spoken` it answers that utterance, and is dropped when it held no words; with `words` it says those.
 
         Raises Problem: another response is in progress, or the options cannot be met.
         """
         settings = self._maker.settle_options(options)
         self._check_free(settings.in_conversation)
-        response = self._maker.make_response(settings, options, spoken, self)
+        response = self._maker.make_response(settings, options, spoken, self, words)
         response.writer.write_created()
         self._core.keeper.beat()
         self._responses.begin(response)
@@ -89,6 +90,7 @@ class Floor:
             if self._state.held_since_ms is not None:
                 response.pacer.hold()
         self._tasks[response.id] = self._core.start(response.run(), f"response {response.id}")
+        return response
 
     def cancel_response(self, response_id: str | None) -> None:
         """The client cancels a response; without an id, the conversation's own. Raises Problem(response_cancel_not_active)."""

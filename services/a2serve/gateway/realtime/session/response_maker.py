@@ -6,6 +6,7 @@ from a2llm.messages import ResponseRequest
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.media_clock import AUDIO_FRAME_HZ
 from a2serve.gateway.conversation.conversation import Item
+from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.realtime.response.pacing import Pacer
 from a2serve.gateway.realtime.response.response import Listener, Response, ResponseTimes
 from a2serve.gateway.realtime.response.settings import ResponseSettings, answered_with, items_of_input, prompt_for, request_of, settle
@@ -67,7 +68,12 @@ class ResponseMaker:
         return settle(asked, options)
 
     def make_response(
-        self, settings: ResponseSettings, options: ResponseOptions, spoken: SpokenTurn | None, listener: Listener
+        self,
+        settings: ResponseSettings,
+        options: ResponseOptions,
+        spoken: SpokenTurn | None,
+        listener: Listener,
+        words: GivenStream | None = None,
     ) -> Response:
         """A response that has the user's committed audio on its bill. Raises Problem for input that is not there."""
         core, parts = self._core, self._core.parts
@@ -87,6 +93,7 @@ class ResponseMaker:
             now_ms=parts.now_ms,
             trace=trace,
             times=times,
+            words=words,
             input_audio_ms=core.tally.bill_audio() if settings.in_conversation else 0,
         )
 
