@@ -117,7 +117,7 @@ print("leads" if figures else "follows", flush=True)
 
 
 def test_two_processes_train_one_talker(trained: Path, tmp_path: Path) -> None:
-    """As torchrun starts them; the leader alone writes. That they go on where they stopped: tests/unit/test_distributed.py."""
+    """They start as torchrun starts them; the leader alone writes. That they go on where they stopped: tests/unit/test_distributed.py."""
     shutil.copyfile(trained / FILES["motion_codec"], tmp_path / FILES["motion_codec"])
     (tmp_path / "together.py").write_text(TOGETHER)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "together.py"]

@@ -1,4 +1,4 @@
-"""The rules that judge answers find what is right and what is not, and no question of a set stands in the training data."""
+"""The rules that judge responses find what is right and what is not, and no question of a set stands in the training data."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from a2llm.evaluation.language.rules import declines, ends_whole, is_right, repe
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "answer", "verdict"),
+    ("right", "wrong", "response", "verdict"),
     [
         (("eight",), (), "A spider has eight legs.", True),
         (("eight",), (), "It has eighteen.", False),
@@ -19,8 +19,8 @@ from a2llm.evaluation.language.rules import declines, ends_whole, is_right, repe
         ((), ("chicken",), "Try a mushroom risotto.", True),
     ],
 )
-def test_an_answer_is_right_if_it_holds_the_words(right: tuple[str, ...], wrong: tuple[str, ...], answer: str, verdict: bool) -> None:
-    assert is_right(Question(("?",), right, wrong), answer) is verdict
+def test_an_answer_is_right_if_it_holds_the_words(right: tuple[str, ...], wrong: tuple[str, ...], response: str, verdict: bool) -> None:
+    assert is_right(Question(("?",), right, wrong), response) is verdict
 
 
 def test_an_affect_can_be_asked_for() -> None:
@@ -29,15 +29,15 @@ def test_an_affect_can_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["I can't see the weather from here.", "You never told me her name.", "I don't know yet.", "There's no way to know."]
+    "response", ["I can't see the weather from here.", "You never told me her name.", "I don't know yet.", "There's no way to know."]
 )
-def test_what_is_not_known_is_declined(answer: str) -> None:
-    assert declines(answer)
+def test_what_is_not_known_is_declined(response: str) -> None:
+    assert declines(response)
 
 
-@pytest.mark.parametrize("answer", ["It's sunny and warm.", "Her name is Anna.", "About twenty people.", "It went well!"])
-def test_what_is_made_up_declines_nothing(answer: str) -> None:
-    assert not declines(answer)
+@pytest.mark.parametrize("response", ["It's sunny and warm.", "Her name is Anna.", "About twenty people.", "It went well!"])
+def test_what_is_made_up_declines_nothing(response: str) -> None:
+    assert not declines(response)
 
 
 def test_repetition_is_heard() -> None:

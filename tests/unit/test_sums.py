@@ -8,9 +8,12 @@ import pytest
 
 from a2llm.data.annotation import parse_response
 from a2llm.data.sums import KINDS, held_out, made_sums, sums
+from a2llm.data.sums.arithmetic import ARITHMETIC
 from a2llm.data.sums.calendar import MONTHS
 from a2llm.data.sums.clock import spoken
+from a2llm.data.sums.stories import STORIES
 from a2llm.data.sums.sum import words
+from a2llm.data.sums.units import UNITS
 
 SIGNS = {"plus": "+", "+": "+", "minus": "-", "-": "-", "less": "-", "times": "*", "x": "*", "divided by": "/", "/": "/"}
 
@@ -33,7 +36,7 @@ def test_sums_of_digits_are_right() -> None:
     checked = 0
     for found in sums(4000, 3):
         if asked := re.fullmatch(r"(?:[wW]hat's )?(\d+) (\+|-|x|/|plus|minus|less|times|divided by) (\d+)\??", found.question):
-            assert words(round(eval(f"{asked[1]} {SIGNS[asked[2]]} {asked[3]}"))) == found.answer, found
+            assert words(round(eval(f"{asked[1]} {SIGNS[asked[2]]} {asked[3]}"))) == found.wanted, found
             checked += 1
     assert checked > 30
 
@@ -51,7 +54,7 @@ def test_the_calendar_is_the_real_one() -> None:
     for found in sums(4000, 5):
         if found.kind == "sum.leap":
             year = int(re.search(r"\d{4}", found.question)[0])
-            assert stdlib_calendar.isleap(year) == (found.answer == "yes"), found
+            assert stdlib_calendar.isleap(year) == (found.wanted == "yes"), found
 
 
 def test_every_kind_comes_and_can_be_spoken() -> None:
@@ -61,7 +64,7 @@ def test_every_kind_comes_and_can_be_spoken() -> None:
     for one in found:
         said = " ".join(phrase.text for phrase in parse_response(one.response))
         assert not re.search(r"\d", said) and said[0].isupper() and said[-1] in ".", one
-        assert one.answer in ("yes", "no") or one.answer.lower() in said.lower(), one
+        assert one.wanted in ("yes", "no") or one.wanted.lower() in said.lower(), one
 
 
 def test_what_is_held_out_never_trains() -> None:
@@ -73,3 +76,16 @@ def test_what_is_held_out_never_trains() -> None:
 
 def test_a_seed_fixes_them() -> None:
     assert list(sums(50, 9)) == list(sums(50, 9)) != list(sums(50, 10))
+
+
+def test_stories_shares_and_units_are_reckoned_right() -> None:
+    rng = random.Random(3)
+    for _ in range(200):
+        left = STORIES["left"](rng)
+        a, b = (int(part) for part in left.key.removeprefix("left:").split(","))
+        assert left.wanted == words(a - b)
+        double = ARITHMETIC["half"](rng)
+        name, source = double.key.split(":")
+        assert double.wanted == words({"half": int(source) // 2, "double": 2 * int(source), "a quarter": int(source) // 4}[name])
+        sides = UNITS["sides"](rng)
+        assert sides.wanted in ("three", "four", "five", "six", "seven", "eight") or sides.wanted.endswith(("gle", "gon", "square"))

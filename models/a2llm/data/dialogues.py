@@ -1,5 +1,5 @@
-"""What the model learns to say: the annotated dialogues, the facts in all their wordings, and sums that a program made. Apache-2.0,
-written for this project.
+"""Reads all that the model learns to say: the annotated dialogues, the facts in all their wordings, and sums that a program made.
+Apache-2.0, written for this project.
 
 What an evaluation asks is left out, wherever it stands.
 """

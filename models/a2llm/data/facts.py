@@ -20,10 +20,10 @@ def read_facts(path: Path) -> Iterator[AnnotatedDialogue]:
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         try:
             raw = json.loads(line)
-            answers = [parse_response(answer) for answer in raw["say"]]
+            responses = [parse_response(text) for text in raw["say"]]
             for question in raw["ask"]:
-                answer = answers[sha256(question.encode()).digest()[3] % len(answers)]
-                yield AnnotatedDialogue(raw["kind"], (AnnotatedTurn(question, Affect(), answer),))
+                said = responses[sha256(question.encode()).digest()[3] % len(responses)]
+                yield AnnotatedDialogue(raw["kind"], (AnnotatedTurn(question, Affect(), said),))
         except (KeyError, ValueError, ZeroDivisionError) as error:
             raise ValueError(f"{path.name}:{number}: {error}") from error
 

@@ -1,6 +1,6 @@
 """Exchanges that a program can make and check: small arithmetic, sums in stories, the clock, the calendar, and units.
 
-Every answer is computed, in words as they are said. A seed fixes them; a kind draws from wordings, so that no pattern returns in
+Every wanted is computed, in words as they are said. A seed fixes them; a kind draws from wordings, so that no pattern returns in
 every line. Sums whose key a hash puts into the held-out tenth never come out for training: `a2 evaluate language` asks those.
 """
 

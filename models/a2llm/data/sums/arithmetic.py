@@ -96,7 +96,7 @@ def percent(rng: random.Random) -> Sum:
 
 
 def larger(rng: random.Random) -> Sum:
-    """Which of two numbers is larger or smaller."""
+    """The larger or the smaller of two numbers."""
     a, b = rng.sample(range(1, 200), 2)
     large = rng.random() < 0.5
     result = max(a, b) if large else min(a, b)

@@ -25,7 +25,7 @@ _SEASONS = {"spring": ("March", "April", "May"), "summer": ("June", "July", "Aug
 
 
 def day(rng: random.Random) -> Sum:
-    """What day it is some days from one, and what comes before and after."""
+    """The day some days from another, or next to it."""
     at, days = rng.randrange(7), rng.randint(1, 10)
     name = DAYS[at]
     forward = rng.random() < 0.7
@@ -69,7 +69,7 @@ def tomorrow(rng: random.Random) -> Sum:
 
 
 def month(rng: random.Random) -> Sum:
-    """Which month comes before, after, or some months on."""
+    """The month before, after, or some months on."""
     names = list(MONTHS)
     at, step = rng.randrange(12), rng.choice((-1, 1, 1, 2, 3, 6, -2))
     then = names[(at + step) % 12]
@@ -88,30 +88,30 @@ def length(rng: random.Random) -> Sum:
     name, days = rng.choice(list(MONTHS.items()))
     question = rng.choice(("how many days does {m} have?", "how many days are in {m}?", "how long is {m}?")).format(m=name)
     if name == "February":
-        response, answer = "[inform] *Twenty-eight*, [inform] and ^twenty-nine^ in a leap year.", "twenty-eight"
+        response, wanted = "[inform] *Twenty-eight*, [inform] and ^twenty-nine^ in a leap year.", "twenty-eight"
     else:
-        response, answer = (
+        response, wanted = (
             rng.choice((f"[inform] {name} has *{words(days)}* days.", f"[inform] {sentence(words(days))} days.")),
             words(days),
         )
     question = loosely(rng, sentence(question))
-    return Sum("sum.length", question, question, response, answer)
+    return Sum("sum.length", question, question, response, wanted)
 
 
 def number(rng: random.Random) -> Sum:
-    """Which month of the year a month is."""
+    """The month of a number, and the number of a month."""
     at = rng.randrange(12)
     name, place = list(MONTHS)[at], _ORDINALS[at]
     if rng.random() < 0.5:
-        question, response, answer = f"what is the {place} month of the year?", f"[inform] *{name}*.", name
+        question, response, wanted = f"what is the {place} month of the year?", f"[inform] *{name}*.", name
     else:
-        question, response, answer = f"which month of the year is {name}?", f"[inform] It's the *{place}* month.", place
+        question, response, wanted = f"which month of the year is {name}?", f"[inform] It's the *{place}* month.", place
     question = loosely(rng, sentence(question))
-    return Sum("sum.number", question, question, response, answer)
+    return Sum("sum.number", question, question, response, wanted)
 
 
 def season(rng: random.Random) -> Sum:
-    """Which season a month belongs to, north of the equator."""
+    """The season that a month belongs to, north of the equator."""
     name, months = rng.choice(list(_SEASONS.items()))
     at = rng.choice(months)
     question = rng.choice(("what season is {m} in?", "is {m} in {s} or winter?")).format(m=at, s=name)
@@ -138,7 +138,7 @@ def weeks(rng: random.Random) -> Sum:
 
 
 def leap(rng: random.Random) -> Sum:
-    """Whether a year is a leap year."""
+    """Leap years and others."""
     at = rng.choice((*range(1980, 2061), 1900, 2100, 1600))
     is_leap = at % 4 == 0 and (at % 100 != 0 or at % 400 == 0)
     question = rng.choice((f"is {at} a leap year?", f"was {at} a leap year?" if at < 2020 else f"will {at} be a leap year?"))

@@ -38,7 +38,7 @@ def _span(minutes: int) -> str:
 
 
 def later(rng: random.Random) -> Sum:
-    """What time it is after or before a span."""
+    """The time after or before a span."""
     now = rng.randrange(0, DAY_MINUTES // 2, rng.choice((15, 30, 60, 5)))
     span = rng.choice((10, 15, 20, 30, 45, 60, 90, 120, 180, 240))
     forward = rng.random() < 0.7

@@ -82,7 +82,7 @@ def price(rng: random.Random) -> Sum:
 
 
 def change(rng: random.Random) -> Sum:
-    """What comes back."""
+    """The change."""
     paid = rng.choice((5, 10, 20, 50, 100))
     cost = rng.randint(1, paid - 1)
     coin = rng.choice(("pounds", "dollars", "euros"))

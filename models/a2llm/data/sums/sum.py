@@ -13,7 +13,7 @@ _HELD_OUT_BELOW = 26  # of 256: a tenth
 
 @dataclass(frozen=True)
 class Sum:
-    """kind: as a dialogue's. answer: the words that a right response has to hold. response: annotated, see data/annotation.py.
+    """kind: as a dialogue's. wanted: the words that a right response has to hold. response: annotated, see data/annotation.py.
     key: what is held out with it. Of what follows from a rule that is the sum, whatever its wording ("34+28"); of what has to be known
     (the tables, how many feet a yard has) it is the wording, since nobody can work it out."""
 
@@ -21,7 +21,7 @@ class Sum:
     key: str
     question: str
     response: str
-    answer: str
+    wanted: str
 
 
 def held_out(key: str) -> bool:

@@ -51,16 +51,16 @@ def sides(rng: random.Random) -> Sum:
     shape, count = rng.choice(list(_SIDES.items()))
     what = rng.choice(("sides", "corners"))
     if shape != "rectangle" and shape != "square" and rng.random() < 0.4:
-        question, response, answer = f"which shape has {asked(rng, count)} {what}?", f"[inform] a *{shape}*.", shape
+        question, response, wanted = f"which shape has {asked(rng, count)} {what}?", f"[inform] a *{shape}*.", shape
         response = response.replace("a *oct", "an *oct")
     else:
-        question, response, answer = (
+        question, response, wanted = (
             f"how many {what} does {'an' if shape[0] == 'o' else 'a'} {shape} have?",
             f"[inform] *{words(count)}*.",
             words(count),
         )
     question = loosely(rng, sentence(question))
-    return Sum("sum.sides", question, question, sentence(response), answer)
+    return Sum("sum.sides", question, question, sentence(response), wanted)
 
 
 def groups(rng: random.Random) -> Sum:

@@ -1,1 +1,1 @@
-"""What the avatar says, judged by written rules: facts, sums, many turns, sense, things not known, repetition. `a2 evaluate language`."""
+"""The avatar's words, judged by written rules: facts, sums, many turns, sense, things not known, repetition. `a2 evaluate language`."""

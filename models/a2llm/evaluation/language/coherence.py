@@ -1,8 +1,8 @@
-"""Does an answer belong to what was said? The untouched backbone tells which of ten questions an answer was given to.
+"""Does an response belong to what was said? The untouched backbone tells which of ten questions an response was given to.
 
-An answer is coherent if, to the backbone as it came (no adapter, so no judge of its own making), its words are likelier behind the
-question that it answered than behind each of nine others, and if it ends whole and repeats nothing. An answer that fits everything
-("I see.") or nothing is no likelier behind its own question: chance is one in ten, and so the figure with the answers shuffled says.
+An response is coherent if, to the backbone as it came (no adapter, so no judge of its own making), its words are likelier behind the
+question that it answered than behind each of nine others, and if it ends whole and repeats nothing. An response that fits everything
+("I see.") or nothing is no likelier behind its own question: chance is one in ten, and so the figure with the responses shuffled says.
 """
 
 import random
@@ -21,28 +21,28 @@ NEEDED = 2  # how far down the own question may stand: first of ten, or second b
 
 
 class Coherence:
-    """The judge. Rows of one batch: the answer behind its own question and behind the others."""
+    """The judge. Rows of one batch: the response behind its own question and behind the others."""
 
     def __init__(self, untouched: Backbone, tokenizer: TextTokenizer, persona: Persona) -> None:
         self._backbone, self._tokenizer, self._persona = untouched, tokenizer, persona
         self._template = ChatTemplate(tokenizer)
         self._cache = untouched.new_cache(OTHERS + 1, 256)
 
-    def coherent(self, questions: Sequence[str], answers: Sequence[str], seed: int = 0) -> list[bool]:
-        """For each answer, whether it belongs to its question."""
+    def coherent(self, questions: Sequence[str], responses: Sequence[str], seed: int = 0) -> list[bool]:
+        """For each response, whether it belongs to its question."""
         rng = random.Random(seed)
         marks: list[bool] = []
-        for index, answer in enumerate(answers):
+        for index, response in enumerate(responses):
             others = rng.sample([question for at, question in enumerate(questions) if at != index], min(OTHERS, len(questions) - 1))
-            scores = self._log_likelihoods([questions[index], *others], answer)
+            scores = self._log_likelihoods([questions[index], *others], response)
             rank = int((scores[1:] > scores[0]).sum())
-            marks.append(rank < NEEDED and ends_whole(answer) and not repeats(answer))
+            marks.append(rank < NEEDED and ends_whole(response) and not repeats(response))
         return marks
 
     @torch.inference_mode()
-    def _log_likelihoods(self, questions: Sequence[str], answer: str) -> torch.Tensor:
-        """Log likelihood of the answer behind each question [Q]."""
-        said = self._tokenizer.encode(answer)
+    def _log_likelihoods(self, questions: Sequence[str], response: str) -> torch.Tensor:
+        """Log likelihood of the response behind each question [Q]."""
+        said = self._tokenizer.encode(response)
         prompts = [self._template.prompt(self._persona, question, Affect()) for question in questions]
         rows = [prompt + said for prompt in prompts]
         counts = torch.tensor([len(row) for row in rows] + [0] * (OTHERS + 1 - len(rows)))

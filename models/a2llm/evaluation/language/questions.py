@@ -24,7 +24,7 @@ ARITHMETIC, ARITHMETIC_SEED = 120, 7
 
 @dataclass(frozen=True)
 class Question:
-    """What the user says, turn by turn, and the rule for the last answer. Raises ValueError for a rule that nothing can meet."""
+    """The user's lines, turn by turn, and the rule for the last answer. Raises ValueError for a rule that nothing can meet."""
 
     turns: tuple[str, ...]
     right: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ def arithmetic(count: int = ARITHMETIC) -> tuple[Question, ...]:
     from a2llm.data.sums import sums
 
     found = sums(count, ARITHMETIC_SEED, of_held_out=True)
-    return tuple(Question((one.question,), (one.answer,), kind=one.kind) for one in found)
+    return tuple(Question((one.question,), (one.wanted,), kind=one.kind) for one in found)
 
 
 def held_out_lines() -> Iterator[str]:

@@ -13,10 +13,10 @@ UNKNOWN = re.compile(
 REPEATED_WORDS = 3
 
 
-def is_right(question: Question, answer: str, affect: str = "") -> bool:
-    """True if the answer holds one of the right word sequences and none of the wrong ones, and has one of the affects, if any is asked
+def is_right(question: Question, response: str, affect: str = "") -> bool:
+    """True if the response holds one of the right word sequences and none of the wrong ones, and has one of the affects, if any is asked
     for. "two & legs": both."""
-    said = f" {plain(answer)} "
+    said = f" {plain(response)} "
 
     def holds(words: str) -> bool:
         return all(f" {plain(part)} " in said for part in words.split("&"))
@@ -25,22 +25,22 @@ def is_right(question: Question, answer: str, affect: str = "") -> bool:
     return fits and not any(map(holds, question.wrong)) and (not question.affect or affect in question.affect)
 
 
-def declines(answer: str) -> bool:
-    """True if the answer says that something is not known, cannot be seen or was never told."""
-    return UNKNOWN.search(plain(answer).replace("’", "'")) is not None
+def declines(response: str) -> bool:
+    """True if the response says that something is not known, cannot be seen or was never told."""
+    return UNKNOWN.search(plain(response).replace("’", "'")) is not None
 
 
-def repeats(answer: str) -> bool:
+def repeats(response: str) -> bool:
     """True if a run of three words comes twice, a word twice in a row, or both sides of an "and" are the same."""
-    words = plain(answer).split()
+    words = plain(response).split()
     runs = [tuple(words[i : i + REPEATED_WORDS]) for i in range(len(words) - REPEATED_WORDS + 1)]
     doubled = any(a == b and a not in ("very", "no", "yes", "so", "well", "really", "that", "had", "there") for a, b in pairwise(words))
-    return len(set(runs)) < len(runs) or doubled or re.search(r"\b((?:\w+ )?\w+) and \1\b", plain(answer)) is not None
+    return len(set(runs)) < len(runs) or doubled or re.search(r"\b((?:\w+ )?\w+) and \1\b", plain(response)) is not None
 
 
-def ends_whole(answer: str) -> bool:
+def ends_whole(response: str) -> bool:
     """True if the last sentence is finished."""
-    return answer.rstrip("\"') ").endswith((".", "!", "?"))
+    return response.rstrip("\"') ").endswith((".", "!", "?"))
 
 
 def share_pct(marks: Sequence[bool]) -> float:

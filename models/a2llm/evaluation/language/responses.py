@@ -1,4 +1,4 @@
-"""Answers as text alone, many conversations in one batch; the avatar's own earlier answers stand in each conversation."""
+"""Questioner as text alone, many conversations in one batch; the avatar's own earlier responses stand in each conversation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ SLOTS, CONTEXT = 8, 1024
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The last answer of a conversation, the affect it was meant with, and the answers before."""
+class LastResponse:
+    """The last response of a conversation, the affect it was meant with, and the responses before."""
 
     text: str
     affect: str
@@ -34,16 +34,18 @@ class _Talk:
         return len(self.said) == len(self.turns)
 
 
-class Answers:
+class Questioner:
     """Asks a model. Deterministic by seed, whoever shares the batch."""
 
     def __init__(self, parts: Parts, persona: str = "ada") -> None:
         self._engine, self._persona = Engine(parts, SLOTS, CONTEXT), find_persona(persona)
 
-    def ask(self, conversations: Sequence[Sequence[str]], seed: int = 0, on_answer: Callable[[], None] | None = None) -> list[Answer]:
-        """The last answer of each conversation, in order."""
+    def ask(
+        self, conversations: Sequence[Sequence[str]], seed: int = 0, on_response: Callable[[], None] | None = None
+    ) -> list[LastResponse]:
+        """The last response of each conversation, in order."""
         waiting = [_Talk(number, turns, [], []) for number, turns in enumerate(conversations)]
-        done: dict[int, Answer] = {}
+        done: dict[int, LastResponse] = {}
         running: dict[int, tuple[_Talk, Response]] = {}
         while waiting or running:
             while waiting and len(running) < SLOTS:
@@ -58,9 +60,9 @@ class Answers:
                 talk.felt = (response.affect or Affect()).category
                 self._engine.close_conversation(response.conversation)
                 if talk.over:
-                    done[talk.number] = Answer(talk.said[-1], talk.felt, tuple(talk.said[:-1]))
-                    if on_answer:
-                        on_answer()
+                    done[talk.number] = LastResponse(talk.said[-1], talk.felt, tuple(talk.said[:-1]))
+                    if on_response:
+                        on_response()
                 else:
                     waiting.insert(0, talk)
         return [done[number] for number in range(len(conversations))]
