@@ -1,6 +1,7 @@
 """A persona's own language model: its words are said, its calls come back, and whatever it does, the response ends well."""
 
 import asyncio
+import base64
 import ipaddress
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -314,6 +315,10 @@ def test_a_tenants_persona_brings_its_language_model(stand: Callable[..., None],
             assert endpoint.asked[0]["seed"] == 3
             assert made.script.requests[0].HasField("given")
             assert made.script.given == "".join(endpoint.words)
+
+            silence = {"audio": {"data": base64.b64encode(bytes(48_000)).decode(), "format": "pcm16"}, "stream": False}
+            assert (await client.post(f"/v1/sessions/{session_id}/turns", json=silence)).status_code == 200
+            assert len(endpoint.asked) == 1 and made.script.requests[-1].given.over, "nothing was heard: the endpoint is not asked"
 
             endpoint.behaviour = "key"
             turn = await client.post(f"/v1/sessions/{session_id}/turns", json={"text": "Hi", "stream": False})

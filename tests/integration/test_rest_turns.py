@@ -107,6 +107,24 @@ def test_spoken_in_and_functions(stand) -> None:
     stand(test, script)
 
 
+@pytest.mark.parametrize("transcript", ["", "...", "[BLANK_AUDIO]"])
+def test_a_turn_of_silence_or_noise_is_asked_for_again(stand, transcript: str) -> None:
+    script = Script(packets=4, transcripts=[transcript, "how are you"])
+
+    async def test(made: GatewayStand) -> None:
+        async with made.client() as client:
+            session_id = await new_session(client)
+            asked = {"audio": {"data": base64.b64encode(bytes(96_000)).decode(), "format": "pcm16"}, "stream": False}
+            for _ in range(2):
+                response = await client.post(f"/v1/sessions/{session_id}/turns", json=asked)
+                assert response.status_code == 200, response.text
+        silence, words = script.requests
+        assert silence.given.over and "?" in silence.given.text, "it asks, and invents nothing"
+        assert not words.HasField("given"), "what holds words is answered by the model"
+
+    stand(test, script)
+
+
 def test_a_refused_turn_changes_nothing_and_says_when_to_come_back(stand) -> None:
     script = Script(refuse=True)
 

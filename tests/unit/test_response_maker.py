@@ -76,3 +76,41 @@ def test_a_response_that_its_tenant_may_not_have_is_neither_billed_nor_recorded(
         assert [event["rate_limits"][0]["remaining"] for event in stage.of("rate_limits.updated")] == [0, 0]
 
     play(scene, allowance=allowance, **BY_HAND)
+
+
+@pytest.mark.parametrize("words", ["", "...", "[BLANK_AUDIO]"])
+def test_sound_without_words_is_not_answered_with_an_invention(words: str):
+    async def scene(stage: Stage) -> None:
+        stage.avatar.words = words
+        for turn in range(2):
+            await stage.parts.audio.take_audio(b"\1\0" * 24 * 320)
+            stage.parts.audio.commit_input()
+            response = await stage.start()
+            given = stage.avatar.requests[turn].options.given
+            assert given is not None and given.over and given.text
+            await stage.say(response, 50, done=True, text=given.text)
+            await stage.pass_ms(100)
+        assert stage.avatar.requests[0].options.given != stage.avatar.requests[1].options.given, "said in other words"
+
+    play(scene, **BY_HAND)
+
+
+def test_what_else_the_user_said_is_answered():
+    async def scene(stage: Stage) -> None:
+        for words in ("hello there", ""):
+            stage.avatar.words = words
+            await stage.parts.audio.take_audio(b"\1\0" * 24 * 320)
+            stage.parts.audio.commit_input()
+            await stage.settled()
+        await stage.start()
+        assert stage.avatar.requests[0].options.given is None
+
+    play(scene, **BY_HAND)
+
+
+def test_a_response_with_nothing_to_answer_is_the_models_own():
+    async def scene(stage: Stage) -> None:
+        await stage.start()
+        assert stage.avatar.requests[0].options.given is None
+
+    play(scene, **BY_HAND)

@@ -51,7 +51,7 @@ class InferenceWithPersonas:
     async def respond(self, request: ResponseRequest, words: GivenStream | None = None) -> AsyncGenerator[Packet, None]:
         own = await self._own(request)
         asked = _without_name(request, own.as_info()) if own else request
-        endpoint = own.language_model if own and words is None else None
+        endpoint = own.language_model if own and words is None and request.options.given is None else None
         packets = (
             self._endpoints.respond(endpoint, asked, self._inner) if endpoint and self._endpoints else self._inner.respond(asked, words)
         )

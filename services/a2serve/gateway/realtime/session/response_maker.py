@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from a2llm.messages import ResponseRequest
+from a2llm.messages import GivenWords, ResponseRequest
 from a2serve.contracts.client_events import ResponseOptions
 from a2serve.contracts.media_clock import AUDIO_FRAME_HZ
 from a2serve.gateway.conversation.conversation import Item
+from a2serve.gateway.hearing.nothing_heard import ask_again
 from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.realtime.response.pacing import Pacer
 from a2serve.gateway.realtime.response.response import Listener, Response, ResponseTimes
@@ -29,7 +30,8 @@ class SpokenTurn:
 class PreparedRequest:
     """A `Preparation`: counts the response for its tenant, waits for the user's words, then reads the conversation.
 
-    With `utterance_id`, that utterance is answered, or nothing where it held no words.
+    With `utterance_id`, that utterance is answered, or nothing where it held no words. A response that the client asks for to sound
+    without words says that nothing was heard.
     """
 
     core: SessionCore
@@ -50,7 +52,12 @@ class PreparedRequest:
         if self.utterance_id and not self.utterances.holds_words(self.utterance_id):
             return None
         prompt = prompt_for(self.options, self.core.conversation, self.given)
-        return request_of(self.settings, prompt, session_id=identity.session_id, response_id=self.response_id, tenant=identity.tenant)
+        request = request_of(self.settings, prompt, session_id=identity.session_id, response_id=self.response_id, tenant=identity.tenant)
+        return self._asking_again(request) if self.options.input is None and self.utterances.heard_nothing() else request
+
+    def _asking_again(self, request: ResponseRequest) -> ResponseRequest:
+        words = GivenWords(ask_again(self.core.conversation.last_assistant_text(), self.response_id), over=True)
+        return replace(request, options=replace(request.options, given=words))
 
 
 class ResponseMaker:

@@ -22,6 +22,7 @@ from a2serve.contracts.server_events import (
 from a2serve.gateway.conversation.conversation import Item, Part
 from a2serve.gateway.hearing.input_audio import InputBuffer, Utterance
 from a2serve.gateway.hearing.listening import Ears
+from a2serve.gateway.hearing.nothing_heard import holds_words
 from a2serve.gateway.realtime.session.core import SessionCore
 
 
@@ -31,6 +32,7 @@ class UserUtterances:
     def __init__(self, core: SessionCore, audio: InputBuffer, ears: Ears) -> None:
         self._core, self._audio, self._ears = core, audio, ears
         self._transcribing: dict[str, asyncio.Task[Problem | None]] = {}
+        self._listened = set[str]()  # ids of items whose sound was transcribed
         self._waiting_bytes = 0  # of sound that waits for its words
 
     @property
@@ -103,7 +105,20 @@ class UserUtterances:
 
     def holds_words(self, item_id: str) -> bool:
         """Whether the item is there and has words."""
-        return any(item.id == item_id and item.transcript().strip() for item in self._core.conversation.items)
+        return any(item.id == item_id and holds_words(item.transcript()) for item in self._core.conversation.items)
+
+    def heard_nothing(self) -> bool:
+        """Whether a response would answer sound without words: the user has said nothing else since the avatar, and no function has."""
+        silent = 0
+        for item in reversed(self._core.conversation.items):
+            if item.type == "message" and item.role == "system":
+                continue
+            if item.type != "message" or item.role != "user":
+                return silent > 0 and item.type != "function_call_output"
+            if item.id not in self._listened or holds_words(item.transcript()):
+                return False
+            silent += 1
+        return silent > 0
 
     def _add_user_item(self, item_id: str) -> Item:
         core = self._core
@@ -138,6 +153,7 @@ class UserUtterances:
             core.out.send(TranscriptionFailed(item_id=item.id, content_index=index, error=error))
             core.keeper.item_done(item)
             return problem
+        self._listened.add(item.id)
         item.parts[index].text, item.voice_affect = heard.transcript, heard.affect
         self._tell_words(item, index, utterance, heard)
         core.keeper.item_done(item)
