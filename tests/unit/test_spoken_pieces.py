@@ -13,6 +13,8 @@ from a2llm.language.spoken_pieces import speak_address, speak_pieces
         ("7-3=4", "seven minus three equals four"),
         ("10^-3", "ten to the minus three"),
         ("he/she", "he or she"),
+        ("#mp3", "hashtag mp three"),
+        ("#A-102", "number A one hundred two"),
         ("SKU-00123-A", "SKU zero zero one two three A"),
         ("mid-1990s", "mid nineteen nineties"),
     ],

@@ -49,11 +49,11 @@ def speak_pieces(core: str, before: str, after: str) -> str:
     for index, piece in enumerate(pieces):
         left = pieces[index - 1] if index else before
         right = pieces[index + 1] if index + 1 < len(pieces) else after
-        said.append(_piece(piece, left, right, sum_))
+        said.append(_piece(piece, left, right, sum_, re.search(r"-\d", core) is not None))
     return re.sub(r" +,", ",", " ".join(filter(None, said))).strip(" ,")
 
 
-def _piece(piece: str, left: str, right: str, in_sum: bool) -> str:
+def _piece(piece: str, left: str, right: str, in_sum: bool, has_figures: bool) -> str:
     if piece[0].isalpha() and piece not in SYMBOLS:
         return piece
     if piece[0].isdigit():
@@ -63,8 +63,8 @@ def _piece(piece: str, left: str, right: str, in_sum: bool) -> str:
         return {"*": "times", "/": "over"}[piece]
     if piece == "/":
         return "or" if left.islower() and right.islower() else ""
-    if piece == "#":
-        return "hashtag" if right[:1].isalpha() else ""
+    if piece == "#":  # #tag, but order #A-10234
+        return ("number" if has_figures else "hashtag") if right[:1].isalpha() else ""
     if piece in ("-", "−"):
         return "minus" if right[:1].isdigit() and (not left or left[-1:] in "^*/(=<>+" or (in_sum and between_figures)) else ""
     if piece[0] in "–—" or piece[:2] in ("--", ".."):
