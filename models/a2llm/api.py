@@ -54,6 +54,7 @@ def load_parts(folder: Path | None = None, device: str = "auto", threads: int = 
         Vocoder(audio.head_weight.numpy(), audio.head_bias.numpy(), beside, audio.config.sample_rate_hz),
         load_g2p(assets),
         PhoneTable.load(assets),
+        load_g2p(assets, british=True) if talker.config.british else None,
     )
 
 

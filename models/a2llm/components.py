@@ -58,7 +58,7 @@ def load_audio_codec(file: Path) -> AudioCodec:
 
 
 def _audio_codec(part: Component) -> AudioCodec:
-    codec = AudioCodec(AudioCodecConfig(**part.config))
+    codec = AudioCodec(AudioCodecConfig(**_tuples(part.config)))
     _fill(codec, part.tensors)
     return codec
 
@@ -91,7 +91,7 @@ def frame_clock(audio: AudioCodecConfig, motion: MotionCodecConfig) -> FrameCloc
 
 def clock_of(audio: Component, motion: Component) -> FrameClock:
     """`frame_clock` of two components as they lie on disk."""
-    return frame_clock(AudioCodecConfig(**audio.config), MotionCodecConfig(**_tuples(motion.config)))
+    return frame_clock(AudioCodecConfig(**_tuples(audio.config)), MotionCodecConfig(**_tuples(motion.config)))
 
 
 def voices_of(talker: Component) -> tuple[str, ...]:

@@ -60,8 +60,9 @@ def test_every_recipe_has_a_debug_variant_and_a_line() -> None:
         "motion_judge",
         "user_affect",
         "affect_classifier",
+        "voice_net",
     } == set(whole)
-    assert all(f"{name}_debug" in RECIPES for name in whole)
+    assert all(f"{name}_debug" in RECIPES for name in whole if name != "voice_net"), "Kokoro, which it hears, has no tiny twin"
     assert all(recipe.describe for recipe in RECIPES.values())
 
 

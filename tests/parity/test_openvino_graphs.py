@@ -1,5 +1,6 @@
 """Graphs built node by node against the torch modules that they stand for, each alone: head, durations, spectra, decoders; paged memory."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +103,9 @@ def test_spectra_are_gain_noise_and_a_free_part() -> None:
 
 
 def test_a_voice_frame_of_the_graph_is_the_reference_s() -> None:
-    codec, latents = tiny.audio_codec(), seeded(5, tiny.CODEC.latent)
-    made, wanted = VoiceDecoder(codec, threads=1)(latents), codec.synthesise(latents[:, None])
+    codec, latents, voices = deepcopy(tiny.audio_codec()), seeded(5, tiny.CODEC.latent), torch.tensor([0, 1, 1, 0, 1])
+    codec.voice_mean, codec.voice_pitch = seeded(2, tiny.CODEC.width), torch.tensor([5.3, 4.6])
+    made, wanted = VoiceDecoder(codec, threads=1)(latents, voices), codec.synthesise(latents[:, None], voices)
     torch.testing.assert_close(made.hidden, wanted.hidden, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(made.f0_hz, wanted.f0_hz, rtol=1e-4, atol=1e-4)
 

@@ -1,11 +1,15 @@
 """Voice frames and latents and codes, there and back."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from support.models import tiny
 
 from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig, fit_audio_codec
 from a2llm.audio_codec.frames import VoiceFrames, head_metric, stack_frames, unstack_frames
+from a2llm.components import load_audio_codec, save_audio_codec
 
 WIDTH, BINS = 6, 33
 
@@ -44,7 +48,7 @@ def fitted() -> AudioCodec:
     generator = torch.Generator().manual_seed(1)
     weight, bias = torch.randn(WIDTH, 5 * BINS, generator=generator), torch.zeros(5 * BINS)
     config = AudioCodecConfig(levels=4, size=16, latent=4 * (WIDTH + 2), width=WIDTH, bins=BINS)
-    return fit_audio_codec(voice(2000), weight, bias, config, iters=5)
+    return fit_audio_codec({"ada": voice(2000)}, weight, bias, config, iters=5)
 
 
 def test_latents_are_exact_with_a_whole_basis(fitted: AudioCodec):
@@ -68,8 +72,37 @@ def test_every_level_comes_closer(fitted: AudioCodec):
 
 
 def test_fitting_repeats(fitted: AudioCodec):
-    again = fit_audio_codec(voice(2000), fitted.head_weight, fitted.head_bias, fitted.config, iters=5)
+    again = fit_audio_codec({"ada": voice(2000)}, fitted.head_weight, fitted.head_bias, fitted.config, iters=5)
     assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), fitted.state_dict().values(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def of_two(fitted: AudioCodec) -> tuple[AudioCodec, VoiceFrames, VoiceFrames]:
+    """A codec of two voices that say the same: the second lower and darker."""
+    high = voice(2000)
+    low = VoiceFrames(high.hidden + 3.0, high.f0_hz * 0.5)
+    return fit_audio_codec({"high": high, "low": low}, fitted.head_weight, fitted.head_bias, fitted.config, iters=5), high, low
+
+
+def test_codes_say_what_and_the_voice_says_who(of_two: tuple[AudioCodec, VoiceFrames, VoiceFrames]):
+    codec, high, low = of_two
+    assert codec.config.voices == ("high", "low")
+    latents = [codec.analyse(frames, index) for index, frames in enumerate((high, low))]
+    assert torch.allclose(*latents, atol=0.05), "the same words have the same latents"
+    both = codec.synthesise(torch.cat(latents), torch.tensor([0, 1]))
+    assert torch.allclose(both.hidden[1] - both.hidden[0], torch.full_like(both.hidden[0], 3.0), atol=0.1)
+    voiced = both.f0_hz[0] > 0
+    assert torch.allclose(both.f0_hz[1][voiced] / both.f0_hz[0][voiced], torch.full((int(voiced.sum()),), 0.5), atol=0.02)
+    other = codec.synthesise(latents[0], torch.tensor([1]))
+    assert torch.allclose(other.hidden, low.hidden, atol=0.1), "one voice's words in the other voice"
+
+
+def test_a_voice_is_kept_with_the_codec(of_two: tuple[AudioCodec, VoiceFrames, VoiceFrames], fitted: AudioCodec, tmp_path: Path):
+    codec = of_two[0]
+    save_audio_codec(codec, tmp_path / "codec.safetensors", {})
+    loaded = load_audio_codec(tmp_path / "codec.safetensors")
+    assert loaded.config.voices == ("high", "low") and torch.allclose(loaded.voice_pitch, codec.voice_pitch, atol=1e-2)
+    assert "voice_mean" not in AudioCodec(replace(fitted.config, voices=())).state_dict(), "as the files of one voice have it"
 
 
 def test_sizes_must_fit():

@@ -94,7 +94,9 @@ def request(rows: list[int], seed: int = 0) -> FrameRequest:
     generator = torch.Generator().manual_seed(seed)
     frames = tiny.draw_frames(len(rows), generator)
     uniforms = torch.rand(len(rows), tiny.TALKER.audio_levels + tiny.TALKER.motion_levels, generator=generator)
-    return FrameRequest(frames, uniforms, torch.tensor(rows), [(PARTS.vocoder.start(row), False) for row in rows])
+    return FrameRequest(
+        frames, uniforms, torch.tensor(rows), torch.zeros(len(rows), dtype=torch.long), [(PARTS.vocoder.start(row), False) for row in rows]
+    )
 
 
 def made(synthesizer: Synthesizer, *requests: FrameRequest) -> list[Frames]:

@@ -34,24 +34,32 @@ def head_metric(weight: Tensor, bins: int, sample_rate_hz: int) -> Tensor:
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.t()
 
 
-def stack_frames(frames: VoiceFrames, metric: Tensor, scale: float, stack: int) -> Tensor:
-    """Stacks frames in time: [B, N, D] -> [B, N / stack, stack * (D + 2)]. Raises ValueError if N is no multiple of `stack`."""
+def stack_frames(
+    frames: VoiceFrames, metric: Tensor, scale: float, stack: int, mean: Tensor | None = None, centre: float = F0_CENTRE
+) -> Tensor:
+    """Stacks frames in time: [B, N, D] -> [B, N / stack, stack * (D + 2)]; of a voice its mean frame [D], in the metric, and the centre
+    of its pitch (ln Hz) are taken out. Raises ValueError if N is no multiple of `stack`."""
     batch, count, _ = frames.hidden.shape
     if count % stack:
         raise ValueError(f"{count} voice frames are not a whole number of audio frames")
-    hidden = (frames.hidden.float() @ metric / scale).reshape(batch, count // stack, -1)
+    hidden = frames.hidden.float() @ metric / scale
+    hidden = (hidden if mean is None else hidden - mean).reshape(batch, count // stack, -1)
     voiced = frames.f0_hz > VOICED_HZ
-    pitch = torch.where(voiced, F0_SCALE * (frames.f0_hz.clamp(min=VOICED_HZ).log() - F0_CENTRE), 0.0)
+    pitch = torch.where(voiced, F0_SCALE * (frames.f0_hz.clamp(min=VOICED_HZ).log() - centre), 0.0)
     extra = torch.stack((pitch, VOICING_SCALE * voiced.float()), dim=-1)
     return torch.cat((hidden, extra.reshape(batch, count // stack, -1)), dim=-1)
 
 
-def unstack_frames(vectors: Tensor, inverse_metric: Tensor, scale: float, stack: int) -> VoiceFrames:
-    """Inverse of stack_frames: [B, T, stack * (D + 2)] -> voice frames [B, T * stack, D]."""
+def unstack_frames(
+    vectors: Tensor, inverse_metric: Tensor, scale: float, stack: int, mean: Tensor | None = None, centre: Tensor | float = F0_CENTRE
+) -> VoiceFrames:
+    """Inverse of stack_frames: [B, T, stack * (D + 2)] -> voice frames [B, T * stack, D]; each row's voice gives its mean frame [B, D] and
+    its pitch's centre [B]."""
     batch, count, _ = vectors.shape
     width = inverse_metric.shape[0]
     hidden, extra = vectors.split((stack * width, stack * 2), dim=-1)
-    hidden = hidden.reshape(batch, count * stack, width) @ inverse_metric * scale
+    hidden = hidden.reshape(batch, count * stack, width)
+    hidden = (hidden if mean is None else hidden + mean[:, None]) @ inverse_metric * scale
     pitch, voicing = extra.reshape(batch, count * stack, 2).unbind(-1)
-    f0 = torch.exp(pitch / F0_SCALE + F0_CENTRE)
+    f0 = torch.exp(pitch / F0_SCALE + (centre[:, None] if isinstance(centre, Tensor) else centre))
     return VoiceFrames(hidden, torch.where(voicing > VOICING_SCALE / 2, f0, torch.zeros_like(f0)))

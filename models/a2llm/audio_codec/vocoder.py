@@ -138,7 +138,7 @@ class Vocoder:
             padded = np.concatenate(((f0[:, :1],) if base == 0 else ()) + (f0, f0[:, -1:]), axis=1)
             offset = first + (1 if base == 0 else 0) - base
             around = [padded[:, offset + k : offset + k + count] for k in (-1, 0, 1)]
-            trains = self._pulse_train(states, *around)
+            trains = self.pulse_train(states, *around)
             for state, train in zip(states, trains, strict=True):
                 state.pulses = np.concatenate((state.pulses, train))
                 state.f0 = state.f0[max(0, until - 1 - base) :]
@@ -147,7 +147,7 @@ class Vocoder:
             for state in states:
                 state.pulses = np.concatenate((state.pulses, np.zeros(self._windows.n_fft // 2, np.float32)))
 
-    def _pulse_train(self, states: list[VocoderState], left: np.ndarray, here: np.ndarray, right: np.ndarray) -> np.ndarray:
+    def pulse_train(self, states: list[VocoderState], left: np.ndarray, here: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Every harmonic below the top at unit amplitude, from linearly interpolated pitch [B, n] -> [B, n * hop].
         The sum of cosines is closed: sin((H + 1/2) t) / (2 sin(t / 2)) - 1/2."""
         left, here, right = left[..., None], here[..., None], right[..., None]

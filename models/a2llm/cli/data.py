@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,16 +44,26 @@ def _register_build(actions: Commands) -> None:
     build.add_argument("--samples", type=whole, default=0, metavar="N", help="more answers, sampled from the backbone (default: 0)")
     build.add_argument("--drills", type=whole, default=1200, metavar="N", help="lines of random dictionary words (default: 1200)")
     build.add_argument("--variants", type=count, default=1, metavar="N", help="affects each text is spoken with (default: 1, its own)")
+    build.add_argument("--voices", type=names, metavar="NAMES", help="with commas between (default: heart; several are Kokoro's)")
     build.add_argument("--seed", type=whole, default=0, metavar="N", help="of everything random (default: 0)")
     build.add_argument("--workers", type=count, default=os.cpu_count() or 1, metavar="N", help="processes (default: one per core)")
     build.set_defaults(run=build_all)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between. Raises ValueError where there is none."""
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not found:
+        raise ValueError("name at least one voice")
+    return found
+
+
 def build_all(arguments: argparse.Namespace) -> None:
     from a2llm.data.stages import DataPlan, settle_plan
 
-    names = ("hours", "plain", "samples", "drills", "variants", "seed")
-    plan = DataPlan(**{name: getattr(arguments, name) for name in names})
+    fields = ("hours", "plain", "samples", "drills", "variants", "seed")
+    plan = DataPlan(**{name: getattr(arguments, name) for name in fields})
+    plan = replace(plan, voices=arguments.voices) if arguments.voices else plan
     settle_plan(arguments.out, plan)
     text_stage(arguments.out, plan)
     codec_stage(arguments.out, plan)

@@ -22,31 +22,32 @@ from a2llm.data.motion_teacher import teach_motion
 from a2llm.data.prosody import deliver
 from a2llm.data.score import Score
 from a2llm.data.shards import Utterance, write_shard
-from a2llm.data.speech_teacher import DB_PER_ENERGY, SpeechTeacher, TeacherSpeech, spectral_head
+from a2llm.data.speech_teacher import DB_PER_ENERGY, TeacherSpeech
+from a2llm.data.teachers import OneVoice, Teacher, load_teacher
+from a2llm.data.voices import BRITISH
 from a2llm.talker.phones import PhoneTable, align_words, load_g2p, split_sentences
 
 SHARD = 128
 
 
 class Speaker:
-    """Says whole texts, sentence by sentence, with the teacher voice. One per process."""
+    """Says whole texts, sentence by sentence, with a teacher in one of its voices. One per process."""
 
-    def __init__(self) -> None:
+    def __init__(self, teacher: Teacher | None = None) -> None:
         assets = weights.resolve("g2p")
-        self.table = PhoneTable.load(assets)
-        self.g2p = load_g2p(assets)
-        self.teacher = SpeechTeacher(weights.resolve("voice"), assets / "vocab.json")
+        self.table, self.teacher = PhoneTable.load(assets), teacher or OneVoice()
+        self.g2p, self._british = load_g2p(assets), load_g2p(assets, british=True)
 
     def say(self, score: Score, seed: int) -> tuple[TeacherSpeech, np.ndarray]:
         """Returns the joined speech of all sentences and each phone's word index [P]. Raises ValueError for text without a sound."""
         parts, owners, first = [], [], 0
-        delivery = deliver(score, np.random.default_rng([seed, 80]))
+        delivery, g2p = deliver(score, np.random.default_rng([seed, 80])), self._british if score.voice in BRITISH else self.g2p
         for words in split_sentences(score.text):
-            symbols = "".join(s for s in self.g2p(" ".join(words)).strip() if s in self.table.ids)
+            symbols = "".join(s for s in g2p(" ".join(words)).strip() if s in self.table.ids)
             if not symbols:
                 raise ValueError(f"nothing to pronounce in {score.text!r}")
             owner = np.asarray(align_words(symbols, len(words))) + first
-            part = self.teacher.speak(symbols, owner, delivery)
+            part = self.teacher.speak(score.voice, symbols, owner, delivery)
             if parts:  # the space between sentences lasts no time of its own
                 part = TeacherSpeech(" " + part.phones, np.concatenate(([0], part.durations)), part.f0_hz, part.energy, part.hidden)
                 owner = np.concatenate(([first], owner))
@@ -72,14 +73,19 @@ def move(speech: TeacherSpeech, owners: np.ndarray, score: Score, seed: int) -> 
     return teach_motion(speech.phones, speech.durations, speech.f0_hz, speech.energy * DB_PER_ENERGY, owners, score, seed)
 
 
-def fit_codec(lines: list[Line], count: int, config: AudioCodecConfig, iters: int = 14) -> AudioCodec:
-    """Fit the audio codec on `count` utterances spread over all texts and affects."""
-    speaker = Speaker()
+def fit_codec(lines: list[Line], count: int, voices: tuple[str, ...], config: AudioCodecConfig, iters: int = 14) -> AudioCodec:
+    """Fit the audio codec on `count` utterances spread over all texts, affects and voices. Raises ValueError if a voice says none."""
+    speaker = Speaker(load_teacher(voices))
     stride = max(1, len(lines) // count)
     spoken = [line for line in lines[::stride] if line.split == "train"]
-    speeches = [speaker.say(line.performances[-1].score, line.sample)[0] for line in spoken]
-    frames = voice_frames(join(speeches))
-    weight, bias = spectral_head(weights.resolve("voice"))
+    speeches: dict[str, list[TeacherSpeech]] = {voice: [] for voice in voices}
+    for line in spoken:
+        score = line.performances[-1].score
+        speeches[score.voice].append(speaker.say(score, line.sample)[0])
+    if silent := [voice for voice, said in speeches.items() if not said]:
+        raise ValueError(f"no utterance for the codec in the voice {silent[0]}: it takes more of them")
+    weight, bias = speaker.teacher.head
+    frames = {voice: voice_frames(join(said)) for voice, said in speeches.items()}
     return fit_audio_codec(frames, torch.tensor(weight), torch.tensor(bias), config, iters)  # copies: ONNX's are read-only
 
 
@@ -97,7 +103,7 @@ def _utterance(speaker: Speaker, codec: AudioCodec, line: Line, number: int, job
         np.array([speaker.table.ids[p] for p in speech.phones], np.uint8),
         owners.astype(np.uint16),
         speech.durations.astype(np.uint8),
-        codec.analyse(voice_frames(speech))[0].numpy().astype(np.float16),
+        codec.analyse(voice_frames(speech), codec.voice_index(score.voice))[0].numpy().astype(np.float16),
         move(speech, owners, score, key).astype(np.float16),
         speech.f0_hz.astype(np.float16),
         score.function_labels(),
@@ -124,18 +130,18 @@ class ShardJob:
 def _build_shard(job: ShardJob) -> int:
     """Worker: one shard from its lines."""
     torch.set_num_threads(1)
-    file, (speaker, codec) = job.file, _worker(job.codec_file)
+    file, (speaker, codec) = job.file, _worker(job.codec_file, job.voices)
     utterances = [_utterance(speaker, codec, line, number, job) for line in job.lines for number in range(len(line.performances))]
     write_shard(file, utterances)
     return len(utterances)
 
 
 @cache
-def _worker(codec_file: Path) -> tuple[Speaker, AudioCodec]:
+def _worker(codec_file: Path, voices: tuple[str, ...]) -> tuple[Speaker, AudioCodec]:
     """The worker's own speaker and codec, loaded once per process."""
     from a2llm.components import load_audio_codec
 
-    return Speaker(), load_audio_codec(codec_file)
+    return Speaker(load_teacher(voices)), load_audio_codec(codec_file)
 
 
 def build_speech(

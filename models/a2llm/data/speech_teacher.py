@@ -66,17 +66,15 @@ class SpeechTeacher:
         if not phones:
             raise ValueError("there is nothing to speak")
         ids = np.asarray([[0, *(self.vocabulary[p] for p in phones), 0]], np.int64)
-        durations = self._shaped_durations(ids, phones, words, delivery)
+        (raw,) = self._durations.run({"ids": ids, "speed": np.ones(1, np.float32)})
+        durations = shape_units(raw.reshape(-1), phones, words, delivery)
         feed = {"ids": ids, "speed": np.ones(1, np.float32), DURATIONS: durations}
         f0, energy = self._prosody.run(feed)
-        units = durations.astype(np.int64)
-        units[1] += units[0]
-        units[-2] += units[-1]
-        time = Timeline.of(units[1:-1], phones, words)
+        time = Timeline.of(without_pads(durations), phones, words)
         f0 = shape_pitch(f0[0], time, delivery)
         energy = energy[0] + shape_gain(time, delivery) / DB_PER_ENERGY
         (hidden,) = self._decoder.run({**feed, "f0": f0[None], ENERGY: energy[None]})
-        return TeacherSpeech(phones, units[1:-1], f0, energy, hidden[0].astype(np.float16))
+        return TeacherSpeech(phones, without_pads(durations), f0, energy, hidden[0].astype(np.float16))
 
     def plain_durations(self, phones: str) -> np.ndarray:
         """Durations [P] in units, not rounded, of phones said plainly."""
@@ -84,17 +82,24 @@ class SpeechTeacher:
         (raw,) = self._durations.run({"ids": ids, "speed": np.ones(1, np.float32)})
         return raw.reshape(-1)[1:-1]
 
-    def _shaped_durations(self, ids: np.ndarray, phones: str, words: np.ndarray, delivery: Delivery) -> np.ndarray:
-        """Whole units [P + 2], the silent pads at both ends: short ones, except before a sentence that waits."""
-        (raw,) = self._durations.run({"ids": ids, "speed": np.ones(1, np.float32)})
-        raw = raw.reshape(-1)
-        shaped = shape_durations(raw[1:-1], phones, words, delivery)
-        lead = np.clip(raw[0], 1, LEAD_UNITS) + pause_before(words, delivery)
-        units = np.clip(np.round([lead, *shaped, np.clip(raw[-1], 2, TRAIL_UNITS)]), 0, MAX_UNITS)
-        units[1] = min(units[1], MAX_UNITS - units[0])
-        units[-2] = min(units[-2], MAX_UNITS - units[-1] - 1)
-        units[-1] += units.sum() % 2  # whole audio frames
-        return units.astype(np.float32)
+
+def shape_units(raw: np.ndarray, phones: str, words: np.ndarray, delivery: Delivery) -> np.ndarray:
+    """Whole units [P + 2] from those of a plain voice, the silent pads at both ends: short ones, except before a sentence that waits."""
+    shaped = shape_durations(raw[1:-1], phones, words, delivery)
+    lead = np.clip(raw[0], 1, LEAD_UNITS) + pause_before(words, delivery)
+    units = np.clip(np.round([lead, *shaped, np.clip(raw[-1], 2, TRAIL_UNITS)]), 0, MAX_UNITS)
+    units[1] = min(units[1], MAX_UNITS - units[0])
+    units[-2] = min(units[-2], MAX_UNITS - units[-1] - 1)
+    units[-1] += units.sum() % 2  # whole audio frames
+    return units.astype(np.float32)
+
+
+def without_pads(units: np.ndarray) -> np.ndarray:
+    """Units [P + 2] with silent pads -> of the phones [P]; the first and the last one take the pads."""
+    units = units.astype(np.int64)
+    units[1] += units[0]
+    units[-2] += units[-1]
+    return units[1:-1]
 
 
 def spectral_head(model_file: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from a2llm.data.build import build_speech, fit_codec, read_samples
 from a2llm.data.hidden import StateReader, build_hidden
 from a2llm.data.lines import Line, Manner, plan, split_of
 from a2llm.data.selection import annotated_samples, draw
+from a2llm.data.teachers import ONE_VOICE
 from a2llm.data.text import Sample, TextBuilder, build_text, dictionary_words, offline_samples, written_samples
 from a2llm.files import replacing
 from a2llm.language.runtime import Adapter, load_backbone
@@ -24,7 +25,6 @@ from a2llm.language.tokenizer import TextTokenizer
 from a2llm.talker.config import MEANING_DEPTHS
 
 OnProgress = Callable[[int, int], None]
-VOICES = ("heart",)  # in the order of their indices in a talker that is trained on the default data
 PLAN, TEXT, SAMPLED, SHARDS = "plan.json", "text.jsonl", "sampled.jsonl", "shards"
 
 
@@ -34,8 +34,8 @@ class DataPlan:
 
     hours: of annotated responses, drawn so that rare functions are met, the more the greater `rarity`. plain: lines of the older dialogues,
     written and repeated, at most. drills: lines of random dictionary words. samples: question-answer pairs sampled from the backbone.
-    variants: affects each text is spoken with. voices: in the order of their indices. varied: share that is spoken with another
-    strength than usual. limit: keep only so many lines (for tests).
+    variants: affects each text is spoken with. voices: in the order of their indices, several for Kokoro's. varied: share
+    that is spoken with another strength than usual. limit: keep only so many lines (for tests).
     codec_utterances, codec_iters: how much speech the audio codec is fitted on, and how long.
     """
 
@@ -45,7 +45,7 @@ class DataPlan:
     samples: int = 0
     drills: int = 1200
     variants: int = 1
-    voices: tuple[str, ...] = VOICES
+    voices: tuple[str, ...] = ONE_VOICE
     varied: float = 0.4
     seed: int = 0
     limit: int | None = None
@@ -121,7 +121,7 @@ def make_codec(folder: Path, wanted: DataPlan, out: Path | None = None) -> Path:
     file = out or folder / FILES["audio_codec"]
     if not file.exists():
         lines = lines_of(folder, wanted)
-        codec = fit_codec(lines, wanted.codec_utterances, wanted.codec, wanted.codec_iters)
+        codec = fit_codec(lines, wanted.codec_utterances, wanted.voices, wanted.codec, wanted.codec_iters)
         save_audio_codec(codec, file, {"utterances": wanted.codec_utterances, "iters": wanted.codec_iters, "seed": wanted.seed})
     return file
 

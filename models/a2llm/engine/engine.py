@@ -227,7 +227,8 @@ class Engine:
             return []
         frames, uniforms = gather_frames([r.talker for r in responses])
         rows, last = torch.tensor([r.conversation.row for r in responses]), [r.done for r in responses]
-        request = FrameRequest(frames, uniforms, rows, list(zip([r.media.vocoder for r in responses], last, strict=True)))
+        voices = torch.tensor([r.talker.style.voice for r in responses])
+        request = FrameRequest(frames, uniforms, rows, voices, list(zip([r.media.vocoder for r in responses], last, strict=True)))
         made = self._synthesizer.synthesize(request, sampling, meanwhile)
         pieces = zip(responses, made.motion, made.pcm, last, strict=True)
         outputs = [(response, response.emit_frame(motion, pcm, ends)) for response, motion, pcm, ends in pieces]

@@ -30,6 +30,7 @@ class Parts:
     vocoder: Vocoder
     g2p: GraphemeToPhoneme
     phones: PhoneTable
+    british_g2p: GraphemeToPhoneme | None = None  # for voices that speak so
 
     @cached_property
     def clock(self) -> FrameClock:

@@ -79,7 +79,9 @@ class ResponseBuilder:
     def _media(
         self, options: ResponseOptions, style: Style, timing_rng: np.random.Generator, frame_rng: np.random.Generator
     ) -> ResponseMedia:
-        phones, talker = PhoneStream(self._parts.g2p, self._parts.phones), self._parts.talker
+        parts, talker = self._parts, self._parts.talker
+        british = talker.config.voices[style.voice] in talker.config.british
+        phones = PhoneStream((british and parts.british_g2p) or parts.g2p, parts.phones)
         stream = TalkerStream(phones, style, talker.config, timing_rng, frame_rng, talker.connector)
         delivered = options.resume.samples if options.resume else 0
         return ResponseMedia(stream, self._parts.vocoder.start(options.seed), self._parts.clock, delivered)

@@ -21,12 +21,13 @@ from a2llm.talker.model import FrameBatch
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """The next frame of B streams: conditioning, uniforms [B, audio + motion levels], rows [B], and of each stream its vocoder state
-    and whether the frame is its last one."""
+    """The next frame of B streams: conditioning, uniforms [B, audio + motion levels], rows [B], voices [B], and of each stream its
+    vocoder state and whether the frame is its last one."""
 
     frames: FrameBatch
     uniforms: torch.Tensor
     rows: torch.Tensor
+    voices: torch.Tensor
     vocoders: Sequence[tuple[VocoderState, bool]]
 
 
@@ -71,7 +72,7 @@ class Synthesizer:
     @torch.inference_mode()
     def _synthesize(self, request: FrameRequest, sampling: SamplingConfig) -> Frames:
         frame = self._talker.step(request.frames, self._talker_state, request.rows, request.uniforms, sampling)
-        voice = self._audio_codec.synthesise(frame.audio_latent[:, None])
+        voice = self._audio_codec.synthesise(frame.audio_latent[:, None], request.voices)
         motion = self._move(frame.motion_codes, request.rows)
         hidden, f0_hz = voice.hidden.numpy(), voice.f0_hz.numpy()
         parts = [VoicePart(state, h, f0, last) for (state, last), h, f0 in zip(request.vocoders, hidden, f0_hz, strict=True)]

@@ -51,7 +51,8 @@ class Bench:
         self.model = A2LLM(Engine(timed_parts(parts, self.watch)), model.persona, _listener=Listener(threads=threads))
         self.cascade = Cascade(parts, model.persona)
         self.ear = StockEar(threads, beam_size=1)  # the cascade's: begun when the speech has ended
-        self._speaker, self._vocoder = Speaker(), parts.vocoder
+        self._speaker = Speaker()
+        self._vocoder = Vocoder(*self._speaker.teacher.head, threads)  # of the speaker's own voice frames
         self._rate = parts.clock.sample_rate_hz
 
     def question(self, text: str, seed: int) -> np.ndarray:

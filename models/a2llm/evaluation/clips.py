@@ -52,8 +52,8 @@ class _ListeningCodec:
         self._codec, self.config = codec, codec.config
         self.f0_hz: list[np.ndarray] = []
 
-    def synthesise(self, latents: Tensor) -> VoiceFrames:
-        frames = self._codec.synthesise(latents)
+    def synthesise(self, latents: Tensor, voices: Tensor | None = None) -> VoiceFrames:
+        frames = self._codec.synthesise(latents, voices)
         self.f0_hz.append(frames.f0_hz[0].numpy().copy())
         return frames
 

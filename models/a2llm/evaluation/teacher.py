@@ -18,6 +18,7 @@ from a2llm.data.build import Speaker, move
 from a2llm.data.face.looks import AWAY_SHARE, away_share
 from a2llm.data.motion_teacher import teach_plain
 from a2llm.data.score import Score
+from a2llm.data.teachers import OneVoice
 from a2llm.data.visemes import BILABIALS
 from a2llm.evaluation.real_clips import RealClip, read_clips
 from a2llm.evaluation.statistics import rounded
@@ -46,10 +47,12 @@ class Held:
 def voice_shares(speaker: Speaker) -> Callable[[list[str]], tuple[str, np.ndarray, np.ndarray]]:
     """The voice teacher's phones and plain durations of words; a single letter is said as its name."""
 
+    voice = OneVoice()
+
     def shares(words: list[str]) -> tuple[str, np.ndarray, np.ndarray]:
         text = " ".join(LETTERS.get(word, word.upper()) if len(word) == 1 else word for word in words)
         phones = "".join(symbol for symbol in speaker.g2p(text).strip() if symbol in speaker.table.ids)
-        return phones, speaker.teacher.plain_durations(phones), np.asarray(align_words(phones, len(words)))
+        return phones, voice.plain_durations(phones), np.asarray(align_words(phones, len(words)))
 
     return shares
 

@@ -10,26 +10,26 @@ import numpy as np
 from a2llm.clock import EAR_RATE_HZ
 
 HOP_SAMPLES = 160
-_WINDOW_SAMPLES = 400
+WINDOW_SAMPLES = 400
 _BANDS = 80
 
 
 def log_mel(pcm: np.ndarray) -> np.ndarray:
     """Sound float32 [S] -> log-mel float32 [80, S // 160], scaled as Whisper was trained."""
-    half = _WINDOW_SAMPLES // 2
+    half = WINDOW_SAMPLES // 2
     padded = np.pad(pcm.astype(np.float32), half, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW_SAMPLES)[::HOP_SAMPLES][: len(pcm) // HOP_SAMPLES]
-    window = np.hanning(_WINDOW_SAMPLES + 1)[:-1].astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES][: len(pcm) // HOP_SAMPLES]
+    window = np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32)
     power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2  # [F, 201]
-    log = np.log10(np.maximum(_filters() @ power.T, 1e-10))
+    log = np.log10(np.maximum(mel_filters(_BANDS) @ power.T, 1e-10))
     return ((np.maximum(log, log.max() - 8.0) + 4.0) / 4.0).astype(np.float32)
 
 
 @lru_cache
-def _filters() -> np.ndarray:
-    """Triangular filters of equal area, [80, 201]."""
-    edges_hz = _mel_to_hz(np.linspace(0.0, _hz_to_mel(EAR_RATE_HZ / 2), _BANDS + 2))
-    bins_hz = np.fft.rfftfreq(_WINDOW_SAMPLES, 1 / EAR_RATE_HZ)
+def mel_filters(bands: int) -> np.ndarray:
+    """Triangular filters of equal area, float32 [bands, 201]."""
+    edges_hz = _mel_to_hz(np.linspace(0.0, _hz_to_mel(EAR_RATE_HZ / 2), bands + 2))
+    bins_hz = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / EAR_RATE_HZ)
     low, centre, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     rising, falling = (bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)
     return (np.clip(np.minimum(rising, falling), 0, None) * 2 / (high - low)).astype(np.float32)

@@ -45,6 +45,10 @@ _WHOLE = {
 RECIPES: dict[str, Recipe] = {name: Recipe(text, _later(f"a2llm.recipes.runs:{name}")) for name, text in _WHOLE.items()}
 for _name in _WHOLE:
     RECIPES[f"{_name}_debug"] = Recipe(f"{_name}, tiny, on data it makes itself", _later(f"a2llm.recipes.debug:{_name}"), True)
+_VOICES = (
+    "the teacher of several voices: clips of Kokoro (models/weights/teacher.txt), then the net in its generator's place (half an hour)"
+)
+RECIPES["voice_net"] = Recipe(_VOICES, _later("a2llm.recipes.voices:voice_net"))
 _ALL = "all of the tiny ones in order, under a minute: does training work here?"
 RECIPES["debug"] = Recipe(_ALL, _later("a2llm.recipes.debug:everything"), True)
 

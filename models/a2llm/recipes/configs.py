@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from a2llm.data.annotation import FUNCTIONS
-from a2llm.data.stages import VOICES, DataPlan
+from a2llm.data.stages import DataPlan
+from a2llm.data.voices import BRITISH, NAMES
 from a2llm.talker.config import MEANING_DEPTHS, TalkerConfig
 from a2llm.training.affect_classifier import ClassifierTraining
 from a2llm.training.backbone import BackboneTraining
@@ -20,14 +21,16 @@ def backbone() -> BackboneTraining:
 
 def audio_codec() -> DataPlan:
     """The plan whose codec fields say how it is fitted."""
-    return DataPlan()
+    return DataPlan(voices=NAMES, codec_utterances=1800)
 
 
 def motion_codec() -> MotionCodecTraining:
     return MotionCodecTraining()
 
 
-TALKER = TalkerConfig(depths=MEANING_DEPTHS, connector_width=256, functions=tuple(FUNCTIONS), voices=VOICES, expressive=True)
+TALKER = TalkerConfig(
+    depths=MEANING_DEPTHS, connector_width=256, functions=tuple(FUNCTIONS), voices=NAMES, british=BRITISH, expressive=True
+)
 
 
 def talker() -> TalkerTraining:

@@ -17,7 +17,8 @@ class TalkerConfig:
     """Shape of the talker. Codes and latents follow the two codecs it is trained with.
 
     depths: shares of the backbone's layers whose states it reads. connector_width: of the Motion Connector, 0 where the word's own state
-    drives everything. functions: names of what the connector says a word does. voices: names of the voices it was taught.
+    drives everything. functions: names of what the connector says a word does. voices: names of the voices it was taught; british: those
+    for which words are read in British English.
     expressive: it was taught how strongly to express. only_sound: it sees sound instead of words and moves to it, as audio-driven faces
     do; for comparison, it cannot speak. Raises ValueError when the width is not a multiple of the heads.
     """
@@ -45,6 +46,7 @@ class TalkerConfig:
     connector_heads: int = 4
     functions: tuple[str, ...] = ()
     voices: tuple[str, ...] = ("heart",)
+    british: tuple[str, ...] = ()
     expressive: bool = False
     only_sound: bool = False
 

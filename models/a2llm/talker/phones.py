@@ -39,19 +39,21 @@ class PhoneTable:
         return {v: k for k, v in self.ids.items()}
 
 
-def load_g2p(assets: Path) -> GraphemeToPhoneme:
-    """Loads the converter of an installed hibari package. Raises ValueError if `assets` are not that package's."""
+def load_g2p(assets: Path, british: bool = False) -> GraphemeToPhoneme:
+    """Loads the converter of an installed hibari package, for American or British English.
+
+    Raises ValueError if `assets` are not that package's."""
     if not (assets / "vocab.json").exists():
         raise ValueError(f"{assets} is not the voice's assets folder")
-    return _installed_g2p()
+    return _installed_g2p(british)
 
 
 @cache
-def _installed_g2p() -> GraphemeToPhoneme:
+def _installed_g2p(british: bool) -> GraphemeToPhoneme:
     """Read once in a process: its dictionaries take half a second."""
     from hibari.g2p import G2P  # pyright: ignore[reportMissingTypeStubs]
 
-    g2p = G2P()
+    g2p = G2P(british=british)
     g2p("Zorblax")  # opens the reader of unknown words now rather than in the middle of a response
     return g2p
 

@@ -6,18 +6,14 @@ Every builder is deterministic. Sizes are chosen so that a whole response takes 
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
-from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from a2llm import weights
 from a2llm.audio_codec.codec import AudioCodec, AudioCodecConfig
 from a2llm.audio_codec.frames import VOICING_SCALE
 from a2llm.audio_codec.vocoder import Vocoder
-from a2llm.data.dialogues import load_dialogues
 from a2llm.engine import Parts
 from a2llm.language.affect_head import AffectHead
 from a2llm.language.config import LlamaConfig
@@ -63,24 +59,8 @@ MOTION = MotionCodecConfig(width=16, latent=8, size=16)
 
 @cache
 def tokenizer() -> TextTokenizer:
-    """A byte-level BPE of a few hundred tokens, learned from the dialogues that ship."""
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=["<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator([e.response for d in islice(load_dialogues(), 2000) for e in d.exchanges], trainer)
-    return _wrap(bpe)
-
-
-def _wrap(bpe: Tokenizer) -> TextTokenizer:
-    with TemporaryDirectory() as folder:
-        bpe.save(f"{folder}/tokenizer.json")
-        return TextTokenizer(Path(folder))
+    """A byte-level BPE of a few hundred tokens, learned from dialogues once, so that data which grow change no test."""
+    return TextTokenizer(Path(__file__).parent / "tiny_tokenizer")
 
 
 @cache
