@@ -21,9 +21,10 @@ NO_STATES = frozenset(
 DISPUTED = frozenset("IL PS TW XK EH".split())
 ACROSS = frozenset("RU TR EG KZ AZ GE CY AM ID PA TT".split())  # on two continents, or at the edge of one
 WITH_ARTICLE = (
-    "United States, United Kingdom, Philippines, United Arab Emirates, Maldives, Bahamas, Gambia, Seychelles, Comoros, Vatican, "
-    "Central African Republic, Dominican Republic, Republic of the Congo, Democratic Republic of the Congo, Solomon Islands"
-).split(", ") + ["Marshall Islands", "Netherlands"]
+    "United States, United Kingdom, Philippines, United Arab Emirates, Maldives, Bahamas, Gambia, Seychelles, Comoros, Netherlands, "
+    "Central African Republic, Dominican Republic, Republic of the Congo, Democratic Republic of the Congo, Marshall Islands, "
+    "Solomon Islands, Vatican"
+).split(", ")
 UNCLEAR_CAPITALS = frozenset("BI BJ BO CI GQ ID KZ LK MM MY SZ TZ ZA".split())  # two seats, or one that moves or was renamed
 NEW_MONEY = frozenset("BG ZW".split())
 CAPITAL = ("What is the capital of {c}?", "capital of {c}", "Which city is the capital of {c}?", "What's the capital city of {c}?")
