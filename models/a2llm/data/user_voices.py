@@ -1,7 +1,7 @@
 """Synthetic users: everyday questions spoken by many voices, the raw material of the affect head and of the spoken tests.
 
 Speech comes from Kokoro-82M (Apache-2.0) with hibari's phonemes (Apache-2.0); texts are the users' turns of
-data/dialogues. The voices speak plainly; affect is laid on afterwards by `colour`. No person was recorded,
+data/annotated. The voices speak plainly; affect is laid on afterwards by `colour`. No person was recorded,
 so what is learnt here is what the transform does, not how people really sound.
 
 Deterministic by seed and resumable: a clip that exists is not spoken again.
@@ -38,7 +38,7 @@ _TEST = "af_bella af_nova af_sarah am_eric am_michael am_puck bf_emma bm_george"
 TRAIN_VOICES, TEST_VOICES = _TRAIN.split(), _TEST.split()
 CLIPS_PER_VOICE = 9
 KOKORO_RATE_HZ = 24_000
-_DIALOGUES = Path(__file__).parent / "dialogues"
+_DIALOGUES = Path(__file__).parent / "annotated"
 _WORDS = range(5, 10)
 
 
@@ -73,7 +73,7 @@ def _texts_by_affect(dialogues: Path, rng: np.random.Generator) -> dict[str, lis
     found: dict[str, str] = {}
     for path in sorted(dialogues.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
-            found |= {turn["user"]: turn["voice"] for turn in json.loads(line)["turns"]}
+            found |= {turn["user"]: turn.get("voice", "neutral") for turn in json.loads(line)["turns"]}
     good = {text: voice for text, voice in found.items() if _speakable(text)}
     pools = {affect: sorted(text for text, voice in good.items() if voice == affect) for affect in AFFECTS}
     for pool in pools.values():

@@ -40,7 +40,7 @@ class World:
 
     def wrap(self, module: nn.Module) -> nn.Module:
         """The module whose gradients are the mean over all processes. What of it a step does not use may differ from step to step."""
-        return module if self.size == 1 else DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
+        return module if self.size == 1 else DistributedDataParallel(module, forward_sync_buffers=False, find_unused_parameters=True)
 
 
 ALONE = World()
@@ -58,6 +58,7 @@ def world() -> Iterator[World]:
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield World(dist.get_rank(), size)
+        dist.barrier()  # who leaves first ends connections that another one still uses
     finally:
         dist.destroy_process_group()
 

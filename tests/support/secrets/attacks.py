@@ -41,6 +41,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "top_p": (0.9, 0.5),
     "seed": (7, 8),
     "affect": ({"category": "joy", "intensity": 0.5}, {"category": "anger"}),
+    "expressiveness": (0.5, 1.5),
     "parallel_tool_calls": (False, True),
     "include": (["item.input_audio_transcription.logprobs"], ["nothing"]),
     "tracing": ({"group_id": "g1", "workflow_name": "w"}, {"group_id": "g2"}),
@@ -66,6 +67,7 @@ ASKED: dict[str, Callable[[pb.RespondRequest], Any]] = {
     "top_p": lambda asked: asked.top_p,
     "seed": lambda asked: asked.seed,
     "affect": lambda asked: asked.affect,
+    "expressiveness": lambda asked: asked.expressiveness,
     "a2.persona": lambda asked: (asked.persona, asked.instructions),
     "a2.burst": lambda asked: asked.burst,
 }

@@ -192,6 +192,13 @@ class _Lingering:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """What is set on the transport counts there: a socket reads little at once by it."""
+        if name in ("_transport", "_lingers"):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._transport, name, value)
+
 
 def _respond(problem: Problem) -> tuple[h11.Response, h11.Data, h11.EndOfMessage]:
     request_id, status = request_context.new_id(), problem.meaning.status
