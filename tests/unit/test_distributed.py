@@ -10,13 +10,13 @@ import torch
 from a2llm.training.distributed import ALONE, world
 
 PROGRAM = """
-import sys, torch
+import os, sys, torch
 from pathlib import Path
 from a2llm.training.distributed import world
 from a2llm.training.loop import LoopConfig, TrainingRun
 out, steps = Path(sys.argv[1]), int(sys.argv[2])
 torch.set_num_threads(1)
-with world() as together:
+def train(together):
     torch.manual_seed(0)
     module = torch.nn.Linear(3, 1)
     run = TrainingRun("line", module, LoopConfig(steps=4, log_every=1), out, world=together)
@@ -33,7 +33,10 @@ with world() as together:
     except KeyboardInterrupt:
         pass
     together.wait()
-    print(together.rank, [round(float(v), 6) for v in module.weight[0]], flush=True)
+    weights = [round(value, 6) for value in module.weight[0].tolist()]
+    os.write(1, f"{together.rank} {weights}\\n".encode())  # at once, or the two lines mix
+with world() as together:
+    train(together)
 """
 
 
