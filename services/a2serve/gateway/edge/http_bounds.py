@@ -193,7 +193,7 @@ class _Lingering:
         return getattr(self._transport, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """What is set on the transport counts there: a socket reads little at once by it."""
+        """Sets it on the transport itself: a socket reads little at once by it."""
         if name in ("_transport", "_lingers"):
             object.__setattr__(self, name, value)
         else:

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-URL = r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$"  # a host, a port, a path
+URL = r"^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?|\[::1\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$"  # a host, a port, a path
 SECRET_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
 OURS = frozenset({"model", "messages", "stream", "stream_options", "tools", "tool_choice", "n"})  # what we decide
 Parameter: TypeAlias = bool | int | float | Annotated[str, Field(max_length=256)]
