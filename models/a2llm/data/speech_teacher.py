@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 
 from a2llm.data.prosody import Delivery, Timeline, pause_before, shape_durations, shape_gain, shape_pitch
-from a2llm.layers.onnx_graph import OnnxGraph
+from a2llm.layers.onnx_cut import cut
 
 DURATIONS, ENERGY, HIDDEN = "/Clip_output_0", "/Mul_62_output_0", "/dec_norm/LayerNormalization_output_0"
 RAW_DURATIONS = "/Div_40_output_0"
@@ -33,29 +33,14 @@ class TeacherSpeech:
     hidden: np.ndarray  # [2U, 256] float16
 
 
-def _graph(model: onnx.ModelProto, inputs: dict[str, int], outputs: list[str]) -> OnnxGraph:
-    """The same graph cut open at `inputs` (name -> ONNX element type) and read at `outputs`."""
-    cut = onnx.ModelProto()
-    cut.CopyFrom(model)
-    for node in cut.graph.node:
-        for index, name in enumerate(node.output):
-            if name in inputs:
-                node.output[index] = f"{name}/unused"
-    cut.graph.input.extend(onnx.helper.make_tensor_value_info(n, t, None) for n, t in inputs.items())
-    del cut.graph.output[:]
-    cut.graph.output.extend(onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in outputs)
-    return OnnxGraph(cut.SerializeToString())
-
-
 class SpeechTeacher:
     """Speaks phoneme strings as a delivery says. Deterministic: what varies is in the delivery."""
 
     def __init__(self, model_file: Path, vocabulary_file: Path) -> None:
         model = onnx.load(str(model_file))
-        number = onnx.TensorProto.FLOAT
-        self._durations = _graph(model, {}, [RAW_DURATIONS])
-        self._prosody = _graph(model, {DURATIONS: number}, ["f0", ENERGY])
-        self._decoder = _graph(model, {DURATIONS: number, "f0": number, ENERGY: number}, [HIDDEN])
+        self._durations = cut(model, (), [RAW_DURATIONS])
+        self._prosody = cut(model, (DURATIONS,), ["f0", ENERGY])
+        self._decoder = cut(model, (DURATIONS, "f0", ENERGY), [HIDDEN])
         self.vocabulary: dict[str, int] = json.loads(vocabulary_file.read_text())
 
     def speak(self, phones: str, words: np.ndarray, delivery: Delivery) -> TeacherSpeech:
@@ -68,7 +53,7 @@ class SpeechTeacher:
         ids = np.asarray([[0, *(self.vocabulary[p] for p in phones), 0]], np.int64)
         (raw,) = self._durations.run({"ids": ids, "speed": np.ones(1, np.float32)})
         durations = shape_units(raw.reshape(-1), phones, words, delivery)
-        feed = {"ids": ids, "speed": np.ones(1, np.float32), DURATIONS: durations}
+        feed = {"ids": ids, DURATIONS: durations}
         f0, energy = self._prosody.run(feed)
         time = Timeline.of(without_pads(durations), phones, words)
         f0 = shape_pitch(f0[0], time, delivery)

@@ -15,7 +15,7 @@ voices/*.bin (of the npm package kokoro-js 1.2.1).
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,12 +23,15 @@ import numpy as np
 
 from a2llm.affect import AFFECTS
 from a2llm.clock import EAR_RATE_HZ
+from a2llm.data.kokoro import load_styles
 from a2llm.data.tones import colour, tone_of
 from a2llm.layers.onnx_graph import OnnxGraph
 from a2llm.pcm16 import to_pcm16
 from a2llm.resampling import resample
 from a2llm.sound_files import read_audio
+from a2llm.talker.phones import load_g2p
 from a2llm.wav_files import write_wav
+from a2llm.weights import resolve
 
 _TRAIN = (
     "af_alloy af_aoede af_heart af_jessica af_kore af_nicole af_river af_sky am_adam am_echo am_fenrir am_liam am_onyx am_santa "
@@ -94,22 +97,14 @@ class Kokoro:
         self._graph = OnnxGraph(folder / "kokoro.onnx")
         self._voices = folder / "voices"
         self._ids = Hibari().ids
-        self._g2p: dict[bool, Callable[[str], str]] = {}
 
     def speak(self, text: str, voice: str) -> np.ndarray:
         """Text -> float32 [S] at 24 kHz."""
-        ids = self._ids(self._phonemes(text, british=voice.startswith("b")))
-        styles = np.fromfile(self._voices / f"{voice}.bin", np.float32).reshape(-1, 1, 256)  # one style per phoneme count
-        style = styles[min(len(ids) - 2, len(styles) - 1)]  # [1, 256]
-        feed = {"tokens": np.asarray([ids], np.int64), "style": style, "speed": np.ones(1, np.float32)}
+        ids = self._ids(load_g2p(resolve("g2p"), british=voice.startswith("b"))(text))
+        styles = load_styles(self._voices / f"{voice}.bin")
+        style = styles[min(len(ids) - 2, len(styles) - 1)]
+        feed = {"tokens": np.asarray([ids], np.int64), "style": style[None], "speed": np.ones(1, np.float32)}
         return self._graph.run(feed)[0].reshape(-1)
-
-    def _phonemes(self, text: str, british: bool) -> str:
-        if british not in self._g2p:
-            from hibari.g2p import G2P
-
-            self._g2p[british] = G2P(british=british)
-        return self._g2p[british](text)
 
 
 def speak_all(utterances: Iterable[Utterance], kokoro_folder: Path, out: Path) -> None:

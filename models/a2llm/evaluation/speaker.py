@@ -5,8 +5,6 @@ is located and not imported. Similarities are cosines: two clips of one person u
 """
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,12 +13,11 @@ from torch import Tensor, nn
 from a2llm.clock import EAR_RATE_HZ
 from a2llm.listening.mel import HOP_SAMPLES, WINDOW_SAMPLES, mel_filters
 from a2llm.resampling import resample
-from a2llm.weights import WeightsError
+from a2llm.weights import GET_TEACHERS, package_folder
 
 BANDS, WIDTH, LAYERS = 40, 256, 3
 PARTIAL_FRAMES, PARTIAL_STEP = 160, 80  # 1.6 s, half overlapping
 LOUDNESS_DBFS = -30.0  # quieter sound is raised to it
-HOW_TO_GET = "python -m pip install --no-deps --require-hashes -r models/weights/teacher.txt"
 
 
 class SpeakerEncoder(nn.Module):
@@ -34,10 +31,7 @@ class SpeakerEncoder(nn.Module):
     @classmethod
     def load(cls) -> "SpeakerEncoder":
         """Raises WeightsError where the package is missing."""
-        spec = find_spec("resemblyzer")
-        if spec is None or not spec.submodule_search_locations:
-            raise WeightsError(f"the judge of voices is not installed. Get it: {HOW_TO_GET}")
-        file = Path(next(iter(spec.submodule_search_locations))) / "pretrained.pt"
+        file = package_folder("resemblyzer", f"the judge of voices is not installed. {GET_TEACHERS}") / "pretrained.pt"
         state: Mapping[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)["model_state"]
         encoder = cls()
         encoder.load_state_dict({name: value for name, value in state.items() if name.split(".")[0] in ("lstm", "linear")})
