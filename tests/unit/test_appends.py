@@ -8,10 +8,9 @@ import pytest
 from pydantic import ValidationError
 from support.session import Stage, on_stage
 
-from a2llm.messages import GivenWords, SystemText
+from a2llm.messages import MOST_GIVEN_CHARACTERS, GivenWords, SystemText
 from a2serve.contracts.client_events import Append
 from a2serve.gateway.access.client_secrets import Grant
-from a2serve.gateway.realtime.session.appends import MOST_CHARACTERS
 
 Scene = Callable[[Stage], Awaitable[None]]
 
@@ -115,12 +114,12 @@ def test_where_instructions_are_fixed_nothing_is_put_in():
 
 def test_words_of_a_response_are_bounded():
     async def scene(stage: Stage) -> None:
-        for _ in range(MOST_CHARACTERS // 16_000 + 1):
+        for _ in range(MOST_GIVEN_CHARACTERS // 16_000 + 1):
             await append(stage, "x" * 16_000, spoken=True, append_id="a", over=False)
         assert errors(stage) == ["invalid_value"]
         words = given(stage)
         assert words is not None
-        assert len(words.text) == MOST_CHARACTERS
+        assert len(words.text) == MOST_GIVEN_CHARACTERS
 
     play(scene)
 

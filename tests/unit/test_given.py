@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from support.models import tiny
 
 from a2llm.engine import Conversation, Engine, Response, TextSampling, everybody
-from a2llm.engine.given import LONGEST_WORD, MOST_CHARACTERS, GivenPieces
+from a2llm.engine.given import LONGEST_WORD, GivenPieces
 from a2llm.language.chat import find_persona
 from a2llm.language.spoken_text import to_spoken
-from a2llm.messages import Affect, AssistantTurn, GivenWords, ResponseOptions, Resume, StepOutput, UserTurn
+from a2llm.messages import MOST_GIVEN_CHARACTERS, Affect, AssistantTurn, GivenWords, ResponseOptions, Resume, StepOutput, UserTurn
 
 HELLO = [UserTurn("Hello")]
 WORDS = "Well, **it** costs 4 million euros.\n\nThat is a lot 🙂, is it not?"
@@ -215,9 +215,9 @@ def test_long_words_are_cut_and_too_many_characters_end_them():
     pieces = GivenPieces()
     pieces.add("x" * 200, 0)
     assert [len(word) for word in pieces.words(over=True)] == [LONGEST_WORD] * 3 + [200 - 3 * LONGEST_WORD]
-    pieces.add("y " * MOST_CHARACTERS, 200)
+    pieces.add("y " * MOST_GIVEN_CHARACTERS, 200)
     assert pieces.too_many
-    assert pieces.received == 200 + 2 * MOST_CHARACTERS
+    assert pieces.received == 200 + 2 * MOST_GIVEN_CHARACTERS
 
 
 def _words(texts: list[str]) -> list[str]:

@@ -11,9 +11,8 @@ import numpy as np
 from a2llm.engine.text import ResponseText
 from a2llm.language.tokenizer import TextTokenizer
 from a2llm.language.word_stream import PlainWords, Word, WordStream
-from a2llm.messages import GivenWords, Resume
+from a2llm.messages import MOST_GIVEN_CHARACTERS, GivenWords, Resume
 
-MOST_CHARACTERS = 32_000  # of all given words of a response, half an hour of speech: the text is cut there
 LONGEST_WORD = 64  # characters that go to the backbone at once
 _WORD = re.compile(r"(\s*)(\S+)(?=\s)")
 
@@ -34,8 +33,8 @@ class GivenPieces:
 
     @property
     def too_many(self) -> bool:
-        """More came than a response may be given."""
-        return self._received > MOST_CHARACTERS
+        """More came than a response may be given: the text is cut there."""
+        return self._received > MOST_GIVEN_CHARACTERS
 
     def add(self, text: str, offset: int) -> None:
         """Add the part of `text` that is not there yet. Raises ValueError for a gap."""
@@ -43,7 +42,7 @@ class GivenPieces:
             raise ValueError(f"given words begin at {offset}, but there are {self._received} characters")
         fresh = text[self._received - offset :]
         self._received += len(fresh)
-        self._text += fresh[: MOST_CHARACTERS - len(self._text)]
+        self._text += fresh[: MOST_GIVEN_CHARACTERS - len(self._text)]
 
     def words(self, over: bool) -> list[str]:
         """Words that are settled now; with `over` all that are left."""

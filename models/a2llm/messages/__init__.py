@@ -8,6 +8,7 @@ from a2llm.messages.errors import EngineDown, ModelError, Refused, ResponseUnkno
 from a2llm.messages.items import AssistantTurn, FunctionCall, Item, SystemText, ToolResult, UserTurn
 from a2llm.messages.requests import (
     AUTO,
+    MOST_GIVEN_CHARACTERS,
     AppendRequest,
     GivenWords,
     IdleRequest,
@@ -35,6 +36,7 @@ __all__ = [
     "AFFECTS",
     "AUTO",
     "HEARD_INTENSITY",
+    "MOST_GIVEN_CHARACTERS",
     "Affect",
     "AppendRequest",
     "AssistantTurn",

@@ -10,6 +10,7 @@ from a2llm.messages.tools import Tool
 
 AUTO = "auto"
 MOST_EXPRESSIVE = 1.5
+MOST_GIVEN_CHARACTERS = 32_000  # of all given words of a response, half an hour of speech
 IdleState: TypeAlias = Literal["idle", "listening", "thinking", "return"]
 
 

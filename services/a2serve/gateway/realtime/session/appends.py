@@ -1,5 +1,6 @@
 """Takes what a back-end puts into the running conversation: words that the avatar says, or facts that it knows from now on."""
 
+from a2llm.messages import MOST_GIVEN_CHARACTERS
 from a2serve.contracts.client_events import Append, ResponseOptions
 from a2serve.contracts.items import ContentPart, MessageItem
 from a2serve.contracts.problems import Code, Problem
@@ -9,8 +10,6 @@ from a2serve.gateway.model_client.given_stream import GivenStream
 from a2serve.gateway.realtime.response.response import Response
 from a2serve.gateway.realtime.session.core import SessionCore
 from a2serve.gateway.realtime.session.floor import Floor
-
-MOST_CHARACTERS = 32_000  # of the words of one response
 
 
 class Appends:
@@ -50,8 +49,8 @@ class Appends:
         response = self._response
         if response is None or response.status != "in_progress" or self._words.words.over:
             raise Problem(Code.CANCEL_NOT_ACTIVE, "the response with these words has ended", param="append_id")
-        if len(self._words.words.text) + len(event.text) > MOST_CHARACTERS:
-            raise Problem(Code.INVALID_VALUE, f"a response is given at most {MOST_CHARACTERS:,} characters", param="text")
+        if len(self._words.words.text) + len(event.text) > MOST_GIVEN_CHARACTERS:
+            raise Problem(Code.INVALID_VALUE, f"a response is given at most {MOST_GIVEN_CHARACTERS:,} characters", param="text")
         self._words.add(event.text)
         if event.over:
             self._words.end()
