@@ -162,17 +162,20 @@ class BoundedHttp(H11Protocol):
             return
         for event in _respond(problem):
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.write_eof()
-        self._linger()
+        self._end_writing()
 
     def _ends_in_a_body(self) -> bool:
         """Whether a response is whole while its request's body still comes: then the connection lingers instead of being closed."""
         if self._refused or self.conn.their_state is not h11.SEND_BODY or not self.cycle or not self.cycle.response_complete:
             return False
+        self._end_writing()
+        return True
+
+    def _end_writing(self) -> None:
+        """Nothing more is said or looked at; what still comes is thrown away for a moment."""
         self._refused = True
         self.transport.write_eof()
         self._linger()
-        return True
 
     def _linger(self) -> None:
         self._stop_head()
