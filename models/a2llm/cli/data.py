@@ -40,7 +40,7 @@ def _register_build(actions: Commands) -> None:
     build = actions.add_parser("build", help="build a data set", description=BUILD, epilog=examples(*lines))
     build.add_argument("--out", type=Path, default=DEFAULT, metavar="DIR", help=f"its folder (default: {DEFAULT})")
     build.add_argument("--hours", type=hours, default=12.0, metavar="N", help="of annotated responses, at most (default: 12)")
-    build.add_argument("--plain", type=whole, default=1500, metavar="N", help="lines of the older dialogues, at most (default: 1500)")
+    build.add_argument("--plain", type=whole, default=1500, metavar="N", help="lines of dialogues and facts, at most (default: 1500)")
     build.add_argument("--samples", type=whole, default=0, metavar="N", help="more answers, sampled from the backbone (default: 0)")
     build.add_argument("--drills", type=whole, default=1200, metavar="N", help="lines of random dictionary words (default: 1200)")
     build.add_argument("--variants", type=count, default=1, metavar="N", help="affects each text is spoken with (default: 1, its own)")

@@ -36,12 +36,13 @@ class Speaker:
     def __init__(self, teacher: Teacher | None = None) -> None:
         assets = weights.resolve("g2p")
         self.table, self.teacher = PhoneTable.load(assets), teacher or OneVoice()
-        self.g2p, self._british = load_g2p(assets), load_g2p(assets, british=True)
+        self._assets, self.g2p = assets, load_g2p(assets)
 
     def say(self, score: Score, seed: int) -> tuple[TeacherSpeech, np.ndarray]:
         """Returns the joined speech of all sentences and each phone's word index [P]. Raises ValueError for text without a sound."""
         parts, owners, first = [], [], 0
-        delivery, g2p = deliver(score, np.random.default_rng([seed, 80])), self._british if score.voice in BRITISH else self.g2p
+        delivery = deliver(score, np.random.default_rng([seed, 80]))
+        g2p = load_g2p(self._assets, british=score.voice in BRITISH)
         for words in split_sentences(score.text):
             symbols = "".join(s for s in g2p(" ".join(words)).strip() if s in self.table.ids)
             if not symbols:
@@ -74,9 +75,10 @@ def move(speech: TeacherSpeech, owners: np.ndarray, score: Score, seed: int) -> 
 
 
 def fit_codec(lines: list[Line], count: int, voices: tuple[str, ...], config: AudioCodecConfig, iters: int = 14) -> AudioCodec:
-    """Fit the audio codec on `count` utterances spread over all texts, affects and voices. Raises ValueError if a voice says none."""
+    """Fit the audio codec on about `count` utterances of each voice, spread over all texts and affects. Raises ValueError if a voice says
+    none."""
     speaker = Speaker(load_teacher(voices))
-    stride = max(1, len(lines) // count)
+    stride = max(1, len(lines) // (count * len(voices)))
     spoken = [line for line in lines[::stride] if line.split == "train"]
     speeches: dict[str, list[TeacherSpeech]] = {voice: [] for voice in voices}
     for line in spoken:

@@ -32,11 +32,11 @@ PLAN, TEXT, SAMPLED, SHARDS = "plan.json", "text.jsonl", "sampled.jsonl", "shard
 class DataPlan:
     """Settings of a data set.
 
-    hours: of annotated responses, drawn so that rare functions are met, the more the greater `rarity`. plain: lines of the older dialogues,
+    hours: of annotated responses, drawn so that rare functions are met, the more the greater `rarity`. plain: lines of dialogues and facts,
     written and repeated, at most. drills: lines of random dictionary words. samples: question-answer pairs sampled from the backbone.
     variants: affects each text is spoken with. voices: in the order of their indices, several for Kokoro's. varied: share
     that is spoken with another strength than usual. limit: keep only so many lines (for tests).
-    codec_utterances, codec_iters: how much speech the audio codec is fitted on, and how long.
+    codec_utterances, codec_iters: how much speech of each voice the audio codec is fitted on, and how long.
     """
 
     hours: float = 12.0

@@ -33,7 +33,7 @@ def _later(entry: str) -> Callable[[Job], dict[str, float]]:
 
 
 _WHOLE = {
-    "backbone": "stage 0: LoRA on SmolLM2 for spoken responses, and the affect head; on the dialogues (half an hour of 2 cores)",
+    "backbone": "stage 0: LoRA on SmolLM2 for spoken responses, and the affect head; on all it learns to say (hours of 2 cores)",
     "audio_codec": "fit the audio codec on the teacher's speech of a data set (5 minutes)",
     "motion_codec": "train the causal RVQ-VAE on a data set's motion (4 minutes)",
     "talker": "stage 1: talker and Motion Connector on the frozen backbone; needs a data set with hidden states (hours)",

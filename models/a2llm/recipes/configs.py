@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from a2llm.data.annotation import FUNCTIONS
 from a2llm.data.stages import DataPlan
-from a2llm.data.voices import BRITISH, NAMES
 from a2llm.talker.config import MEANING_DEPTHS, TalkerConfig
 from a2llm.training.affect_classifier import ClassifierTraining
 from a2llm.training.backbone import BackboneTraining
@@ -21,16 +20,14 @@ def backbone() -> BackboneTraining:
 
 def audio_codec() -> DataPlan:
     """The plan whose codec fields say how it is fitted."""
-    return DataPlan(voices=NAMES, codec_utterances=1800)
+    return DataPlan()
 
 
 def motion_codec() -> MotionCodecTraining:
     return MotionCodecTraining()
 
 
-TALKER = TalkerConfig(
-    depths=MEANING_DEPTHS, connector_width=256, functions=tuple(FUNCTIONS), voices=NAMES, british=BRITISH, expressive=True
-)
+TALKER = TalkerConfig(depths=MEANING_DEPTHS, connector_width=256, functions=tuple(FUNCTIONS), expressive=True)  # voices: of its data
 
 
 def talker() -> TalkerTraining:

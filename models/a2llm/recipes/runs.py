@@ -15,6 +15,7 @@ from a2llm import weights
 from a2llm.components import FILES, load_audio_codec, model_folder, save_motion_codec
 from a2llm.data.shards import read_shards
 from a2llm.data.stages import DataPlan, make_codec, shards_of
+from a2llm.data.voices import BRITISH
 from a2llm.evaluation.face_metrics import lve_mm, velocity_ratio
 from a2llm.head.geometry import HeadGeometry
 from a2llm.motion_codec.codec import MotionCodec
@@ -104,7 +105,7 @@ def _judge_motion(codec: MotionCodec, motions: list[np.ndarray]) -> dict[str, fl
 def talker(job: Job, config: TalkerTraining | None = None, hidden: bool = True) -> dict[str, float]:
     """One process, or those that torchrun started. Raises ValueError when the data set lacks hidden states, which the Motion Connector
     lives on."""
-    chosen = config or configs.talker()
+    chosen = config or _in_voices_of(job.data, configs.talker())
     shards = shards_of(job.data)
     if hidden and not list(shards.glob("hidden-*.npz")):
         raise ValueError(f"{shards} holds no hidden states: run `a2 data build` first")
@@ -122,7 +123,14 @@ def face_of_sound(job: Job, config: TalkerTraining | None = None) -> dict[str, f
     own.out.mkdir(parents=True, exist_ok=True)
     if not (own.out / FILES["motion_codec"]).exists() and (job.out / FILES["motion_codec"]).exists():
         shutil.copyfile(job.out / FILES["motion_codec"], own.out / FILES["motion_codec"])
-    return talker(own, config or configs.face_of_sound(), hidden=False)
+    return talker(own, config or _in_voices_of(job.data, configs.face_of_sound()), hidden=False)
+
+
+def _in_voices_of(data: Path, config: TalkerTraining) -> TalkerTraining:
+    """The training of a talker with the voices that a data set was spoken in, in their order there."""
+    voices = _plan_of(data).voices
+    british = tuple(name for name in voices if name in BRITISH)
+    return replace(config, model=replace(config.model, voices=voices, british=british))
 
 
 def _gather_codecs(job: Job) -> None:

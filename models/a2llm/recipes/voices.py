@@ -1,6 +1,5 @@
 """The recipe of the teacher of several voices: clips of Kokoro, then the net that takes its generator's place."""
 
-import json
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from a2llm.data.score import Score
 from a2llm.data.voice_clips import ClipPlan, make_clips
 from a2llm.data.voices import VOICES, Style
 from a2llm.recipes.job import Job
+from a2llm.talker.phones import split_sentences
 from a2llm.training.voice_net import VoiceNetTraining, train_voice_net
 
 CLIPS_A_VOICE = 80
@@ -37,8 +37,8 @@ def scores() -> list[Score]:
     for dialogue in load_annotated():
         for turn in dialogue.turns:
             score = Score.annotated(turn.phrases)
-            first = next((i for i, word in enumerate(score.words) if word.rstrip("\"')")[-1] in ".!?"), len(score.words)) + 1
-            if SENTENCE_WORDS[0] <= first <= SENTENCE_WORDS[1]:
-                found.setdefault(json.dumps(score.words[:first]), score)
+            first = split_sentences(score.text)[0]
+            if SENTENCE_WORDS[0] <= len(first) <= SENTENCE_WORDS[1]:
+                found.setdefault(" ".join(first), score)
     wanted = CLIPS_A_VOICE * len(VOICES)
     return list(found.values())[:: max(1, len(found) // wanted)][:wanted]

@@ -33,7 +33,7 @@ class VoiceNetTraining:
     frames: int = 96
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
-            steps=1000, peak_lr=1.2e-3, warmup_steps=80, betas=(0.8, 0.99), weight_decay=1e-3, clip=5.0, log_every=25
+            steps=1700, peak_lr=1.2e-3, warmup_steps=80, betas=(0.8, 0.99), weight_decay=1e-3, clip=5.0, log_every=25
         )
     )
 
