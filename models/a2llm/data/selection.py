@@ -11,28 +11,29 @@ from typing import Any
 
 from a2llm.affect import Affect
 from a2llm.data.annotation import AnnotatedDialogue, Phrase, load_annotated
+from a2llm.data.dialogues import unasked, whole_affect
 from a2llm.data.text import Sample
 
 SECONDS_A_WORD, SECONDS_A_RESPONSE = 0.36, 0.3  # measured on the teacher's speech
 
 
 def annotated_samples() -> Iterator[Sample]:
-    """Every annotated response that ships, with the turns before it."""
-    for dialogue in load_annotated():
+    """Every annotated response that ships, with the turns before it; none of what an evaluation asks."""
+    for dialogue in unasked(load_annotated()):
         yield from _responses(dialogue)
 
 
 def _responses(dialogue: AnnotatedDialogue) -> Iterator[Sample]:
     for index, turn in enumerate(dialogue.turns):
-        strongest = max((phrase.affect for phrase in turn.phrases), key=lambda affect: affect.intensity)
+        affect = whole_affect(turn)
         earlier = [{"user": t.user, "voice": t.voice.category, "response": t.response} for t in dialogue.turns[:index]]
         pair = dialogue.pair if index == len(dialogue.turns) - 1 else ""
         yield Sample(
             turn.user,
             turn.voice.category,
             turn.response,
-            strongest.category,
-            strongest.intensity,
+            affect.category,
+            affect.intensity,
             "annotated",
             [asdict(phrase) for phrase in turn.phrases],
             earlier,
