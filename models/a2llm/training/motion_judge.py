@@ -17,6 +17,7 @@ from a2llm.data.annotation import FUNCTIONS
 from a2llm.data.shards import read_shards
 from a2llm.evaluation.motion_judge import FILE, JudgeConfig, MotionJudge, features, frames_inside
 from a2llm.evaluation.proof_cases import Example, example_of
+from a2llm.evaluation.proof_scores import f1
 from a2llm.training.loop import LoopConfig, Progress, TrainingRun
 
 THRESHOLDS = np.arange(0.1, 0.91, 0.05)
@@ -118,5 +119,4 @@ def function_f1(judge: MotionJudge, examples: Sequence[Example]) -> float:
 
 
 def _f1(read: np.ndarray, true: np.ndarray) -> float:
-    hits = float((read & true).sum())
-    return 2 * hits / max(1.0, float(read.sum() + true.sum()))
+    return float(f1(np.array([(read & true).sum(), read.sum(), true.sum()])))

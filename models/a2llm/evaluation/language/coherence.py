@@ -1,8 +1,8 @@
-"""Does an response belong to what was said? The untouched backbone tells which of ten questions an response was given to.
+"""Tells whether a response belongs to what was said: the untouched backbone finds, among ten questions, the one that it responds to.
 
-An response is coherent if, to the backbone as it came (no adapter, so no judge of its own making), its words are likelier behind the
-question that it answered than behind each of nine others, and if it ends whole and repeats nothing. An response that fits everything
-("I see.") or nothing is no likelier behind its own question: chance is one in ten, and so the figure with the responses shuffled says.
+A response is coherent if, to the backbone as it came (no adapter, so no judge of its own making), its words are likelier behind their
+own question than behind all but one of nine others, and if it ends whole and repeats nothing. A response that fits everything ("I see.")
+or nothing is no likelier behind its own question: by chance two in ten would pass, and the figure with the responses shuffled says so.
 """
 
 import random
@@ -17,7 +17,7 @@ from a2llm.language.tokenizer import TextTokenizer
 from a2llm.messages import Affect
 
 OTHERS = 9
-NEEDED = 2  # how far down the own question may stand: first of ten, or second behind a twin of its topic
+NEEDED = 2  # how far down its own question may stand: first of ten, or second behind a twin of its topic
 
 
 class Coherence:

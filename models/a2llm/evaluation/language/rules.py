@@ -27,7 +27,7 @@ def is_right(question: Question, response: str, affect: str = "") -> bool:
 
 def declines(response: str) -> bool:
     """True if the response says that something is not known, cannot be seen or was never told."""
-    return UNKNOWN.search(plain(response).replace("’", "'")) is not None
+    return UNKNOWN.search(plain(response)) is not None
 
 
 def repeats(response: str) -> bool:
